@@ -1,0 +1,570 @@
+"""Every physical operation of the cell as data: its goal, its result, and the role that does it.
+
+The action files of medicell_interfaces have the same names and the same fields, in the same
+order; a test holds them equal. Units are in the field names. NaN means `not measured`.
+Volumes are in millilitres, concentrations of cells in 1/mL, counts of cells in cells.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+
+from medicell_core.errors import ErrorCode, MedicellError
+
+
+class Role(StrEnum):
+    """The device roles; each is the name of a node."""
+
+    FLUID_HANDLER = 'fluid_handler'
+    INCUBATOR = 'incubator'
+    IMAGING = 'imaging'
+    FILL_ROBOT = 'fill_robot'
+    PARTICLE_COUNTER = 'particle_counter'
+    LABORATORY = 'laboratory'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """What every goal carries.
+
+    `operation_id` is unique for ever: `<batch_id>/<unit procedure>/<operation>/<phase>#<n>`;
+    a goal whose id is already finished returns the recorded result and moves nothing.
+    """
+
+    operation_id: str
+    batch_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What an operation found; empty where only the error code matters."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """The feedback of every action."""
+
+    fraction_done: float
+    step: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How an operation ended: a code, a text, and the result as far as it came."""
+
+    error_code: ErrorCode
+    error_msg: str
+    result: Result | None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the operation did what its goal said."""
+        return self.error_code is ErrorCode.OK
+
+    @classmethod
+    def of_error(cls, error: MedicellError) -> Outcome:
+        """Turn an error into an outcome without a result."""
+        return cls(error_code=error.code, error_msg=error.message, result=None)
+
+
+# --- any device that can see a label -------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadLabel(Operation):
+    """Read the identity label of a container where it is."""
+
+    container: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadLabelResult(Result):
+    """`label_text` as printed: `<batch_id>|<container>`."""
+
+    label_text: str
+
+
+# --- fluid handler -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer(Operation):
+    """Pump a volume from one container to another through the kit."""
+
+    source: str
+    target: str
+    volume_ml: float
+    rate_ml_min: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferResult(Result):
+    """`volume_ml` as the load cells measured it; `peak_pressure_kpa` over ambient."""
+
+    volume_ml: float
+    peak_pressure_kpa: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mix(Operation):
+    """Suspend the cells of a container by gentle rocking."""
+
+    container: str
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MixResult(Result):
+    """Nothing measured."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weigh(Operation):
+    """Read the load cell under a container."""
+
+    container: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeighResult(Result):
+    """Net weight of the content and the volume it stands for."""
+
+    net_weight_g: float
+    volume_ml: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample(Operation):
+    """Draw a representative sample into an empty cartridge or tube."""
+
+    source: str
+    target: str
+    volume_ml: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleResult(Result):
+    """`volume_ml` as drawn."""
+
+    volume_ml: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SelectCells(Operation):
+    """Magnetic selection: CD4/CD8 cells to `target`, the rest to `waste`."""
+
+    source: str
+    target: str
+    waste: str
+    reagent: str
+    reagent_volume_ml: float
+    buffer: str
+    buffer_volume_ml: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SelectCellsResult(Result):
+    """Volume of the selected fraction."""
+
+    volume_ml: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WashAndConcentrate(Operation):
+    """Exchange the liquid around the cells for `buffer` and leave them in `final_volume_ml`.
+
+    `source` and `target` may be the same container. The supernatant goes to `waste`.
+    """
+
+    source: str
+    target: str
+    waste: str
+    buffer: str
+    buffer_volume_ml: float
+    final_volume_ml: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WashAndConcentrateResult(Result):
+    """Volume in `target` afterwards."""
+
+    volume_ml: float
+
+
+# --- incubator -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadBay(Operation):
+    """Take a culture vessel into an empty bay."""
+
+    bay: str
+    container: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadBayResult(Result):
+    """Nothing measured."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoveToBay(Operation):
+    """Carry the vessel of one bay to another, empty one, with the internal shuttle."""
+
+    from_bay: str
+    to_bay: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoveToBayResult(Result):
+    """Nothing measured."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetClimate(Operation):
+    """Set a bay's temperature, CO2 and agitation (0 rpm is static) and wait until reached."""
+
+    bay: str
+    temperature_c: float
+    co2_pct: float
+    agitation_rpm: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetClimateResult(Result):
+    """What was reached."""
+
+    temperature_c: float
+    co2_pct: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incubate(Operation):
+    """Keep the vessel of a bay for a time; ends early, failed, when the climate leaves its band.
+
+    An excursion counts when it lasts longer than `tolerated_excursion_s`.
+    """
+
+    bay: str
+    duration_s: float
+    temperature_tolerance_c: float
+    co2_tolerance_pct: float
+    tolerated_excursion_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncubateResult(Result):
+    """Extremes seen over the time."""
+
+    temperature_min_c: float
+    temperature_max_c: float
+    co2_min_pct: float
+    co2_max_pct: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExchangeMedium(Operation):
+    """Replace `volume_ml` of supernatant with fresh medium; the cells stay but for a small loss.
+
+    `mode` is `batch` (settle, withdraw, add) or `perfusion` (both pumps together through a
+    cell-retention filter, over `duration_s`).
+    """
+
+    bay: str
+    medium: str
+    waste: str
+    volume_ml: float
+    mode: str
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExchangeMediumResult(Result):
+    """Volumes as the load cells measured them."""
+
+    withdrawn_ml: float
+    added_ml: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasureProbes(Operation):
+    """Average the bay's in-line probes over half a minute."""
+
+    bay: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasureProbesResult(Result):
+    """Concentrations in mmol/L; dissolved oxygen in per cent of air saturation."""
+
+    glucose_mm: float
+    lactate_mm: float
+    ph: float
+    dissolved_oxygen_pct: float
+    temperature_c: float
+    co2_pct: float
+
+
+# --- imaging -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcquireImages(Operation):
+    """Take `fields` pictures of a cartridge.
+
+    `modality` is `bright_field` (trypan blue) or `fluorescence` (nuclei and CAR label).
+    `dilution` is the factor (1 or more) by which the cartridge's stainer dilutes the sample.
+    `refocus` runs the focus sweep first.
+    """
+
+    container: str
+    modality: str
+    fields: int
+    dilution: float
+    refocus: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcquireImagesResult(Result):
+    """`image_set` names the pictures; `focus_score` (0 to 1) is the worst field's."""
+
+    image_set: str
+    focus_score: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnalyseImages(Operation):
+    """Count the cells of an image set."""
+
+    image_set: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnalyseImagesResult(Result):
+    """Figures of the undiluted sample, each with its standard error (`_se`).
+
+    Bright field gives concentration, viability and diameter; fluorescence gives CAR+.
+    """
+
+    cells_counted: int
+    viable_per_ml: float
+    viable_per_ml_se: float
+    viability_pct: float
+    viability_pct_se: float
+    diameter_um: float
+    car_positive_pct: float
+    car_positive_pct_se: float
+
+
+# --- sterile-fill robot --------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoveContainer(Operation):
+    """Carry a container from its station to a free one."""
+
+    container: str
+    station: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoveContainerResult(Result):
+    """Time and path length of the arm's tool."""
+
+    path_length_m: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FillVial(Operation):
+    """Fill an open vial on the balance, by weight."""
+
+    source: str
+    vial: str
+    volume_ml: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FillVialResult(Result):
+    """Net weight by the balance and the volume it stands for."""
+
+    net_weight_g: float
+    volume_ml: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopperVial(Operation):
+    """Press a stopper into a filled vial at the stopper station."""
+
+    vial: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopperVialResult(Result):
+    """Peak force of insertion."""
+
+    force_n: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CapVial(Operation):
+    """Crimp a cap on a stoppered vial at the cap station."""
+
+    vial: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CapVialResult(Result):
+    """Torque reached."""
+
+    torque_nm: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelVial(Operation):
+    """Print a label, put it on a capped vial and read it back."""
+
+    vial: str
+    label_text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelVialResult(Result):
+    """The text as read back from the vial."""
+
+    label_text: str
+
+
+# --- particle counter ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountParticles(Operation):
+    """Sample the air beside the fill station (28.3 L/min) for a time."""
+
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountParticlesResult(Result):
+    """Particles per cubic metre, at 0.5 um and more, and at 5 um and more."""
+
+    particles_0_5_um_per_m3: float
+    particles_5_um_per_m3: float
+
+
+# --- quality control laboratory ------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssaySample(Operation):
+    """Have a sample tested; one of the tests in :data:`ASSAYS`."""
+
+    container: str
+    test: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssaySampleResult(Result):
+    """A figure with its unit; for qualitative tests 0 is negative and 1 is positive."""
+
+    value: float
+    unit: str
+
+
+ASSAYS: dict[str, str] = {
+    'cd3_positive_pct': '%',
+    'car_positive_pct': '%',
+    'vector_copies': '1/cell',
+    'endotoxin': 'EU/mL',
+    'sterility': '',
+    'mycoplasma': '',
+    'residual_beads': '1/3e6 cells',
+    'potency': '%',
+}
+"""The laboratory's tests, each with the unit of its figure."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperationType:
+    """One row of the cell's vocabulary."""
+
+    goal: type[Operation]
+    result: type[Result]
+    roles: tuple[Role, ...]
+    containers: tuple[str, ...] = field(default=())
+    """The goal's fields that name containers: their labels are read before anything moves."""
+
+    @property
+    def name(self) -> str:
+        """The action's name, as in its .action file."""
+        return self.goal.__name__
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The goal's own fields, without the two that every goal carries."""
+        common = {item.name for item in fields(Operation)}
+        return tuple(item.name for item in fields(self.goal) if item.name not in common)
+
+
+def _row(
+    goal: type[Operation], result: type[Result], role: Role, *containers: str
+) -> OperationType:
+    return OperationType(goal=goal, result=result, roles=(role,), containers=containers)
+
+
+OPERATIONS: dict[str, OperationType] = {
+    row.name: row
+    for row in (
+        OperationType(
+            goal=ReadLabel,
+            result=ReadLabelResult,
+            roles=(Role.FLUID_HANDLER, Role.IMAGING, Role.FILL_ROBOT),
+            containers=('container',),
+        ),
+        _row(Transfer, TransferResult, Role.FLUID_HANDLER, 'source', 'target'),
+        _row(Mix, MixResult, Role.FLUID_HANDLER, 'container'),
+        _row(Weigh, WeighResult, Role.FLUID_HANDLER, 'container'),
+        _row(Sample, SampleResult, Role.FLUID_HANDLER, 'source', 'target'),
+        _row(
+            SelectCells,
+            SelectCellsResult,
+            Role.FLUID_HANDLER,
+            'source',
+            'target',
+            'waste',
+            'reagent',
+            'buffer',
+        ),
+        _row(
+            WashAndConcentrate,
+            WashAndConcentrateResult,
+            Role.FLUID_HANDLER,
+            'source',
+            'target',
+            'waste',
+            'buffer',
+        ),
+        _row(LoadBay, LoadBayResult, Role.INCUBATOR, 'container'),
+        _row(MoveToBay, MoveToBayResult, Role.INCUBATOR),
+        _row(SetClimate, SetClimateResult, Role.INCUBATOR),
+        _row(Incubate, IncubateResult, Role.INCUBATOR),
+        _row(ExchangeMedium, ExchangeMediumResult, Role.INCUBATOR, 'medium', 'waste'),
+        _row(MeasureProbes, MeasureProbesResult, Role.INCUBATOR),
+        _row(AcquireImages, AcquireImagesResult, Role.IMAGING, 'container'),
+        _row(AnalyseImages, AnalyseImagesResult, Role.IMAGING),
+        _row(MoveContainer, MoveContainerResult, Role.FILL_ROBOT, 'container'),
+        _row(FillVial, FillVialResult, Role.FILL_ROBOT, 'source', 'vial'),
+        _row(StopperVial, StopperVialResult, Role.FILL_ROBOT, 'vial'),
+        _row(CapVial, CapVialResult, Role.FILL_ROBOT, 'vial'),
+        _row(LabelVial, LabelVialResult, Role.FILL_ROBOT, 'vial'),
+        _row(CountParticles, CountParticlesResult, Role.PARTICLE_COUNTER),
+        _row(AssaySample, AssaySampleResult, Role.LABORATORY, 'container'),
+    )
+}
+"""Every operation by its name."""
+
+
+def operations_of(role: Role) -> dict[str, OperationType]:
+    """Return the operations that a role performs, by name."""
+    return {name: row for name, row in OPERATIONS.items() if role in row.roles}

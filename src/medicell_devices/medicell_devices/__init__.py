@@ -1,0 +1,1 @@
+"""One small contract per device; simulated and hardware drivers. No ROS."""

@@ -1,0 +1,1 @@
+"""The simulated world: culture, liquids, heat, gas, optics, faults, seed. No ROS."""
