@@ -284,12 +284,12 @@ class WorldControl(Protocol):
         """End a fault, as a person's intervention would."""
         ...
 
-    def idle(self, sequence: int, outstanding: list[str], wake_at_s: float) -> None:
-        """Take the orchestrator's word that it waits for these operations or until a time.
+    def idle(self, sequence: int, outstanding: list[str]) -> None:
+        """Take the orchestrator's word that it now only waits for these operations.
 
-        Time advances only while the newest word's operations are all asleep in the world.
-        `wake_at_s` is infinity when there is none. An empty list and infinity: no batch runs,
-        time passes at the pace of the wall.
+        Time advances only while every one of them is asleep in the world; one that has ended
+        and is still named keeps time standing, until a word with a higher sequence leaves it
+        out. An empty list means no batch runs: time then passes at the pace of the wall.
         """
         ...
 

@@ -1,0 +1,43 @@
+"""The cell as the orchestrator holds it: start an operation, hear how it ended."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from medicell_core.operations import Operation, Outcome, Role
+
+
+class Cell(Protocol):
+    """The orchestrator's one way to the devices; over ROS, or in the same process."""
+
+    def now_s(self) -> float:
+        """Return the cell's time in seconds since the Unix epoch."""
+        ...
+
+    def start(self, role: Role, goal: Operation) -> None:
+        """Send a goal; returns at once. A refusal arrives as an outcome too."""
+        ...
+
+    def outcome(self, operation_id: str) -> Outcome | None:
+        """Return how an operation ended, or None while it runs."""
+        ...
+
+    def cancel(self, operation_id: str) -> None:
+        """Ask for an operation to end early; its outcome still arrives."""
+        ...
+
+    def stop(self, reason: str) -> None:
+        """Bring every device to its safe state now."""
+        ...
+
+    def clear(self) -> None:
+        """Bring every device out of its safe state."""
+        ...
+
+    def wait(self, timeout_s: float) -> None:
+        """Say what is outstanding, then block until an outcome, a `wake` or wall `timeout_s`."""
+        ...
+
+    def wake(self) -> None:
+        """Let `wait` return now; may be called from any thread."""
+        ...

@@ -1,0 +1,236 @@
+"""What the batch record holds: one frozen dataclass per kind of entry.
+
+The record stores an entry as its kind (the class name) and its fields as canonical JSON;
+report, summary and page read nothing else. Measurements use the names of
+:data:`MEASUREMENTS`, so that a plot finds what a phase has measured.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+JsonValue = str | int | float | bool | None | list['JsonValue'] | dict[str, 'JsonValue']
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """Base of all entries."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchStarted(Entry):
+    """The batch is accepted: who, what, by which master recipe, with which kit."""
+
+    batch_id: str
+    recipe: str
+    recipe_version: str
+    recipe_sha256: str
+    product: str
+    patient_weight_kg: float
+    target_dose_cells: float
+    seed: int
+    """-1 on hardware."""
+    software_version: str
+    operator: str
+    materials: list[dict[str, JsonValue]]
+    """Each: name, container, kind, content, volume_ml, lot."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseStarted(Entry):
+    """A phase begins; `phase` is `<unit procedure>/<operation>/<phase>`."""
+
+    phase: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseFinished(Entry):
+    """A phase ended; the code is OK when it did what it was for."""
+
+    phase: str
+    error_code: int
+    error_msg: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command(Entry):
+    """A goal was sent to a device."""
+
+    operation_id: str
+    role: str
+    operation: str
+    goal: dict[str, JsonValue]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completed(Entry):
+    """A device answered a goal."""
+
+    operation_id: str
+    error_code: int
+    error_msg: str
+    result: dict[str, JsonValue]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement(Entry):
+    """A figure on which decisions may rest. `standard_error` is NaN-free: -1 when unknown."""
+
+    phase: str
+    name: str
+    value: float
+    unit: str
+    standard_error: float
+    container: str
+    method: str
+
+
+MEASUREMENTS: dict[str, str] = {
+    'viable_per_ml': '1/mL',
+    'viable_cells': 'cells',
+    'viability_pct': '%',
+    'car_positive_pct': '%',
+    'diameter_um': 'um',
+    'volume_ml': 'mL',
+    'glucose_mm': 'mmol/L',
+    'lactate_mm': 'mmol/L',
+    'ph': '1',
+    'dissolved_oxygen_pct': '%',
+    'temperature_c': 'degC',
+    'co2_pct': '%',
+    'particles_0_5_um_per_m3': '1/m3',
+    'particles_5_um_per_m3': '1/m3',
+    'cd3_positive_pct': '%',
+    'vector_copies': '1/cell',
+    'endotoxin': 'EU/mL',
+    'sterility': '',
+    'mycoplasma': '',
+    'residual_beads': '1/3e6 cells',
+    'potency': '%',
+    'fill_weight_g': 'g',
+}
+"""Every name a measurement may have, with its unit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision(Entry):
+    """The orchestrator chose: what, on which figures, why."""
+
+    phase: str
+    question: str
+    choice: str
+    reason: str
+    inputs: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Movement(Entry):
+    """Material went from one container to another, as the devices measured it."""
+
+    operation_id: str
+    source: str
+    target: str
+    volume_ml: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deviation(Entry):
+    """Something went other than planned; `action` says what was done about it."""
+
+    deviation_id: str
+    phase: str
+    error_code: int
+    description: str
+    action: str
+    recovered: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question(Entry):
+    """The batch is Held and asks a person."""
+
+    question_id: str
+    phase: str
+    text: str
+    choices: list[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer(Entry):
+    """A person answered."""
+
+    question_id: str
+    choice: str
+    operator: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateChanged(Entry):
+    """The batch's PackML state changed; names of PackMLState."""
+
+    from_state: str
+    to_state: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VialFilled(Entry):
+    """One vial of the product, labelled and sealed, or rejected."""
+
+    vial: str
+    volume_ml: float
+    viable_cells: float
+    car_positive_cells: float
+    label_text: str
+    accepted: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseTest(Entry):
+    """One line of the release table."""
+
+    test: str
+    value: float
+    unit: str
+    limit: str
+    method: str
+    passed: bool
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchClosed(Entry):
+    """The last entry: nothing is appended after it.
+
+    `outcome` is `ready_for_release`, `failed_limits`, `held` or `aborted`.
+    """
+
+    outcome: str
+    reason: str
+    figures: dict[str, float]
+    """The summary's figures of the product, by their names in summary.json."""
+
+
+ENTRY_TYPES: dict[str, type[Entry]] = {
+    item.__name__: item
+    for item in (
+        BatchStarted,
+        PhaseStarted,
+        PhaseFinished,
+        Command,
+        Completed,
+        Measurement,
+        Decision,
+        Movement,
+        Deviation,
+        Question,
+        Answer,
+        StateChanged,
+        VialFilled,
+        ReleaseTest,
+        BatchClosed,
+    )
+}
+"""Every kind of entry by its name in the record."""

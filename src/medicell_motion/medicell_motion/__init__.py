@@ -1,0 +1,1 @@
+"""Robot: kinematics, collision, first air, trajectories."""

@@ -1,0 +1,1 @@
+"""Thin lifecycle nodes of the devices and of the simulated world."""

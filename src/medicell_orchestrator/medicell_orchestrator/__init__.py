@@ -1,0 +1,1 @@
+"""Recipe to behaviour tree, and its one ROS adapter."""

@@ -1,0 +1,1 @@
+"""Batch record: journal, audit chain, release rules, report."""

@@ -1,0 +1,1 @@
+"""What every ROS node of the cell shares: conversion, quality of service, parameters."""

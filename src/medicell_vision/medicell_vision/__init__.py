@@ -1,0 +1,1 @@
+"""Image analysis: cytometry, labels, vial inspection."""
