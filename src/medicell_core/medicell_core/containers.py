@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
+from medicell_core.enums import TextEnum
 
 
-class ContainerKind(StrEnum):
+class ContainerKind(TextEnum):
     """What a container is made for."""
 
     BAG = 'bag'

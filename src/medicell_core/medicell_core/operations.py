@@ -8,12 +8,12 @@ Volumes are in millilitres, concentrations of cells in 1/mL, counts of cells in 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from enum import StrEnum
+from medicell_core.enums import TextEnum
 
 from medicell_core.errors import ErrorCode, MedicellError
 
 
-class Role(StrEnum):
+class Role(TextEnum):
     """The device roles; each is the name of a node."""
 
     FLUID_HANDLER = 'fluid_handler'
