@@ -7,9 +7,10 @@ Volumes are in millilitres, concentrations of cells in 1/mL, counts of cells in 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, fields
-from medicell_core.enums import TextEnum
 
+from medicell_core.enums import TextEnum
 from medicell_core.errors import ErrorCode, MedicellError
 
 
@@ -51,11 +52,17 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How an operation ended: a code, a text, and the result as far as it came."""
+    """How an operation ended: a code, a text, and the result as far as it came.
+
+    `at_s` is the cell's time of the end, in seconds since the Unix epoch (NaN: never started);
+    the action's result carries it as `finished_at`, right after `error_msg`, so that the
+    record's times do not depend on which message arrives first.
+    """
 
     error_code: ErrorCode
     error_msg: str
     result: Result | None
+    at_s: float = math.nan
 
     @property
     def ok(self) -> bool:
@@ -63,9 +70,9 @@ class Outcome:
         return self.error_code is ErrorCode.OK
 
     @classmethod
-    def of_error(cls, error: MedicellError) -> Outcome:
+    def of_error(cls, error: MedicellError, *, at_s: float = math.nan) -> Outcome:
         """Turn an error into an outcome without a result."""
-        return cls(error_code=error.code, error_msg=error.message, result=None)
+        return cls(error_code=error.code, error_msg=error.message, result=None, at_s=at_s)
 
 
 # --- any device that can see a label -------------------------------------------------------
