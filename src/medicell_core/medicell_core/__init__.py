@@ -1,1 +1,1 @@
-"""The domain of the cell: errors, time, containers, operations. No ROS, no device, no simulation."""
+"""The domain: errors, time, containers, operations. No ROS, no device, no simulation."""
