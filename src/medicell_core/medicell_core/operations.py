@@ -8,6 +8,7 @@ Volumes are in millilitres, concentrations of cells in 1/mL, counts of cells in 
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, field, fields
 
 from medicell_core.enums import TextEnum
@@ -506,6 +507,11 @@ class OperationType:
     def name(self) -> str:
         """The action's name, as in its .action file."""
         return self.goal.__name__
+
+    @property
+    def verb(self) -> str:
+        """The name in snake case: the driver's method, and the action's topic under the node."""
+        return re.sub(r'(?<=[a-z0-9])(?=[A-Z])', '_', self.name).lower()
 
     @property
     def parameters(self) -> tuple[str, ...]:
