@@ -1,7 +1,5 @@
 """Dataclasses to JSON and back, strictly, with NaN and infinity kept as texts."""
 
-# ruff: noqa: ANN401  (a type hint and a JSON value are of any type)
-
 from __future__ import annotations
 
 import json
