@@ -1,0 +1,199 @@
+"""A device's once-only journal: what it has started and finished, on disk before it moves."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from medicell_core.enums import TextEnum
+from medicell_core.errors import ErrorCode, MedicellError
+from medicell_record.canonical import canonical_json, parse_json
+
+JsonObject = dict[str, Any]
+
+
+class JournalState(TextEnum):
+    """How far an operation is known to have come."""
+
+    STARTED = 'started'
+    FINISHED = 'finished'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalEntry:
+    """One operation in the journal; `outcome` is None until it is finished."""
+
+    operation_id: str
+    operation: str
+    goal: JsonObject
+    state: JournalState
+    outcome: JsonObject | None
+
+
+class Journal:
+    """Append-only JSON lines, each on disk (fdatasync) before the method returns.
+
+    A line that a crash has torn was never confirmed to the device, so nothing moved on its
+    account: it is cut off when the journal is opened. A broken line anywhere else raises
+    RECORD_UNREADABLE. One process at a time holds a journal; a second one gets DEVICE_BUSY.
+    All methods may be called from any thread.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self._path = Path(path)
+        self._lock = threading.Lock()
+        self._entries: dict[str, JournalEntry] = {}
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            self._claim()
+            self._load()
+            _sync_folder(self._path.parent)
+        except BaseException:
+            os.close(self._file)
+            raise
+        self._open = True
+
+    def started(self, operation_id: str, operation: str, goal: JsonObject) -> None:
+        """Write that an operation is about to move something.
+
+        Raises OUTCOME_UNKNOWN for an id that is started and not finished, and INVALID_GOAL
+        for one that is finished: neither may be begun again.
+        """
+        with self._lock:
+            known = self._entries.get(operation_id)
+            if known is not None:
+                raise _begun_twice(known)
+            self._write({'id': operation_id, 'operation': operation, 'started': goal})
+            self._entries[operation_id] = JournalEntry(
+                operation_id=operation_id,
+                operation=operation,
+                goal=goal,
+                state=JournalState.STARTED,
+                outcome=None,
+            )
+
+    def finished(self, operation_id: str, outcome: JsonObject) -> None:
+        """Write how a started operation ended; raises INVALID_GOAL when it is not open."""
+        with self._lock:
+            known = self._entries.get(operation_id)
+            if known is None or known.state is JournalState.FINISHED:
+                state = 'not started' if known is None else 'already finished'
+                raise MedicellError(
+                    ErrorCode.INVALID_GOAL, f'operation_id {operation_id!r} is {state}'
+                )
+            self._write({'finished': outcome, 'id': operation_id})
+            self._entries[operation_id] = replace(
+                known, state=JournalState.FINISHED, outcome=outcome
+            )
+
+    def find(self, operation_id: str) -> JournalEntry | None:
+        """Return what is known of an operation, or None when it was never started."""
+        with self._lock:
+            return self._entries.get(operation_id)
+
+    def unfinished(self) -> list[JournalEntry]:
+        """Return the operations whose outcome is unknown, in the order they were started."""
+        with self._lock:
+            return [item for item in self._entries.values() if item.state is JournalState.STARTED]
+
+    def close(self) -> None:
+        """Let the file go. Safe to call twice."""
+        with self._lock:
+            if self._open:
+                self._open = False
+                os.close(self._file)
+
+    def __enter__(self) -> Journal:
+        """Return the journal itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the journal."""
+        self.close()
+
+    def _claim(self) -> None:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise MedicellError(
+                ErrorCode.DEVICE_BUSY, f'journal {self._path} is held by another process'
+            ) from error
+
+    def _write(self, line: JsonObject) -> None:
+        if not self._open:
+            raise MedicellError(ErrorCode.NOT_ACTIVE, f'journal {self._path} is closed')
+        data = (canonical_json(line) + '\n').encode()
+        size = os.fstat(self._file).st_size
+        try:
+            written = os.write(self._file, data)
+            if written != len(data):
+                raise OSError(f'{written} of {len(data)} bytes written')
+            os.fdatasync(self._file)
+        except OSError as error:
+            os.ftruncate(self._file, size)
+            raise MedicellError(
+                ErrorCode.HARDWARE_FAULT, f'journal {self._path} cannot be written: {error}'
+            ) from error
+
+    def _load(self) -> None:
+        data = self._path.read_bytes()
+        whole = data.rfind(b'\n') + 1
+        for number, line in enumerate(data[:whole].splitlines(), start=1):
+            try:
+                self._take(parse_json(line.decode()))
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                raise MedicellError(
+                    ErrorCode.RECORD_UNREADABLE,
+                    f'journal {self._path}:{number}: not a journal line: {error!r}',
+                ) from error
+        if whole < len(data):
+            os.ftruncate(self._file, whole)
+            os.fsync(self._file)
+
+    def _take(self, line: JsonObject) -> None:
+        key = line['id']
+        if 'started' in line:
+            if key in self._entries:
+                raise ValueError(f'{key} is started twice')
+            self._entries[key] = JournalEntry(
+                operation_id=key,
+                operation=line['operation'],
+                goal=line['started'],
+                state=JournalState.STARTED,
+                outcome=None,
+            )
+            return
+        self._entries[key] = replace(
+            self._entries[key], state=JournalState.FINISHED, outcome=line['finished']
+        )
+
+
+def _begun_twice(known: JournalEntry) -> MedicellError:
+    if known.state is JournalState.STARTED:
+        return MedicellError(
+            ErrorCode.OUTCOME_UNKNOWN,
+            f'operation_id {known.operation_id!r} was started and its outcome is unknown',
+        )
+    return MedicellError(
+        ErrorCode.INVALID_GOAL, f'operation_id {known.operation_id!r} is already finished'
+    )
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the file's name durable too: fdatasync of a new file does not."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
