@@ -6,7 +6,7 @@ import hashlib
 import math
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -15,7 +15,8 @@ import sqlalchemy as sa
 
 from medicell_core.entries import ENTRY_TYPES, BatchClosed, Entry
 from medicell_core.errors import ErrorCode, MedicellError
-from medicell_record.canonical import canonical_json, parse_json
+from medicell_core.serialise import SerialiseError, dumps, loads
+from medicell_record.canonical import canonical_json
 from medicell_record.dialect import Store, seal
 
 GENESIS_HASH = hashlib.sha256(b'medicell batch record, format 1').hexdigest()
@@ -58,21 +59,29 @@ def chain_hash(
 
 
 def encode_entry(entry: Entry) -> str:
-    """Return an entry's fields as canonical JSON."""
-    return canonical_json({item.name: getattr(entry, item.name) for item in fields(entry)})
+    """Return an entry's fields as canonical JSON.
+
+    Raises TypeError for what is not a kind of entry, or could not be read back as its type.
+    """
+    kind = type(entry).__name__
+    if ENTRY_TYPES.get(kind) is not type(entry):
+        raise TypeError(f'{kind} is not a kind of entry')
+    try:
+        payload = dumps(entry)
+        loads(type(entry), payload)
+    except SerialiseError as error:
+        raise TypeError(f'{kind} cannot be recorded: {error}') from error
+    return payload
 
 
 def decode_entry(kind: str, payload: str) -> Entry:
     """Return the entry of a kind and its payload; raises RECORD_UNREADABLE."""
+    entry_type = ENTRY_TYPES.get(kind)
+    if entry_type is None:
+        raise MedicellError(ErrorCode.RECORD_UNREADABLE, f'kind {kind!r} is not a kind of entry')
     try:
-        entry_type = ENTRY_TYPES[kind]
-    except KeyError:
-        raise MedicellError(
-            ErrorCode.RECORD_UNREADABLE, f'kind {kind!r} is not a kind of entry'
-        ) from None
-    try:
-        return entry_type(**parse_json(payload))
-    except (ValueError, TypeError) as error:
+        return loads(entry_type, payload)
+    except SerialiseError as error:
         raise MedicellError(
             ErrorCode.RECORD_UNREADABLE, f'the payload is not a {kind}: {error}'
         ) from error
@@ -134,13 +143,11 @@ class BatchRecord:
 
         `at_s` is in seconds since the Unix epoch and finite; `actor` says who: a node's name or
         a person. Raises RECORD_CLOSED after BatchClosed, CHAIN_BROKEN when another writer
-        has appended meanwhile.
+        has appended meanwhile, TypeError for an entry whose fields are not of their type.
         """
         if not math.isfinite(at_s):
             raise ValueError(f'at_s is {at_s}; must be finite')
         kind = type(entry).__name__
-        if ENTRY_TYPES.get(kind) is not type(entry):
-            raise TypeError(f'{kind} is not a kind of entry')
         payload = encode_entry(entry)
         with self._lock:
             if self._closed:
