@@ -1,1 +1,1 @@
-"""Robot: kinematics, collision, first air, trajectories."""
+"""The fill robot's motion: kinematics, stations, trajectories, collision and first air."""
