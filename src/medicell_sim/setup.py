@@ -6,7 +6,7 @@ setup(
     name='medicell_sim',
     version='0.1.0',
     packages=find_packages(exclude=['test']),
-    package_data={'': ['*.yaml', 'py.typed']},
+    package_data={'medicell_sim': ['data/*.yaml', 'py.typed']},
     data_files=[
         ('share/ament_index/resource_index/packages', ['resource/medicell_sim']),
         ('share/medicell_sim', ['package.xml']),

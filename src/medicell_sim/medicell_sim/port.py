@@ -169,7 +169,12 @@ class WorldPort(Clock, Protocol):
 
     # liquids
     def pump(
-        self, *, operation_id: str, source: str, target: str, volume_ml: float,
+        self,
+        *,
+        operation_id: str,
+        source: str,
+        target: str,
+        volume_ml: float,
         rate_ml_min: float,
     ) -> PumpReading:
         """Move up to `volume_ml`: one stroke, at once; the caller takes the time.
@@ -184,15 +189,30 @@ class WorldPort(Clock, Protocol):
         ...
 
     def select_cells(
-        self, *, operation_id: str, source: str, target: str, waste: str, reagent: str,
-        reagent_volume_ml: float, buffer: str, buffer_volume_ml: float,
+        self,
+        *,
+        operation_id: str,
+        source: str,
+        target: str,
+        waste: str,
+        reagent: str,
+        reagent_volume_ml: float,
+        buffer: str,
+        buffer_volume_ml: float,
     ) -> PumpReading:
         """Perform the separation's effect on the contents, at once."""
         ...
 
     def wash(
-        self, *, operation_id: str, source: str, target: str, waste: str, buffer: str,
-        buffer_volume_ml: float, final_volume_ml: float,
+        self,
+        *,
+        operation_id: str,
+        source: str,
+        target: str,
+        waste: str,
+        buffer: str,
+        buffer_volume_ml: float,
+        final_volume_ml: float,
     ) -> PumpReading:
         """Perform the wash's effect on the contents, at once."""
         ...
@@ -228,7 +248,12 @@ class WorldPort(Clock, Protocol):
 
     # imaging
     def scene(
-        self, *, operation_id: str, container: str, field_index: int, modality: str,
+        self,
+        *,
+        operation_id: str,
+        container: str,
+        field_index: int,
+        modality: str,
         dilution: float,
     ) -> Scene:
         """Draw the cells that lie under one field of a cartridge."""

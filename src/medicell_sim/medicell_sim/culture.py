@@ -1,0 +1,174 @@
+"""How cells grow, feed, age and take up vector: the culture's ordinary differential equations.
+
+dX/dt = X (mu_max a G/(K_G+G) 1/(1+(L/K_L)^n) (1-X/X_max) - death), with the activation a
+that follows a signal, which follows the contact with the activation reagent. Rows of the
+state are containers, columns the components of `contents` and then cells born and lysed.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from medicell_sim.contents import SIZE, Amounts
+from medicell_sim.contents import Component as C
+from medicell_sim.parameter_models import CultureParameters
+
+_DAY_S = 86400.0
+_UMOL_PER_PMOL = 1e-6
+_TINY = 1e-9
+BORN = SIZE
+LYSED = SIZE + 1
+WIDTH = SIZE + 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Biology:
+    """What is particular to a donor, a vector lot or an experiment; 1 is the typical case."""
+
+    growth: float = 1.0
+    death: float = 1.0
+    eta: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """Where each row is: arrays of one value per row."""
+
+    temperature_c: Amounts
+    co2_pct: Amounts
+    x_max_per_ml: Amounts
+
+
+def density_limit_per_ml(
+    p: CultureParameters, *, volume_ml: float, area_cm2: float, agitation_rpm: float
+) -> float:
+    """Return the density at which oxygen ends growth: by depth when static, more when moved."""
+    depth_cm = max(volume_ml, _TINY) / max(area_cm2, _TINY)
+    static = min(1.0, p.static_depth_cm / depth_cm) * p.static_fraction
+    moved = agitation_rpm / (agitation_rpm + p.agitation_half_rpm)
+    return float(p.x_max_per_ml * max(static, moved))
+
+
+def derivatives(p: CultureParameters, b: Biology, at: Surroundings, y: Amounts) -> Amounts:
+    """Return dy/dt per day of every row."""
+    y = np.maximum(y, 0.0)
+    volume = np.maximum(y[:, C.VOLUME_ML], _TINY)
+    plain, car, dead, other = (
+        y[:, C.UNTRANSDUCED],
+        y[:, C.CAR_POSITIVE],
+        y[:, C.DEAD],
+        y[:, C.OTHER],
+    )
+    viable = plain + car
+    cells = np.maximum(viable, _TINY)
+    density = (viable + other) / volume
+    glucose = y[:, C.GLUCOSE_UMOL] / volume
+    lactate = y[:, C.LACTATE_UMOL] / volume
+    signal = np.minimum(y[:, C.SIGNAL] / cells, 1.0)
+    activation = np.minimum(y[:, C.ACTIVATION] / cells, 1.0)
+    warmth = p.q10 ** ((at.temperature_c - p.optimum_c) / 10.0)
+    comfort = np.exp(
+        -(((at.temperature_c - p.optimum_c) / p.growth_width_c) ** 2)
+        - ((at.co2_pct - p.optimum_co2_pct) / p.growth_width_co2_pct) ** 2
+    )
+    fed = glucose / (p.k_glucose_mm + glucose)
+    lactate_ratio = lactate / p.k_lactate_mm
+    crowding = density / at.x_max_per_ml
+    growth = p.mu_max_per_d * b.growth * activation * fed * comfort
+    growth = growth / (1.0 + lactate_ratio**p.lactate_order) * np.maximum(0.0, 1.0 - crowding)
+    death = (
+        p.death_per_d
+        * b.death
+        * (
+            1.0
+            + p.lactate_death_factor * np.maximum(0.0, lactate / p.lactate_harm_mm - 1.0)
+            + p.crowding_death_factor * np.maximum(0.0, crowding - 1.0)
+        )
+    )
+    hunger = p.k_starvation_mm**2 / (p.k_starvation_mm**2 + glucose**2)
+    death = (death + p.starvation_per_d * hunger) * warmth
+    death = death + p.heat_death_per_d * np.maximum(0.0, at.temperature_c - p.harm_c)
+
+    dose = y[:, C.ACTIVATOR_ML] / volume / p.k_activator
+    contact = dose**2 / (1.0 + dose**2)
+    signal_rate = (
+        p.activation_rise_per_d * np.maximum(0.0, contact - signal)
+        - p.activation_decay_per_d * np.maximum(0.0, signal - contact)
+    ) * warmth
+    activation_rate = (
+        p.activation_rise_per_d * np.maximum(0.0, signal - activation)
+        - p.activation_decay_per_d * np.maximum(0.0, activation - signal)
+    ) * warmth
+
+    gate = np.minimum(1.0, activation / p.transduction_activation)
+    hits = p.eta * b.eta * p.vector_decay_per_d * y[:, C.VECTOR_TU] / cells * gate * warmth
+    hits = hits * (viable > 1.0)
+    overdispersion = (cells / np.maximum(plain, 1e-3 * cells)) ** (1.0 / p.copies_dispersion)
+
+    uptake = (
+        (p.glucose_rest_pmol_d + p.glucose_blast_pmol_d * activation**2)
+        * _UMOL_PER_PMOL
+        * (viable + other)
+        * fed
+        * warmth
+    )
+    net = growth - death
+    other_death = p.other_death_per_d * warmth * other
+    lysis = p.lysis_per_d * warmth * dead
+
+    out = np.zeros_like(y)
+    out[:, C.UNTRANSDUCED] = net * plain - hits * plain
+    out[:, C.CAR_POSITIVE] = net * car + hits * plain
+    out[:, C.DEAD] = death * viable + other_death - lysis
+    out[:, C.OTHER] = -other_death
+    out[:, C.SIGNAL] = net * y[:, C.SIGNAL] + signal_rate * viable
+    out[:, C.ACTIVATION] = net * y[:, C.ACTIVATION] + activation_rate * viable
+    out[:, C.COPIES] = net * y[:, C.COPIES] + hits * viable * overdispersion
+    out[:, C.GLUCOSE_UMOL] = -uptake
+    out[:, C.LACTATE_UMOL] = p.lactate_per_glucose * uptake
+    out[:, C.ACTIVATOR_ML] = -p.activator_decay_per_d * warmth * y[:, C.ACTIVATOR_ML]
+    out[:, C.VECTOR_TU] = -p.vector_decay_per_d * warmth * y[:, C.VECTOR_TU]
+    out[:, BORN] = growth * viable
+    out[:, LYSED] = lysis
+    return out
+
+
+def integrate(
+    p: CultureParameters,
+    b: Biology,
+    at: Surroundings,
+    rows: Amounts,
+    duration_s: float,
+    *,
+    step_s: float,
+) -> Amounts:
+    """Return the rows (contents, born, lysed) after a duration, by Runge-Kutta of fourth order.
+
+    Steps are at most `step_s`, and shorter where glucose runs out fast; the surroundings are
+    constant over the duration.
+    """
+    steps = max(1, math.ceil(duration_s / step_s - 1e-9))
+    steps = max(steps, math.ceil(_fastest_per_d(p, at, rows) * duration_s / _DAY_S))
+    h = duration_s / steps / _DAY_S
+    y = rows
+    for _ in range(steps):
+        k1 = derivatives(p, b, at, y)
+        k2 = derivatives(p, b, at, y + 0.5 * h * k1)
+        k3 = derivatives(p, b, at, y + 0.5 * h * k2)
+        k4 = derivatives(p, b, at, y + h * k3)
+        y = y + h / 6.0 * (k1 + 2.0 * k2 + 2.0 * k3 + k4)
+    return np.maximum(y, 0.0)
+
+
+def _fastest_per_d(p: CultureParameters, at: Surroundings, y: Amounts) -> float:
+    """Return the rate at which the last glucose goes, the fastest of the system; 0 without any."""
+    volume = np.maximum(y[:, C.VOLUME_ML], _TINY)
+    living = y[:, C.UNTRANSDUCED] + y[:, C.CAR_POSITIVE] + y[:, C.OTHER]
+    cells = np.maximum(y[:, C.UNTRANSDUCED] + y[:, C.CAR_POSITIVE], _TINY)
+    activation = np.minimum(y[:, C.ACTIVATION] / cells, 1.0)
+    uptake = (p.glucose_rest_pmol_d + p.glucose_blast_pmol_d * activation**2) * _UMOL_PER_PMOL
+    warmth = p.q10 ** ((at.temperature_c - p.optimum_c) / 10.0)
+    rate = uptake * living / volume / p.k_glucose_mm * warmth
+    return float(np.max(np.where(y[:, C.GLUCOSE_UMOL] > 0.0, rate, 0.0)))

@@ -1,0 +1,346 @@
+"""Liquids that flow: strokes of pumps, separation, washing and withdrawal, all conserved."""
+
+from __future__ import annotations
+
+import math
+
+from medicell_core.containers import ContainerKind
+from medicell_core.errors import ErrorCode, OperationRefused
+from medicell_sim import contents
+from medicell_sim.contents import Amounts, Component
+from medicell_sim.faults import Fault, FaultBoard, Hook
+from medicell_sim.incubation import Incubation
+from medicell_sim.instruments import Instruments
+from medicell_sim.kit import Kit, SimContainer
+from medicell_sim.parameter_models import WorldParameters
+from medicell_sim.port import PumpReading
+from medicell_sim.separation import Separation
+
+_SHORT = 0.975
+_NOMINAL_RATE_ML_MIN = 50.0
+
+
+class Liquids:
+    """The fluid paths between the containers of the kit, with their pumps and sensors."""
+
+    def __init__(
+        self,
+        p: WorldParameters,
+        kit: Kit,
+        incubation: Incubation,
+        instruments: Instruments,
+        faults: FaultBoard,
+        *,
+        seed: int,
+    ) -> None:
+        self._p = p
+        self._kit = kit
+        self._incubation = incubation
+        self._instruments = instruments
+        self._faults = faults
+        self._separation = Separation(p, seed=seed)
+        self._withheld: dict[int, tuple[SimContainer, Amounts]] = {}
+
+    def mix(self, container: SimContainer, now_s: float) -> None:
+        """Suspend settled cells."""
+        container.mixed_s = now_s
+
+    def pump(
+        self,
+        *,
+        operation_id: str,
+        source: SimContainer,
+        target: SimContainer,
+        volume_ml: float,
+        rate_ml_min: float,
+        now_s: float,
+    ) -> PumpReading:
+        """Move one stroke; see the port."""
+        _require_volume(volume_ml)
+        self._strike(operation_id, source, (source,), now_s)
+        blocked = self._blocked(source, target, now_s)
+        if blocked is not None:
+            return blocked
+        self._commit(now_s, source, target)
+        wanted_ml = volume_ml * (1.0 + self._pump_error(source, target, now_s))
+        bubble = self._bubble(source)
+        if bubble:
+            wanted_ml *= self._p.fault.bubble_fraction
+        drawn_ml = min(wanted_ml, source.volume_ml)
+        part = self._draw(source, drawn_ml, now_s)
+        leak = self._faults.active('leak', source.id, target.id) is not None
+        if leak:
+            self._kit.ledger.lose(
+                contents.take(
+                    part, liquid=self._p.fault.leak_fraction, cells=self._p.fault.leak_fraction
+                )
+            )
+        moved_ml = self._pour(part, target, now_s)
+        return self._reading(
+            target,
+            moved_ml=moved_ml,
+            rate_ml_min=rate_ml_min,
+            bubble=bubble,
+            leak=leak,
+            source_empty=drawn_ml < _SHORT * wanted_ml,
+            now_s=now_s,
+        )
+
+    def select_cells(
+        self,
+        *,
+        operation_id: str,
+        source: SimContainer,
+        target: SimContainer,
+        waste: SimContainer,
+        reagent: SimContainer,
+        reagent_volume_ml: float,
+        buffer: SimContainer,
+        buffer_volume_ml: float,
+        now_s: float,
+    ) -> PumpReading:
+        """Separate CD4/CD8 cells; see the port."""
+        self._strike(operation_id, source, (reagent, buffer), now_s)
+        blocked = self._blocked(source, target, now_s)
+        if blocked is not None:
+            return blocked
+        self._commit(now_s, source, target, waste)
+        feed = self._draw(source, source.volume_ml, now_s)
+        beads = self._draw(reagent, min(reagent_volume_ml, reagent.volume_ml), now_s)
+        rinse = self._draw(buffer, min(buffer_volume_ml, buffer.volume_ml), now_s)
+        short = (
+            contents.volume_ml(beads) < _SHORT * reagent_volume_ml
+            or contents.volume_ml(rinse) < _SHORT * buffer_volume_ml
+        )
+        kept, rest = self._separation.select(operation_id, feed, beads, rinse)
+        self._pour(rest, waste, now_s)
+        moved_ml = self._pour(kept, target, now_s)
+        return self._separated(source, target, moved_ml, short, now_s)
+
+    def wash(
+        self,
+        *,
+        operation_id: str,
+        source: SimContainer,
+        target: SimContainer,
+        waste: SimContainer,
+        buffer: SimContainer,
+        buffer_volume_ml: float,
+        final_volume_ml: float,
+        now_s: float,
+    ) -> PumpReading:
+        """Wash and concentrate; see the port."""
+        _require_volume(final_volume_ml)
+        self._strike(operation_id, source, (buffer,), now_s)
+        blocked = self._blocked(source, target, now_s)
+        if blocked is not None:
+            return blocked
+        self._commit(now_s, source, target, waste)
+        feed = self._draw(source, source.volume_ml, now_s)
+        rinse = self._draw(buffer, min(buffer_volume_ml, buffer.volume_ml), now_s)
+        short = contents.volume_ml(rinse) < _SHORT * buffer_volume_ml
+        kept, rest = self._separation.wash(operation_id, feed, rinse, final_volume_ml)
+        self._pour(rest, waste, now_s)
+        moved_ml = self._pour(kept, target, now_s)
+        return self._separated(source, target, moved_ml, short, now_s)
+
+    def withdraw(
+        self,
+        *,
+        operation_id: str,
+        source: SimContainer,
+        waste: SimContainer,
+        volume_ml: float,
+        mode: str,
+        now_s: float,
+    ) -> PumpReading:
+        """Take supernatant out; see the port. Raises INVALID_GOAL for an unknown mode."""
+        _require_volume(volume_ml)
+        self._strike(operation_id, source, (), now_s)
+        blocked = self._blocked(source, waste, now_s)
+        if blocked is not None:
+            return blocked
+        self._commit(now_s, source, waste)
+        wanted_ml = volume_ml * (1.0 + self._pump_error(source, waste, now_s))
+        drawn_ml = min(wanted_ml, source.volume_ml)
+        liquid = drawn_ml / source.volume_ml if source.volume_ml > 0.0 else 0.0
+        settled = self._settled(source, now_s) if mode == 'settled' else 1.0
+        loss = self._separation.withdrawal_loss(mode, settled) * liquid
+        moved_ml = self._pour(
+            contents.take(source.amounts, liquid=liquid, cells=loss), waste, now_s
+        )
+        return self._reading(
+            waste,
+            moved_ml=moved_ml,
+            rate_ml_min=_NOMINAL_RATE_ML_MIN,
+            bubble=False,
+            leak=False,
+            source_empty=drawn_ml < _SHORT * wanted_ml,
+            now_s=now_s,
+        )
+
+    def restore(self, fault: Fault) -> None:
+        """Undo what an ended fault has done to a bag, as hanging a full one does."""
+        withheld = self._withheld.pop(id(fault), None)
+        if withheld is not None:
+            container, amounts = withheld
+            container.amounts += amounts
+            self._kit.ledger.volume_in_ml += contents.volume_ml(amounts)
+
+    def _strike(
+        self,
+        operation_id: str,
+        source: SimContainer,
+        supplies: tuple[SimContainer, ...],
+        now_s: float,
+    ) -> None:
+        self._faults.strike(Hook.FLOW, operation_id=operation_id, place=source.id, now_s=now_s)
+        for supply in supplies:
+            if contents.nucleated_cells(supply.amounts) >= 1.0:
+                continue
+            for fault in self._faults.strike(
+                Hook.SUPPLY, operation_id=operation_id, place=supply.id, now_s=now_s
+            ):
+                missing = 1.0 - self._p.fault.empty_fraction
+                gone = contents.take(supply.amounts, liquid=missing, cells=missing)
+                self._kit.ledger.volume_in_ml -= contents.volume_ml(gone)
+                self._withheld[id(fault)] = (supply, gone)
+
+    def _blocked(
+        self, source: SimContainer, target: SimContainer, now_s: float
+    ) -> PumpReading | None:
+        """Return the reading of a stroke that cannot move anything, or None."""
+        backwards = self._faults.active('occlusion', target.id)
+        if backwards is not None:
+            backwards.active = False
+        occlusion = self._faults.active('occlusion', source.id)
+        if occlusion is not None:
+            occlusion.strokes += 1
+            if occlusion.strokes > self._p.fault.occlusion_strokes:
+                occlusion.active = False
+                occlusion = None
+        joined = all(
+            item.connected or (item.kind is ContainerKind.VIAL and not item.stoppered)
+            for item in (source, target)
+        )
+        free = joined and not source.clamped and not target.clamped
+        if free and occlusion is None:
+            kinked = self._faults.active('kinked_line', source.id, target.id)
+            if kinked is None:
+                return None
+        pressure = self._instruments.get('pressure').read(
+            self._p.fault.occlusion_pressure_kpa, now_s
+        )
+        return PumpReading(
+            moved_ml=0.0, pressure_kpa=pressure, bubble=False, leak=False, source_empty=False
+        )
+
+    def _pump_error(self, source: SimContainer, target: SimContainer, now_s: float) -> float:
+        kind = 'pump'
+        if target.kind is ContainerKind.VIAL:
+            kind = 'fill_pump'
+        elif source.bay or target.bay:
+            kind = 'exchange_pump'
+        error = self._instruments.get(kind).error(now_s)
+        if self._faults.active('pump_drift') is not None:
+            error += self._p.fault.pump_drift
+        return error
+
+    def _bubble(self, source: SimContainer) -> bool:
+        fault = self._faults.active('bubble', source.id)
+        if fault is None:
+            return False
+        fault.strokes += 1
+        if fault.strokes >= self._p.fault.bubble_strokes:
+            fault.active = False
+        return True
+
+    def _settled(self, container: SimContainer, now_s: float) -> float:
+        """Return how far the cells have settled, 0 to 1."""
+        if container.bay and self._incubation.bay(container.bay, now_s).agitation_rpm > 0.0:
+            return 0.0
+        return 1.0 - math.exp(
+            -max(0.0, now_s - container.mixed_s) / self._p.separation.settling_time_s
+        )
+
+    def _draw(self, source: SimContainer, volume_ml: float, now_s: float) -> Amounts:
+        if source.volume_ml <= 0.0:
+            return contents.empty()
+        liquid = min(1.0, volume_ml / source.volume_ml)
+        short = self._p.separation.settling_bias * self._settled(source, now_s)
+        cells = liquid * (1.0 - short * (1.0 - liquid))
+        return contents.take(source.amounts, liquid=liquid, cells=cells)
+
+    def _pour(self, part: Amounts, target: SimContainer, now_s: float) -> float:
+        """Add a part to a container; return what stayed in it, what overflowed is lost."""
+        volume = contents.volume_ml(part)
+        space = max(0.0, target.capacity_ml - target.volume_ml)
+        if volume > space:
+            spilt = 1.0 - space / volume
+            self._kit.ledger.lose(contents.take(part, liquid=spilt, cells=spilt))
+        if contents.volume_ml(part) > self._p.separation.stirring_fraction * target.volume_ml:
+            target.mixed_s = now_s
+        target.amounts += part
+        return contents.volume_ml(part)
+
+    def _commit(self, now_s: float, *containers: SimContainer) -> None:
+        for container in containers:
+            self._incubation.commit(container, now_s)
+
+    def _separated(
+        self,
+        source: SimContainer,
+        target: SimContainer,
+        moved_ml: float,
+        short: bool,
+        now_s: float,
+    ) -> PumpReading:
+        bubble = self._bubble(source)
+        leak = self._faults.active('leak', source.id, target.id) is not None
+        if leak:
+            part = self._p.fault.leak_fraction
+            self._kit.ledger.lose(contents.take(target.amounts, liquid=part, cells=part))
+            moved_ml *= 1.0 - part
+        return self._reading(
+            target,
+            moved_ml=moved_ml,
+            rate_ml_min=_NOMINAL_RATE_ML_MIN,
+            bubble=bubble,
+            leak=leak,
+            source_empty=short,
+            now_s=now_s,
+        )
+
+    def _reading(
+        self,
+        target: SimContainer,
+        *,
+        moved_ml: float,
+        rate_ml_min: float,
+        bubble: bool,
+        leak: bool,
+        source_empty: bool,
+        now_s: float,
+    ) -> PumpReading:
+        cell = self.scale(target)
+        pressure = self._p.fault.line_pressure_kpa * rate_ml_min / _NOMINAL_RATE_ML_MIN
+        return PumpReading(
+            moved_ml=cell.read(moved_ml, now_s),
+            pressure_kpa=self._instruments.get('pressure').read(pressure, now_s),
+            bubble=bubble,
+            leak=leak,
+            source_empty=source_empty,
+        )
+
+    def scale(self, container: SimContainer):  # type: ignore[no-untyped-def]  # noqa: ANN201
+        """Return the scale under a container: the robot's balance or a load cell."""
+        if container.kind is ContainerKind.VIAL:
+            return self._instruments.get('balance')
+        return self._instruments.get('load_cell', container.location)
+
+
+def _require_volume(volume_ml: float) -> None:
+    if not 0.0 <= volume_ml < math.inf:
+        raise OperationRefused(
+            ErrorCode.INVALID_GOAL, f'volume_ml: {volume_ml} is not a volume of 0 mL or more'
+        )

@@ -1,0 +1,233 @@
+"""Simulated time: whose turn it is, and how far the clock may go before the next one."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from medicell_core.errors import ErrorCode, MedicellError, OperationRefused
+
+Callback = Callable[[MedicellError | None], None]
+"""Told once that it is the owner's turn (None), or why it never will be."""
+
+_WALL_STEP_S = 0.1
+
+
+@dataclass(slots=True)
+class _Sleeper:
+    """An owner that waits for its turn; without a callback it is announced, not yet there."""
+
+    wake_s: float
+    callback: Callback | None
+
+
+class Timeline:
+    """Time for many owners, of whom at most one runs.
+
+    Turns go by (time, owner), so their order depends on nothing but the durations asked for.
+    Nothing moves unless no owner runs and every operation named by the last `idle` sleeps
+    here. With no operation named, time passes at the pace of the wall; before the first word
+    it stands (`paused_until_idle`) or passes at the pace of the wall.
+    """
+
+    def __init__(
+        self,
+        *,
+        start_s: float,
+        paused_until_idle: bool,
+        speed: float,
+        leap_limit_s: float,
+        on_time: Callable[[float], None] | None = None,
+    ) -> None:
+        if not speed > 0.0:
+            raise OperationRefused(ErrorCode.INVALID_GOAL, f'speed: {speed} is not above 0')
+        self._now_s = start_s
+        self._speed = speed
+        self._leap_limit_s = leap_limit_s
+        self._paused = paused_until_idle
+        self._on_time = on_time
+        self._changed = threading.Condition(threading.Lock())
+        self._sleepers: dict[str, _Sleeper] = {}
+        self._running: str | None = None
+        self._sequence = -1
+        self._outstanding: frozenset[str] = frozenset()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name='timeline', daemon=True)
+        self._thread.start()
+
+    @property
+    def running(self) -> str:
+        """The owner whose turn it is; empty when nobody's."""
+        return self._running or ''
+
+    def now_s(self) -> float:
+        """Return the time in seconds since the Unix epoch."""
+        return self._now_s
+
+    def register(self, owner: str) -> None:
+        """Announce an owner without waiting: its turn comes now, and time waits for its begin."""
+        with self._changed:
+            self._require_open()
+            if owner not in self._sleepers and owner != self._running:
+                self._sleepers[owner] = _Sleeper(self._now_s, None)
+                self._changed.notify_all()
+
+    def begin_async(self, owner: str, callback: Callback) -> None:
+        """Announce an owner; `callback` is called, from any thread, when its turn comes.
+
+        Raises INVALID_GOAL when the owner has begun already, WORLD_CLOSED after `close`.
+        """
+        with self._changed:
+            self._require_open()
+            known = self._sleepers.get(owner)
+            if owner == self._running or (known is not None and known.callback is not None):
+                raise OperationRefused(
+                    ErrorCode.INVALID_GOAL, f'owner: "{owner}" has begun and not ended'
+                )
+            self._sleepers[owner] = _Sleeper(
+                self._now_s if known is None else known.wake_s, callback
+            )
+            self._changed.notify_all()
+
+    def sleep_async(self, owner: str, duration_s: float, callback: Callback) -> None:
+        """Let an owner's turn end; `callback` is called when its next one comes.
+
+        Raises INVALID_GOAL when it is not this owner's turn or the duration is not finite.
+        """
+        if not math.isfinite(duration_s):
+            raise OperationRefused(
+                ErrorCode.INVALID_GOAL, f'duration_s: {duration_s} is not finite'
+            )
+        with self._changed:
+            self._require_open()
+            if owner != self._running:
+                raise OperationRefused(
+                    ErrorCode.INVALID_GOAL, f'owner: it is not the turn of "{owner}" to sleep'
+                )
+            self._running = None
+            self._sleepers[owner] = _Sleeper(self._now_s + max(0.0, duration_s), callback)
+            self._changed.notify_all()
+
+    def begin(self, owner: str) -> None:
+        """Announce an owner and block until its turn; raises WORLD_CLOSED."""
+        self._block(lambda callback: self.begin_async(owner, callback))
+
+    def sleep(self, owner: str, duration_s: float) -> None:
+        """Block an owner for a duration of simulated time; raises WORLD_CLOSED."""
+        self._block(lambda callback: self.sleep_async(owner, duration_s, callback))
+
+    def end(self, owner: str) -> None:
+        """Forget an owner; if it sleeps, its sleep raises CANCELLED. Safe to call twice."""
+        with self._changed:
+            sleeper = self._sleepers.pop(owner, None)
+            if self._running == owner:
+                self._running = None
+            self._changed.notify_all()
+        if sleeper is not None and sleeper.callback is not None:
+            sleeper.callback(
+                OperationRefused(ErrorCode.CANCELLED, f'owner: "{owner}" was ended while asleep')
+            )
+
+    def idle(self, sequence: int, outstanding: list[str]) -> None:
+        """Take the newest word on which operations the orchestrator waits for; drop older ones."""
+        with self._changed:
+            if sequence <= self._sequence:
+                return
+            self._sequence = sequence
+            self._outstanding = frozenset(outstanding)
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Stop time for good; every sleep raises WORLD_CLOSED. Safe to call twice."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise OperationRefused(ErrorCode.WORLD_CLOSED, 'the world is closed')
+
+    def _block(self, start: Callable[[Callback], None]) -> None:
+        turn = threading.Event()
+        errors: list[MedicellError] = []
+
+        def called(error: MedicellError | None) -> None:
+            if error is not None:
+                errors.append(error)
+            turn.set()
+
+        start(called)
+        turn.wait()
+        if errors:
+            raise errors[0]
+
+    def _quiet(self) -> bool:
+        """Whether nobody runs, and all that the orchestrator waits for is here."""
+        if self._running is not None or (self._paused and self._sequence < 0):
+            return False
+        return all(name in self._sleepers for name in self._outstanding)
+
+    def _next(self) -> tuple[float, str] | None:
+        if not self._sleepers:
+            return None
+        return min((item.wake_s, owner) for owner, item in self._sleepers.items())
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                callback, stepped = self._advance()
+                if self._closed:
+                    break
+                now_s = self._now_s
+            if stepped and self._on_time is not None:
+                self._on_time(now_s)
+            if callback is not None:
+                callback(None)
+        with self._changed:
+            left = [item.callback for item in self._sleepers.values() if item.callback]
+            self._sleepers.clear()
+        for waiting in left:
+            waiting(OperationRefused(ErrorCode.WORLD_CLOSED, 'the world was closed'))
+
+    def _advance(self) -> tuple[Callback | None, bool]:
+        """Wait, holding the lock, until a turn is due or time has taken a step."""
+        anchor_s: float | None = None
+        while not self._closed:
+            if not self._quiet():
+                anchor_s = None
+                self._changed.wait()
+                continue
+            due = self._next()
+            if due is not None and due[0] <= self._now_s:
+                sleeper = self._sleepers[due[1]]
+                if sleeper.callback is None:
+                    anchor_s = None
+                    self._changed.wait()
+                    continue
+                del self._sleepers[due[1]]
+                self._running = due[1]
+                return sleeper.callback, False
+            pace = self._speed if self._outstanding else 1.0
+            limit_s = self._leap_limit_s if due is None else due[0] - self._now_s
+            limit_s = min(limit_s, self._leap_limit_s)
+            if math.isinf(pace):
+                self._step(limit_s, due)
+                return None, True
+            wall_s = time.monotonic()
+            if anchor_s is None:
+                anchor_s = wall_s
+            elapsed_s = (wall_s - anchor_s) * pace
+            if elapsed_s >= min(limit_s, _WALL_STEP_S * pace):
+                self._step(min(limit_s, elapsed_s), due)
+                return None, True
+            self._changed.wait(min(limit_s, _WALL_STEP_S * pace) / pace - (wall_s - anchor_s))
+        return None, False
+
+    def _step(self, step_s: float, due: tuple[float, str] | None) -> None:
+        reached_s = self._now_s + step_s
+        self._now_s = reached_s if due is None else min(reached_s, due[0])
