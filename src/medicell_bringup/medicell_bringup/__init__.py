@@ -1,0 +1,1 @@
+"""Start Medicell: the workspace's set-up and the command line."""

@@ -1,0 +1,164 @@
+"""The operator's side of a batch over ROS: hang the kit, start, follow, answer, stop."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from medicell_core.containers import Material
+from medicell_core.errors import ErrorCode, MedicellError
+from medicell_core.operations import Role
+from medicell_interfaces.msg import BatchState, DeviceState
+from medicell_interfaces.msg import Material as MaterialMessage
+from medicell_interfaces.srv import (
+    AbortBatch,
+    GetBalance,
+    GetFaults,
+    InjectFault,
+    LoadKit,
+    StartBatch,
+)
+from medicell_ros.qos import LATCHED
+from rclpy.client import Client
+from rclpy.node import Node
+
+SERVICE_WAIT_S = 20.0
+"""Wall seconds that a service may take to appear, and again to answer."""
+
+POLL_S = 0.02
+"""Wall seconds between two looks at what discovery and callbacks have brought."""
+
+NODES = ('world', 'orchestrator', *(str(role) for role in Role))
+"""Every node whose state tells how many messages it has published."""
+
+
+class OperatorClient:
+    """One node's clients to world and orchestrator; spun by an executor of another thread."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._changed = threading.Condition()
+        self._batch: BatchState | None = None
+        self._devices: dict[str, DeviceState] = {}
+        self._subscriptions = [
+            node.create_subscription(BatchState, 'orchestrator/batch', self._on_batch, LATCHED)
+        ]
+        for name in NODES:
+            self._subscriptions.append(
+                node.create_subscription(
+                    DeviceState, f'{name}/state', self._on_device(name), LATCHED
+                )
+            )
+
+    def load_kit(self, batch_id: str, materials: Iterable[Material], label: str) -> None:
+        """Put the kit into the simulated cell; raises what the world refuses."""
+        request = LoadKit.Request(batch_id=batch_id, apheresis_label=label)
+        request.materials = [
+            MaterialMessage(
+                name=item.name,
+                kind=str(item.kind),
+                capacity_ml=item.capacity_ml,
+                content=item.content,
+                volume_ml=item.volume_ml,
+                location=item.location,
+            )
+            for item in materials
+        ]
+        self._call(LoadKit, 'world/load_kit', request)
+
+    def inject(self, fault: str, phase: str) -> None:
+        """Arm a fault in the simulated world."""
+        self._call(InjectFault, 'world/inject_fault', InjectFault.Request(name=fault, phase=phase))
+
+    def faults(self) -> list[Any]:
+        """Return the scenario's faults, as medicell_interfaces/FaultStatus."""
+        return list(self._call(GetFaults, 'world/get_faults', GetFaults.Request()).faults)
+
+    def balance(self) -> Any:
+        """Return the world's conservation check."""
+        return self._call(GetBalance, 'world/get_balance', GetBalance.Request())
+
+    def start(self, request: StartBatch.Request) -> str:
+        """Start a batch; returns its id, raises what the orchestrator refuses."""
+        reply = self._call(StartBatch, 'orchestrator/start_batch', request)
+        return str(reply.batch_id)
+
+    def abort(self, operator: str, reason: str) -> None:
+        """Abort the batch."""
+        request = AbortBatch.Request(operator_name=operator, reason=reason)
+        self._call(AbortBatch, 'orchestrator/abort_batch', request)
+
+    def follow(
+        self, show: Callable[[BatchState], None], *, alive: Callable[[], None], limit_s: float
+    ) -> BatchState:
+        """Show each new state until the batch has an outcome; raises TIMEOUT after `limit_s`.
+
+        `alive` is called some times a second and raises when the cell's host has died.
+        """
+        deadline = time.monotonic() + limit_s
+        shown: BatchState | None = None
+        while True:
+            with self._changed:
+                if self._batch is shown:
+                    self._changed.wait(0.2)
+                state = self._batch
+            if state is not None and state is not shown:
+                show(state)
+                shown = state
+                if state.outcome:
+                    return state
+            alive()
+            if time.monotonic() > deadline:
+                text = f'no outcome after {limit_s:g} s of wall time'
+                raise MedicellError(ErrorCode.TIMEOUT, text)
+
+    def messages(self) -> int:
+        """Return how many messages the nodes have published, by their newest states."""
+        with self._changed:
+            return sum(state.sequence for state in self._devices.values())
+
+    def close(self) -> None:
+        """Destroy the subscriptions."""
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+        self._subscriptions.clear()
+
+    def _on_batch(self, message: BatchState) -> None:
+        with self._changed:
+            self._batch = message
+            self._changed.notify_all()
+
+    def _on_device(self, name: str) -> Callable[[DeviceState], None]:
+        def store(message: DeviceState) -> None:
+            with self._changed:
+                self._devices[name] = message
+
+        return store
+
+    def _call(self, kind: Any, name: str, request: Any) -> Any:
+        client = self._node.create_client(kind, name)
+        try:
+            return self._answer(client, name, request)
+        finally:
+            self._node.destroy_client(client)
+
+    def _answer(self, client: Client, name: str, request: Any) -> Any:
+        deadline = time.monotonic() + SERVICE_WAIT_S
+        while not client.service_is_ready():
+            if time.monotonic() > deadline:
+                text = f'service {name} did not appear within {SERVICE_WAIT_S:g} s'
+                raise MedicellError(ErrorCode.COMMUNICATION_LOST, text)
+            time.sleep(POLL_S)
+        answered = threading.Event()
+        future = client.call_async(request)
+        future.add_done_callback(lambda _: answered.set())
+        if not answered.wait(SERVICE_WAIT_S):
+            client.remove_pending_request(future)
+            text = f'service {name} did not answer within {SERVICE_WAIT_S:g} s'
+            raise MedicellError(ErrorCode.TIMEOUT, text)
+        reply = future.result()
+        if reply.error_code != ErrorCode.OK:
+            raise MedicellError(ErrorCode(reply.error_code), reply.error_msg)
+        return reply

@@ -1,0 +1,49 @@
+"""`./medicell test`: lint, format, types, import rules and pytest, each run, none hidden."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from medicell_bringup.workspace.layout import Layout
+
+STATIC_CHECKS = {
+    'ruff check': ('-m', 'ruff', 'check', '--quiet', '.'),
+    'ruff format': ('-m', 'ruff', 'format', '--check', '--quiet', '.'),
+    'mypy': ('-m', 'mypy', '--no-error-summary'),
+    'import-linter': ('-c', 'from importlinter.cli import lint_imports_command as c; c()'),
+}
+"""By name: what the virtual environment's Python is given. Configured in pyproject.toml."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """How one check ended."""
+
+    name: str
+    passed: bool
+    duration_s: float
+
+
+def run_all(layout: Layout, arguments: list[str], env: Mapping[str, str]) -> int:
+    """Run every check, print a table of the verdicts, return 0 only if all passed."""
+    commands = {**STATIC_CHECKS, 'pytest': ('-m', 'pytest', *arguments)}
+    verdicts = [_run(layout, name, command, env) for name, command in commands.items()]
+    sys.stdout.write('\n')
+    for item in verdicts:
+        word = 'passed' if item.passed else 'FAILED'
+        sys.stdout.write(f'{item.name:15} {word}  {item.duration_s:7.1f} s\n')
+    return 0 if all(item.passed for item in verdicts) else 1
+
+
+def _run(layout: Layout, name: str, command: tuple[str, ...], env: Mapping[str, str]) -> Verdict:
+    sys.stdout.write(f'--- {name}\n')
+    sys.stdout.flush()
+    begun = time.monotonic()
+    code = subprocess.run(
+        [str(layout.venv_python), *command], cwd=layout.root, env=env, check=False
+    ).returncode
+    return Verdict(name=name, passed=code == 0, duration_s=time.monotonic() - begun)

@@ -1,0 +1,151 @@
+"""What `./medicell` does: set up when needed, then test or hand over to the command line."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from medicell_bringup.workspace import build, environment, host, packages
+from medicell_bringup.workspace.layout import Layout, only_one
+from medicell_bringup.workspace.progress import Progress
+
+HANDED_OVER = {
+    'run': 'run one batch from a recipe, a patient and a seed',
+    'verify': "check a batch record's chain",
+    'tree': 'draw a recipe as its behaviour tree',
+    'study': 'compare the culture model with published tables, or over many seeds',
+}
+"""Commands of medicell_bringup.cli, which needs the workspace."""
+HELP = """Medicell, the control software of a robotic cell-manufacturing workcell
+
+usage: ./medicell COMMAND [OPTIONS]
+
+{commands}
+
+`./medicell COMMAND --help` tells the options of a command. Whatever needs the workspace
+sets it up first.
+"""
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+
+
+def main(arguments: list[str]) -> int:
+    """Do what the command line says and return the exit code."""
+    layout = Layout(root=Path(__file__).resolve().parents[4])
+    signal.signal(signal.SIGTERM, _as_interrupt)
+    name = arguments[0] if arguments else '--help'
+    own: dict[str, Callable[[Layout, list[str]], int]] = {'setup': _setup, 'test': _test}
+    try:
+        if name in ('-h', '--help', 'help'):
+            sys.stdout.write(help_text())
+            return 0
+        if name in own:
+            return own[name](layout, arguments[1:])
+        if name in HANDED_OVER:
+            return _hand_over(layout, arguments)
+    except host.SetupError as error:
+        sys.stderr.write(f'medicell: {error}\n')
+        return EXIT_FAILED
+    except KeyboardInterrupt:
+        sys.stderr.write('\nmedicell: interrupted; the same command goes on where it can\n')
+        return EXIT_INTERRUPTED
+    sys.stderr.write(f'medicell: no command {name!r}; `./medicell --help` lists them\n')
+    return EXIT_USAGE
+
+
+def help_text() -> str:
+    """Return what `./medicell --help` prints."""
+    commands = {
+        'setup': 'make the workspace ready; done by the others when needed',
+        **HANDED_OVER,
+        'test': 'lint, types, import rules and tests; options go to pytest',
+    }
+    lines = '\n'.join(f'  {name:8} {text}' for name, text in commands.items())
+    return HELP.format(commands=lines)
+
+
+def _as_interrupt(signum: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _setup(layout: Layout, arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog='medicell setup', description='Make the workspace ready.', allow_abbrev=False
+    )
+    parser.add_argument(
+        '--clean', action='store_true', help='remove .venv, build and install before'
+    )
+    options = parser.parse_args(arguments)
+    if options.clean:
+        with only_one(layout, _say_waiting):
+            for folder in (layout.venv, layout.build, layout.install):
+                shutil.rmtree(folder, ignore_errors=True)
+    if not ensure_ready(layout):
+        sys.stderr.write('medicell: everything is in place\n')
+    return 0
+
+
+def ensure_ready(layout: Layout) -> bool:
+    """Set up whatever is not there; returns whether anything had to be done."""
+    has_ros = bool(os.environ.get('ROS_DISTRO')) and bool(host.ros_prefixes(layout.root))
+    if packages.is_ready(layout, has_ros=has_ros) and build.is_ready(layout, has_ros=has_ros):
+        return False
+    begun = time.monotonic()
+    found = host.detect(layout.root)
+    lacking = host.missing(found, layout.root)
+    if lacking:
+        raise host.SetupError(host.explain(lacking))
+    with only_one(layout, _say_waiting) as lock:
+        _do_steps(layout, found, lock)
+    sys.stderr.write(f'medicell: ready after {time.monotonic() - begun:.0f} s\n')
+    return True
+
+
+def _do_steps(layout: Layout, found: host.Host, lock: int) -> None:
+    fresh = packages.is_ready(layout, has_ros=found.has_ros)
+    progress = Progress(layout.log, steps=1 if fresh else 3, held=lock)
+    try:
+        if not fresh:
+            origin = 'beside the sourced ROS 2' if found.has_ros else 'with ROS 2 from PyPI'
+            with progress.step(f'Python {found.python_version} packages into .venv, {origin}'):
+                packages.make(layout, found, progress)
+            with progress.step("the wheels' CMake exports"):
+                packages.mend_exports(layout)
+            packages.finish(layout, found)
+        names = [item.name for item in build.stale(layout, has_ros=found.has_ros)]
+        what = ', '.join(names) if len(names) <= 3 else f'{len(names)} packages'
+        with progress.step(f'colcon build of {what or "nothing new"}'):
+            build.build(layout, found, progress)
+    finally:
+        progress.close()
+
+
+def _say_waiting() -> None:
+    sys.stderr.write('medicell: another set-up is running here; waiting for it to end\n')
+
+
+def _environment(layout: Layout) -> dict[str, str]:
+    has_ros = bool(os.environ.get('ROS_DISTRO')) and bool(host.ros_prefixes(layout.root))
+    added = build.load_overlay(layout)
+    return environment.overlay(layout, os.environ, added, has_ros=has_ros)
+
+
+def _hand_over(layout: Layout, arguments: list[str]) -> int:
+    ensure_ready(layout)
+    python = str(layout.venv_python)
+    command = [python, '-m', 'medicell_bringup.cli', *arguments]
+    os.execve(python, command, _environment(layout))
+
+
+def _test(layout: Layout, arguments: list[str]) -> int:
+    ensure_ready(layout)
+    from medicell_bringup.workspace import checks
+
+    return checks.run_all(layout, arguments, _environment(layout))

@@ -1,0 +1,149 @@
+"""The virtual environment: made from the pinned requirements, and known to be whole."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import importlib.util
+import os
+import re
+import shutil
+from pathlib import Path
+
+from medicell_bringup.workspace.host import Host
+from medicell_bringup.workspace.layout import Layout, read_stamp, write_stamp
+from medicell_bringup.workspace.progress import Progress
+
+ROS_BRINGS = ('ros-jazzy-', 'colcon-', 'empy', 'setuptools')
+"""Requirements that a ROS host serves from its own packages."""
+BOUND_TO_ROS = {'numpy': 'numpy', 'opencv-python-headless': 'cv2'}
+"""Requirements whose binary interface the host's ROS packages share, and their modules."""
+EXPORT_FILES = '*/cmake/*.cmake'
+
+
+def is_ready(layout: Layout, *, has_ros: bool) -> bool:
+    """Return whether the virtual environment is whole, of this place and these requirements."""
+    stamp = read_stamp(layout.venv_stamp)
+    return (
+        bool(stamp)
+        and stamp == _stamp_now(layout, has_ros=has_ros)
+        and layout.venv_python.is_file()
+    )
+
+
+def make(layout: Layout, host: Host, progress: Progress) -> None:
+    """Make the virtual environment anew; pip's cache makes a second time quick.
+
+    A half-made one is never completed: pip takes a package for installed as soon as its
+    metadata is there. The stamp is written last.
+    """
+    layout.venv_stamp.unlink(missing_ok=True)
+    if layout.venv.is_symlink() or layout.venv.is_file():
+        layout.venv.unlink()
+    shutil.rmtree(layout.venv, ignore_errors=True)
+    env = {key: value for key, value in os.environ.items() if key != 'PYTHONHOME'}
+    options = ['--system-site-packages'] if host.has_ros else []
+    progress.run(
+        [host.python, '-m', 'venv', *options, str(layout.venv)], env=env, cwd=layout.root
+    )
+    if not host.has_ros:
+        env.pop('PYTHONPATH', None)
+    progress.run(_pip_command(layout, host), env=env, cwd=layout.root)
+    (layout.venv / 'COLCON_IGNORE').touch()
+
+
+def finish(layout: Layout, host: Host) -> None:
+    """Stamp the virtual environment as whole."""
+    write_stamp(layout.venv_stamp, _stamp_now(layout, has_ros=host.has_ros))
+
+
+def mend_exports(layout: Layout) -> int:
+    """Point the wheels' CMake exports at this machine's headers; returns the files changed.
+
+    The wheels carry the paths of the machine that built them. Safe to repeat.
+    """
+    site_packages = layout.site_packages()
+    if site_packages is None:
+        return 0
+    series = site_packages.parent.name
+    python = next((item for item in _include_folders(layout, series) if item.is_dir()), None)
+    numpy = site_packages / 'numpy' / '_core' / 'include'
+    changed = 0
+    for path in sorted((layout.venv / 'share').glob(EXPORT_FILES)):
+        text = path.read_text(encoding='utf-8')
+        mended = re.sub(r'/opt/python/[^;"]*?/numpy/_core/include', str(numpy), text)
+        mended = re.sub(r'/opt/python/[^;"]*?/include/python3\.\d+', str(python), mended)
+        if mended != text:
+            path.write_text(mended, encoding='utf-8')
+            changed += 1
+    return changed
+
+
+def _include_folders(layout: Layout, series: str) -> list[Path]:
+    home = layout.venv_python.resolve().parent.parent
+    return [home / 'include' / series, Path('/usr/include') / series]
+
+
+def _pip_command(layout: Layout, host: Host) -> list[str]:
+    requirements, constraints = layout.requirements
+    command = [str(layout.venv_python), '-m', 'pip', 'install', '--no-compile', '--no-input']
+    command += ['--disable-pip-version-check', '--progress-bar', 'off']
+    if not host.has_ros:
+        return [*command, '-r', str(requirements), '-c', str(constraints)]
+    chosen = layout.venv / 'requirements.txt'
+    chosen.write_text('\n'.join(_absent(requirements)) + '\n', encoding='utf-8')
+    pins = layout.venv / 'constraints.txt'
+    pins.write_text('\n'.join(_pins_of_host(constraints)) + '\n', encoding='utf-8')
+    return [*command, '-r', str(chosen), '-c', str(pins)]
+
+
+def requirement_lines(path: Path) -> list[str]:
+    """Return a requirements file's lines without comments."""
+    lines = (line.split('#')[0].strip() for line in path.read_text(encoding='utf-8').splitlines())
+    return [line for line in lines if line]
+
+
+def _absent(requirements: Path) -> list[str]:
+    chosen = []
+    for line in requirement_lines(requirements):
+        name, _, version = line.partition(';')[0].strip().partition('==')
+        if not name.startswith(ROS_BRINGS) and not _host_has(name, version):
+            chosen.append(line)
+    return chosen
+
+
+def _host_has(name: str, version: str) -> bool:
+    if name in BOUND_TO_ROS and importlib.util.find_spec(BOUND_TO_ROS[name]):
+        return True
+    here = _version_of(name)
+    return here is not None and here.split('.')[0] == version.split('.')[0]
+
+
+def _version_of(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _pins_of_host(constraints: Path) -> list[str]:
+    """Return the pins, with the host's own version where ROS is built against it."""
+    bound = {name: _version_of(name) for name in BOUND_TO_ROS}
+    kept = [
+        line
+        for line in requirement_lines(constraints)
+        if bound.get(line.partition('==')[0]) is None
+    ]
+    return kept + [f'{name}=={version}' for name, version in bound.items() if version]
+
+
+def _stamp_now(layout: Layout, *, has_ros: bool) -> dict[str, str]:
+    digest = hashlib.sha256()
+    for path in layout.requirements:
+        digest.update(path.read_bytes())
+    return {
+        'requirements': digest.hexdigest(),
+        'place': str(layout.venv),
+        'python': str(layout.venv_python.resolve()),
+        'kind': 'ros' if has_ros else 'wheels',
+    }
