@@ -23,6 +23,9 @@ from medicell_record.record import RecordedEntry
 
 SECONDS_PER_DAY = 86_400.0
 
+_SAME_LOOK_DAYS = 0.125
+"""Figures this close in time were measured on the same state of the culture."""
+
 EntryT = TypeVar('EntryT', bound=Entry)
 
 
@@ -156,6 +159,34 @@ class BatchView:
             if entry.name == name and self.is_vessel(entry.container)
         ]
 
+    def viable_cells(self) -> list[Point]:
+        """Return the viable cells in the vessel, as recorded or else density times volume."""
+        recorded = self.culture('viable_cells')
+        if recorded:
+            return recorded
+        volumes = self.culture('volume_ml')
+        points: list[Point] = []
+        for item in self.culture('viable_per_ml'):
+            known = [
+                volume.value for volume in volumes if volume.day <= item.day + _SAME_LOOK_DAYS
+            ]
+            if known:
+                points.append(_scaled(item, known[-1]))
+        return points
+
+    def car_positive_cells(self) -> list[Point]:
+        """Return the viable CAR+ cells in the vessel, where both figures are of one look."""
+        points: list[Point] = []
+        for share in self.culture('car_positive_pct'):
+            near = [
+                item
+                for item in self.viable_cells()
+                if abs(item.day - share.day) <= _SAME_LOOK_DAYS
+            ]
+            if near:
+                points.append(_scaled(near[-1], share.value / 100.0))
+        return points
+
     def exchanges(self) -> list[Exchange]:
         """Return the vessel's medium exchanges, as the devices measured them."""
         operations = {
@@ -174,23 +205,21 @@ class BatchView:
         ]
 
     def events(self) -> list[Event]:
-        """Return what was done to the culture, in time; one event per run of like movements."""
-        found: list[Event] = []
+        """Return what was done to the culture, in time; activation and the like once each."""
+        firsts: dict[EventKind, Event] = {}
+        feeds = [Event(day=item.day, kind=EventKind.FEED) for item in self.exchanges()]
         for item, entry in self.of(Movement):
             kind = self._event_kind(entry)
-            if kind is not None:
-                found.append(Event(day=self.day(item.at_s), kind=kind))
-        firsts = {EventKind.ACTIVATION, EventKind.TRANSDUCTION}
-        kept: list[Event] = []
-        for event in found:
-            if event.kind in firsts and any(item.kind is event.kind for item in kept):
+            if kind is None:
                 continue
-            kept.append(event)
-        harvest = [item for item in kept if item.kind is EventKind.HARVEST][:1]
-        return sorted(
-            [item for item in kept if item.kind is not EventKind.HARVEST] + harvest,
-            key=lambda item: item.day,
-        )
+            event = Event(day=self.day(item.at_s), kind=kind)
+            if kind is EventKind.FEED:
+                feeds.append(event)
+            else:
+                firsts.setdefault(kind, event)
+        begin = firsts[EventKind.ACTIVATION].day if EventKind.ACTIVATION in firsts else 0.0
+        fed = [event for event in feeds if event.day > begin]
+        return sorted([*firsts.values(), *fed], key=lambda event: event.day)
 
     def harvest_sequence(self) -> int | None:
         """Return the entry with which the culture first left its vessel as product, or None."""
@@ -208,6 +237,15 @@ class BatchView:
             }.get(self._contents.get(entry.source, ''))
         leaves = self.is_vessel(entry.source) and self._kinds.get(entry.target) == 'bag'
         return EventKind.HARVEST if leaves else None
+
+
+def _scaled(point: Point, factor: float) -> Point:
+    error = point.standard_error
+    return Point(
+        day=point.day,
+        value=point.value * factor,
+        standard_error=None if error is None else error * factor,
+    )
 
 
 def _number(value: object) -> float:

@@ -1,0 +1,238 @@
+"""Pictures of a batch from its record alone: growth, metabolites, climate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+from medicell_record.view import BatchView, Event, EventKind, Point
+
+NAVY = '#1d3557'
+BLUE = '#2f6f9f'
+TEAL = '#1f9e89'
+ORANGE = '#d9772b'
+ROSE = '#b5486b'
+GREY = '#6b7280'
+LIGHT = '#e5e7eb'
+
+_STYLE: dict[Any, Any] = {
+    'font.family': 'DejaVu Sans',
+    'font.size': 10,
+    'axes.titlesize': 12,
+    'axes.titleweight': 'bold',
+    'axes.titlelocation': 'left',
+    'axes.titlecolor': NAVY,
+    'axes.edgecolor': GREY,
+    'axes.labelcolor': NAVY,
+    'axes.spines.top': False,
+    'axes.spines.right': False,
+    'axes.grid': True,
+    'axes.axisbelow': True,
+    'grid.color': LIGHT,
+    'grid.linewidth': 0.8,
+    'xtick.color': GREY,
+    'ytick.color': GREY,
+    'legend.frameon': False,
+    'lines.linewidth': 1.6,
+    'lines.markersize': 5.5,
+    'errorbar.capsize': 3,
+    'savefig.dpi': 160,
+}
+_MARKED = {
+    EventKind.ACTIVATION: 'activation',
+    EventKind.TRANSDUCTION: 'transduction',
+    EventKind.HARVEST: 'harvest',
+}
+_LABEL_GAP_SHARE = 0.13
+"""Two labels of events closer than this share of the time axis stand in two rows."""
+
+
+def plot_growth(view: BatchView, path: Path | str) -> None:
+    """Draw viable cells (log), viability and CAR+ over the culture days, as a PNG."""
+    with mpl.rc_context(_STYLE):
+        figure, (cells, shares) = _panels(view, (8.8, 6.0), (3.0, 1.7))
+        viable = view.viable_cells()
+        _series(cells, viable, NAVY, 'o', 'viable cells')
+        _series(cells, view.car_positive_cells(), TEAL, 's', 'viable CAR+ cells')
+        if viable:
+            cells.set_yscale('log')
+            cells.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=12))
+            cells.yaxis.set_major_formatter(FuncFormatter(_power))
+            cells.yaxis.set_minor_formatter(NullFormatter())
+        cells.set_ylabel('cells in the vessel')
+        _series(shares, view.culture('viability_pct'), BLUE, 'o', 'viability')
+        _series(shares, view.culture('car_positive_pct'), TEAL, 's', 'CAR+')
+        shares.set_ylim(0, 104)
+        shares.set_ylabel('%')
+        _events(view, cells, shares)
+        _feeds(view, cells)
+        _finish(figure, view, 'Growth')
+        _save(figure, path)
+
+
+def plot_metabolites(view: BatchView, path: Path | str) -> None:
+    """Draw glucose, lactate, pH and the exchanged volumes over the culture days, as a PNG."""
+    with mpl.rc_context(_STYLE):
+        figure, (sugar, acid, volumes) = _panels(view, (8.8, 6.2), (2.6, 1.3, 1.2))
+        _series(sugar, view.culture('glucose_mm'), BLUE, 'o', 'glucose')
+        _series(sugar, view.culture('lactate_mm'), ORANGE, 's', 'lactate')
+        sugar.set_ylabel('mmol/L')
+        sugar.set_ylim(bottom=0)
+        _series(acid, view.culture('ph'), ROSE, 'o', 'pH')
+        acid.set_ylabel('pH')
+        exchanges = view.exchanges()
+        days = [item.day for item in exchanges]
+        width = 0.012 * max(1.0, view.day(view.end_s))
+        volumes.bar(days, [item.added_ml for item in exchanges], width, color=BLUE, label='added')
+        taken = [-item.withdrawn_ml for item in exchanges]
+        volumes.bar(days, taken, width, color=GREY, label='withdrawn')
+        volumes.axhline(0.0, color=GREY, linewidth=0.8)
+        volumes.set_ylabel('exchange, mL')
+        if not exchanges:
+            _nothing(volumes)
+        _events(view, sugar, acid, volumes)
+        volumes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f'{abs(value):g}'))
+        _finish(figure, view, 'Metabolites and medium exchange')
+        _save(figure, path)
+
+
+def plot_climate(view: BatchView, path: Path | str) -> None:
+    """Draw temperature, CO2 and dissolved oxygen over the culture days, as a PNG."""
+    with mpl.rc_context(_STYLE):
+        figure, (heat, gas, oxygen) = _panels(view, (8.8, 4.8), (1.0, 1.0, 1.0))
+        for axes, name, label, colour in (
+            (heat, 'temperature_c', 'temperature, °C', ROSE),
+            (gas, 'co2_pct', 'CO$_2$, %', GREY),
+            (oxygen, 'dissolved_oxygen_pct', 'dissolved O$_2$, %', BLUE),
+        ):
+            _series(axes, view.culture(name), colour, '.', label)
+            axes.set_ylabel(label)
+            axes.margins(y=0.25)
+            axes.ticklabel_format(axis='y', useOffset=False)
+        _finish(figure, view, 'Climate of the culture', legends=False)
+        _save(figure, path)
+
+
+def _panels(
+    view: BatchView, size_in: tuple[float, float], heights: tuple[float, ...]
+) -> tuple[Figure, Sequence[Axes]]:
+    figure = Figure(figsize=size_in, layout='constrained')
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(len(heights), 1, sharex=True, height_ratios=list(heights))
+    last = max(1.0, view.day(view.end_s))
+    panels[-1].set_xlim(-0.02 * last, 1.02 * last)
+    panels[-1].set_xlabel('culture day')
+    panels[-1].xaxis.set_major_locator(MaxNLocator(nbins=14, integer=True))
+    return figure, list(panels)
+
+
+def _series(axes: Axes, points: Sequence[Point], colour: str, marker: str, label: str) -> None:
+    if not points:
+        axes.plot([], [], color=colour, marker=marker, label=f'{label}\n(not measured)')
+        return
+    days, values = [item.day for item in points], [item.value for item in points]
+    axes.plot(
+        days,
+        values,
+        color=colour,
+        marker=marker,
+        markeredgecolor='white',
+        markeredgewidth=0.6,
+        label=label,
+    )
+    known = [item for item in points if item.standard_error is not None]
+    axes.errorbar(
+        [item.day for item in known],
+        [item.value for item in known],
+        yerr=[item.standard_error or 0.0 for item in known],
+        color=colour,
+        linestyle='none',
+        elinewidth=1.0,
+        capthick=1.0,
+    )
+
+
+def _events(view: BatchView, top: Axes, *others: Axes) -> None:
+    events = [item for item in view.events() if item.kind in _MARKED]
+    for axes in (top, *others):
+        for item in events:
+            axes.axvline(item.day, color=GREY, linestyle=(0, (4, 3)), linewidth=1.0, zorder=1.5)
+    _event_labels(view, top, events)
+
+
+def _feeds(view: BatchView, axes: Axes) -> None:
+    days = [item.day for item in view.events() if item.kind is EventKind.FEED]
+    axes.plot(
+        days,
+        [0.03] * len(days),
+        linestyle='none',
+        marker='^',
+        color=ORANGE,
+        markersize=7,
+        transform=axes.get_xaxis_transform(),
+        label='feed or exchange',
+    )
+
+
+def _event_labels(view: BatchView, axes: Axes, events: Sequence[Event]) -> None:
+    gap = _LABEL_GAP_SHARE * max(1.0, view.day(view.end_s))
+    row, last = 0, float('-inf')
+    for item in events:
+        row = 1 - row if item.day - last < gap and row == 0 else 0
+        last = item.day
+        axes.annotate(
+            _MARKED[item.kind],
+            (item.day, 1.0),
+            xycoords=axes.get_xaxis_transform(),
+            xytext=(3 if item.kind is not EventKind.HARVEST else -3, 2 + 12 * row),
+            textcoords='offset points',
+            ha='left' if item.kind is not EventKind.HARVEST else 'right',
+            fontsize=9,
+            color=GREY,
+        )
+
+
+def _finish(figure: Figure, view: BatchView, title: str, *, legends: bool = True) -> None:
+    for axes in figure.axes:
+        if legends:
+            axes.legend(loc='upper left', bbox_to_anchor=(1.0, 1.02), fontsize=9)
+    batch = view.batch
+    figure.suptitle(
+        f'{title}   {batch.batch_id} · {batch.recipe}',
+        x=0.01,
+        ha='left',
+        fontsize=12,
+        fontweight='bold',
+        color=NAVY,
+    )
+    figure.align_ylabels()
+
+
+def _power(value: float, _: object) -> str:
+    mantissa, exponent = f'{value:.0e}'.split('e')
+    factor = '' if mantissa == '1' else f'{mantissa}·'
+    return f'${factor}10^{{{int(exponent)}}}$'
+
+
+def _nothing(axes: Axes) -> None:
+    axes.text(
+        0.5,
+        0.5,
+        'nothing recorded',
+        transform=axes.transAxes,
+        ha='center',
+        va='center',
+        color=GREY,
+    )
+
+
+def _save(figure: Figure, path: Path | str) -> None:
+    """Write without the version of the drawing library, so that bytes depend on data alone."""
+    figure.savefig(path, format='png', metadata={'Software': None})
