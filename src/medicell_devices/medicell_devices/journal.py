@@ -1,0 +1,72 @@
+"""What a device asks of its journal, and one in memory for tests and studies."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from typing import Protocol
+
+from medicell_core.errors import ErrorCode, MedicellError
+from medicell_record.journal import JournalEntry, JournalState, JsonObject
+
+
+class OperationJournal(Protocol):
+    """What a device has started and finished; `medicell_record.journal.Journal` keeps it on disk.
+
+    Methods may be called from any thread and return when the entry would survive a crash.
+    """
+
+    def started(self, operation_id: str, operation: str, goal: JsonObject) -> None:
+        """Write that an operation is about to move something; raises when it had begun before."""
+        ...
+
+    def finished(self, operation_id: str, outcome: JsonObject) -> None:
+        """Write how a started operation ended."""
+        ...
+
+    def find(self, operation_id: str) -> JournalEntry | None:
+        """Return what is known of an operation, or None when it was never started."""
+        ...
+
+
+class MemoryJournal:
+    """A journal that ends with its process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._entries: dict[str, JournalEntry] = {}
+
+    def started(self, operation_id: str, operation: str, goal: JsonObject) -> None:
+        """Note the start; raises OUTCOME_UNKNOWN or INVALID_GOAL for an id seen before."""
+        with self._lock:
+            known = self._entries.get(operation_id)
+            if known is not None:
+                open_ = known.state is JournalState.STARTED
+                raise MedicellError(
+                    ErrorCode.OUTCOME_UNKNOWN if open_ else ErrorCode.INVALID_GOAL,
+                    f'operation_id {operation_id!r} was {known.state} before',
+                )
+            self._entries[operation_id] = JournalEntry(
+                operation_id=operation_id,
+                operation=operation,
+                goal=goal,
+                state=JournalState.STARTED,
+                outcome=None,
+            )
+
+    def finished(self, operation_id: str, outcome: JsonObject) -> None:
+        """Note the end; raises INVALID_GOAL when the operation is not open."""
+        with self._lock:
+            known = self._entries.get(operation_id)
+            if known is None or known.state is not JournalState.STARTED:
+                raise MedicellError(
+                    ErrorCode.INVALID_GOAL, f'operation_id {operation_id!r} is not open'
+                )
+            self._entries[operation_id] = replace(
+                known, state=JournalState.FINISHED, outcome=outcome
+            )
+
+    def find(self, operation_id: str) -> JournalEntry | None:
+        """Return what is known of an operation, or None when it was never started."""
+        with self._lock:
+            return self._entries.get(operation_id)

@@ -1,0 +1,78 @@
+"""One running operation: its time in steps, its progress, and whether it may go on."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from medicell_core.clock import Clock
+from medicell_core.errors import ErrorCode, OperationFailed
+from medicell_core.operations import Operation, Outcome, Progress
+
+OnProgress = Callable[[Progress], None]
+OnDone = Callable[[Outcome], None]
+
+
+class RunningOperation:
+    """The OperationContext of a server's operation, and the handle that ends it early."""
+
+    def __init__(
+        self,
+        goal: Operation,
+        clock: Clock,
+        *,
+        step_s: float,
+        lanes: frozenset[str],
+        on_progress: OnProgress,
+        on_done: OnDone,
+    ) -> None:
+        self.goal = goal
+        self.lanes = lanes
+        self.on_done = on_done
+        self._clock = clock
+        self._step_s = step_s
+        self._on_progress = on_progress
+        self._lock = threading.Lock()
+        self._end: OperationFailed | None = None
+        self._fraction = 0.0
+        self._last_step = ''
+
+    @property
+    def owner(self) -> str:
+        """The operation's id, under which it takes time."""
+        return self.goal.operation_id
+
+    @property
+    def clock(self) -> Clock:
+        """The clock of the cell."""
+        return self._clock
+
+    def sleep(self, duration_s: float, *, step: str = '') -> None:
+        """Let time pass in steps; raises CANCELLED or STOPPED within one step."""
+        self.check()
+        if step and step != self._last_step:
+            self.report(self._fraction, step)
+        left_s = duration_s
+        while left_s > 0.0:
+            now_s = min(left_s, self._step_s)
+            self._clock.sleep(self.owner, now_s)
+            left_s -= now_s
+            self.check()
+
+    def check(self) -> None:
+        """Raise CANCELLED or STOPPED if the operation must end now."""
+        with self._lock:
+            if self._end is not None:
+                raise self._end
+
+    def report(self, fraction_done: float, step: str) -> None:
+        """Publish progress (0 to 1) with a short text."""
+        self._fraction = min(1.0, max(0.0, fraction_done))
+        self._last_step = step
+        self._on_progress(Progress(fraction_done=self._fraction, step=step))
+
+    def end_early(self, code: ErrorCode, reason: str) -> None:
+        """Have the operation end at its next step; the first reason counts."""
+        with self._lock:
+            if self._end is None:
+                self._end = OperationFailed(code, reason)

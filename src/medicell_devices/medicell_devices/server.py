@@ -1,0 +1,384 @@
+"""Runs a driver's operations: one per lane, once only, journalled, and always with an outcome."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from medicell_core.clock import Clock, WallClock
+from medicell_core.errors import ErrorCode, MedicellError, OperationRefused
+from medicell_core.operations import Operation, OperationType, Outcome, Result
+from medicell_core.serialise import outcome_from_json, to_json
+from medicell_core.states import PackMLState
+from medicell_devices.checks import check_goal
+from medicell_devices.contract import Driver
+from medicell_devices.failure import PartlyDone
+from medicell_devices.journal import OperationJournal
+from medicell_devices.running import OnDone, OnProgress, RunningOperation
+from medicell_record.journal import JournalState
+
+WALL_STEP_S = 0.1
+"""Longest sleep without a look at cancel and stop, on a wall clock."""
+SIMULATED_STEP_S = 600.0
+"""The same in simulated time, where one step costs a round trip to the world."""
+ONLY_LANE = 'device'
+
+_LOG = logging.getLogger(__name__)
+_REFUSING = {
+    PackMLState.STOPPED: ErrorCode.STOPPED,
+    PackMLState.STOPPING: ErrorCode.STOPPED,
+    PackMLState.ABORTED: ErrorCode.NOT_ACTIVE,
+    PackMLState.ABORTING: ErrorCode.NOT_ACTIVE,
+    PackMLState.HELD: ErrorCode.NOT_ACTIVE,
+    PackMLState.CLEARING: ErrorCode.NOT_ACTIVE,
+    PackMLState.RESETTING: ErrorCode.NOT_ACTIVE,
+}
+
+
+@runtime_checkable
+class HasLanes(Protocol):
+    """A driver that runs operations beside each other when they share no lane."""
+
+    def lanes(self, goal: Operation) -> frozenset[str]:
+        """Return the parts of the device that an operation occupies."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceStatus:
+    """What `~/state` says: state, newest running operation, last fault (0 and '' when none)."""
+
+    state: PackMLState
+    operation_id: str
+    operation: str
+    fault_code: ErrorCode
+    fault_text: str
+
+
+class OperationServer:
+    """The one way to a driver: submit, cancel, stop, clear; thread-safe throughout.
+
+    States: Stopped until `start`, then Idle; Execute while anything runs; after `stop`
+    Stopping, then Stopped, until `clear`; Aborted after an unexpected error or a safe state
+    that could not be reached, Held when an outcome is unknown, both until `clear`. Only Idle
+    and Execute take goals. Callbacks come from worker threads; `on_status` with no lock held.
+    """
+
+    def __init__(
+        self,
+        driver: Driver,
+        clock: Clock,
+        journal: OperationJournal,
+        *,
+        on_status: Callable[[DeviceStatus], None],
+        step_s: float | None = None,
+    ) -> None:
+        self._driver = driver
+        self._clock = clock
+        self._journal = journal
+        self._on_status = on_status
+        default_s = WALL_STEP_S if isinstance(clock, WallClock) else SIMULATED_STEP_S
+        self._step_s = default_s if step_s is None else step_s
+        self._lock = threading.RLock()
+        self._telling = threading.RLock()
+        self._threads: set[threading.Thread] = set()
+        self._running: dict[str, RunningOperation] = {}
+        self._started = False
+        self._state = PackMLState.STOPPED
+        self._fault_code = ErrorCode.OK
+        self._fault_text = ''
+
+    @property
+    def driver(self) -> Driver:
+        """The driver that this server runs."""
+        return self._driver
+
+    def start(self) -> None:
+        """Connect the driver and become Idle; safe to call twice. Raises HARDWARE_FAULT."""
+        with self._lock:
+            if self._started:
+                return
+        self._driver.connect()
+        self._driver.reset()
+        with self._lock:
+            self._started = True
+            self._fault_code, self._fault_text = ErrorCode.OK, ''
+        self._enter(PackMLState.IDLE)
+
+    def close(self, *, timeout_s: float = 5.0) -> bool:
+        """Stop what runs and wait for the threads; returns whether all of them ended in time."""
+        with self._lock:
+            was_started, self._started = self._started, False
+        if was_started:
+            self.stop('the device is being closed')
+        with self._lock:
+            threads = list(self._threads)
+        for thread in threads:
+            if thread is not threading.current_thread():
+                thread.join(timeout_s)
+        return not any(thread.is_alive() for thread in threads)
+
+    def status(self) -> DeviceStatus:
+        """Return the state now."""
+        with self._lock:
+            newest = next(reversed(self._running.values()), None)
+            return DeviceStatus(
+                state=self._state,
+                operation_id='' if newest is None else newest.owner,
+                operation='' if newest is None else type(newest.goal).__name__,
+                fault_code=self._fault_code,
+                fault_text=self._fault_text,
+            )
+
+    def submit(self, goal: Operation, *, on_progress: OnProgress, on_done: OnDone) -> None:
+        """Run a goal in a worker thread; a refusal arrives as an outcome too.
+
+        An id that is already finished answers with its recorded outcome, whatever the state;
+        one that was started and not finished answers OUTCOME_UNKNOWN, and the device is Held.
+        """
+        running = RunningOperation(
+            goal,
+            self._clock,
+            step_s=self._step_s,
+            lanes=frozenset(),
+            on_progress=on_progress,
+            on_done=on_done,
+        )
+        with self._lock:
+            answer = self._admit(running)
+        self._notify()
+        thread = threading.Thread(
+            target=self._work,
+            args=(running, answer),
+            name=f'{self._driver.role}/{goal.operation_id}',
+            daemon=True,
+        )
+        with self._lock:
+            self._threads.add(thread)
+        thread.start()
+
+    def cancel(self, operation_id: str) -> bool:
+        """Have an operation end within a step; returns whether it was running."""
+        with self._lock:
+            running = self._running.get(operation_id)
+        if running is None:
+            return False
+        running.end_early(ErrorCode.CANCELLED, 'cancelled')
+        return True
+
+    def stop(self, reason: str) -> None:
+        """Bring the device to its safe state now and end what runs within a step. Safe twice."""
+        with self._lock:
+            if self._state is PackMLState.STOPPED:
+                return
+            aborted = self._state is PackMLState.ABORTED
+            for running in self._running.values():
+                running.end_early(ErrorCode.STOPPED, reason)
+            if not aborted:
+                self._state = PackMLState.STOPPING
+                self._fault_code, self._fault_text = ErrorCode.STOPPED, reason
+        self._notify()
+        self._make_safe()
+        with self._lock:
+            self._settle()
+        self._notify()
+
+    def clear(self) -> None:
+        """Leave Stopped, Aborted or Held and become Idle; nothing happens in Idle and Execute.
+
+        Raises NOT_ACTIVE before `start`, DEVICE_BUSY while an operation is still ending,
+        HARDWARE_FAULT when the driver cannot leave its safe state (Aborted then).
+        """
+        with self._lock:
+            if not self._started:
+                raise OperationRefused(ErrorCode.NOT_ACTIVE, f'{self._driver.role} is not started')
+            if self._state in (PackMLState.IDLE, PackMLState.EXECUTE):
+                return
+            if self._running:
+                raise OperationRefused(
+                    ErrorCode.DEVICE_BUSY,
+                    f'{self._driver.role} is still ending {", ".join(self._running)}',
+                )
+            aborted = self._state is PackMLState.ABORTED
+            self._state = PackMLState.CLEARING if aborted else PackMLState.RESETTING
+        self._notify()
+        try:
+            self._driver.reset()
+        except Exception as error:
+            self._abort(f'{self._driver.role} cannot leave its safe state: {error}')
+            raise MedicellError(ErrorCode.HARDWARE_FAULT, self._fault_text) from error
+        with self._lock:
+            self._state = PackMLState.IDLE
+            self._fault_code, self._fault_text = ErrorCode.OK, ''
+        self._notify()
+
+    def _admit(self, running: RunningOperation) -> Outcome | None:
+        """Register an operation, or return what it is answered with at once; lock held."""
+        try:
+            row = check_goal(running.goal, self._driver.role)
+            recorded = self._recorded(running, row)
+            if recorded is not None:
+                return recorded
+            self._require_free(running)
+        except MedicellError as error:
+            return Outcome.of_error(error)
+        self._running[running.owner] = running
+        self._state = PackMLState.EXECUTE
+        self._fault_code, self._fault_text = ErrorCode.OK, ''
+        return None
+
+    def _recorded(self, running: RunningOperation, row: OperationType) -> Outcome | None:
+        """Return the journal's outcome; raises OUTCOME_UNKNOWN, INVALID_GOAL, DEVICE_BUSY."""
+        if running.owner in self._running:
+            raise OperationRefused(ErrorCode.DEVICE_BUSY, f'{running.owner} is already running')
+        known = self._journal.find(running.owner)
+        if known is None:
+            return None
+        if known.operation != row.name or known.goal != to_json(running.goal):
+            raise OperationRefused(
+                ErrorCode.INVALID_GOAL,
+                f'operation_id {running.owner!r} was used before, for another goal',
+            )
+        if known.state is JournalState.STARTED or known.outcome is None:
+            text = f'{running.owner} was started and its outcome is not known; a person must look'
+            self._fault_code, self._fault_text = ErrorCode.OUTCOME_UNKNOWN, text
+            if self._state is PackMLState.IDLE:
+                self._state = PackMLState.HELD
+            raise OperationRefused(ErrorCode.OUTCOME_UNKNOWN, text)
+        return outcome_from_json(row.name, known.outcome)
+
+    def _require_free(self, running: RunningOperation) -> None:
+        """Raise NOT_ACTIVE, STOPPED or DEVICE_BUSY unless the operation may start."""
+        role = self._driver.role
+        if not self._started:
+            raise OperationRefused(ErrorCode.NOT_ACTIVE, f'{role} is not started')
+        code = _REFUSING.get(self._state)
+        if code is not None:
+            raise OperationRefused(
+                code, f'{role} is {self._state.name}: {self._fault_text or "not started"}'
+            )
+        running.lanes = self._lanes_of(running.goal)
+        for other in self._running.values():
+            if other.lanes & running.lanes:
+                raise OperationRefused(ErrorCode.DEVICE_BUSY, f'{role} is busy with {other.owner}')
+
+    def _lanes_of(self, goal: Operation) -> frozenset[str]:
+        if isinstance(self._driver, HasLanes):
+            return self._driver.lanes(goal)
+        return frozenset({ONLY_LANE})
+
+    def _work(self, running: RunningOperation, answer: Outcome | None) -> None:
+        """Perform an operation, or only give its answer; the body of a worker thread."""
+        outcome = answer
+        if outcome is None:
+            outcome = self._perform(running)
+            with self._lock:
+                self._running.pop(running.owner, None)
+                self._take(outcome)
+                self._settle()
+            self._notify()
+        try:
+            running.on_done(outcome)
+        except Exception:
+            _LOG.exception('%s: on_done of %s failed', self._driver.role, running.owner)
+        with self._lock:
+            self._threads.discard(threading.current_thread())
+
+    def _perform(self, running: RunningOperation) -> Outcome:
+        """Take the operation from its journal's `started` to `finished`."""
+        row = check_goal(running.goal, self._driver.role)
+        try:
+            self._clock.begin(running.owner)
+            try:
+                running.check()
+                self._journal.started(running.owner, row.name, to_json(running.goal))
+                outcome = self._run_verb(running, row)
+                self._journal.finished(running.owner, to_json(outcome))
+                return outcome
+            finally:
+                self._clock.end(running.owner)
+        except MedicellError as error:
+            return Outcome.of_error(error, at_s=self._clock.now_s())
+        except Exception as error:
+            return self._unexpected(running, error)
+
+    def _run_verb(self, running: RunningOperation, row: OperationType) -> Outcome:
+        verb: Callable[[Operation, RunningOperation], Result]
+        try:
+            verb = getattr(self._driver, row.verb)
+            result: Result | None = verb(running.goal, running)
+        except PartlyDone as error:
+            return Outcome(
+                error_code=error.code,
+                error_msg=error.message,
+                result=error.result,
+                at_s=self._clock.now_s(),
+            )
+        except MedicellError as error:
+            return Outcome.of_error(error, at_s=self._clock.now_s())
+        except Exception as error:
+            return self._unexpected(running, error)
+        return Outcome(
+            error_code=ErrorCode.OK, error_msg='', result=result, at_s=self._clock.now_s()
+        )
+
+    def _unexpected(self, running: RunningOperation, error: Exception) -> Outcome:
+        """Bring the device to Aborted and return HARDWARE_FAULT with the cause."""
+        _LOG.error('%s: %s failed', self._driver.role, running.owner, exc_info=error)
+        text = f'{type(running.goal).__name__}: {type(error).__name__}: {error}'
+        self._abort(text)
+        return Outcome(
+            error_code=ErrorCode.HARDWARE_FAULT,
+            error_msg=text,
+            result=None,
+            at_s=self._clock.now_s(),
+        )
+
+    def _abort(self, text: str) -> None:
+        with self._lock:
+            self._state = PackMLState.ABORTED
+            self._fault_code, self._fault_text = ErrorCode.HARDWARE_FAULT, text
+            for other in self._running.values():
+                other.end_early(ErrorCode.STOPPED, f'{self._driver.role} aborted: {text}')
+        self._make_safe()
+        self._notify()
+
+    def _make_safe(self) -> None:
+        try:
+            self._driver.stop()
+        except Exception as error:
+            _LOG.error('%s cannot be stopped', self._driver.role, exc_info=error)
+            with self._lock:
+                self._state = PackMLState.ABORTED
+                self._fault_code = ErrorCode.HARDWARE_FAULT
+                self._fault_text = f'the safe state was not reached: {error}'
+
+    def _take(self, outcome: Outcome) -> None:
+        """Keep a failure as the fault that the status shows; lock held."""
+        if not outcome.ok and self._state is PackMLState.EXECUTE:
+            self._fault_code, self._fault_text = outcome.error_code, outcome.error_msg
+
+    def _settle(self) -> None:
+        """Come to rest when nothing runs any more; lock held."""
+        if self._running:
+            return
+        if self._state is PackMLState.STOPPING:
+            self._state = PackMLState.STOPPED
+        elif self._state is PackMLState.EXECUTE:
+            self._state = PackMLState.IDLE
+
+    def _enter(self, state: PackMLState) -> None:
+        with self._lock:
+            self._state = state
+        self._notify()
+
+    def _notify(self) -> None:
+        """Tell the status as it is now; in order, so the last told is the newest."""
+        with self._telling:
+            try:
+                self._on_status(self.status())
+            except Exception:
+                _LOG.exception('%s: on_status failed', self._driver.role)

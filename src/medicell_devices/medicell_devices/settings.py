@@ -1,0 +1,186 @@
+"""What can be set per instrument, with unit, range and the value a simulated one has."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from medicell_core.operations import ASSAYS
+
+Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
+
+
+def _rising(value: tuple[float, float]) -> tuple[float, float]:
+    if value[0] >= value[1]:
+        raise ValueError(f'the lower limit {value[0]} must be below the upper limit {value[1]}')
+    return value
+
+
+Range = Annotated[tuple[NotNegative, Positive], AfterValidator(_rising)]
+"""Lower and upper limit, both allowed values."""
+
+
+class Settings(BaseModel):
+    """Base of all settings: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra='forbid', strict=False)
+
+    driver: str
+    """Name of the driver in the registry; `simulated` is always there."""
+
+
+class FluidHandlerSettings(Settings):
+    """Closed single-use kit: pump, pinch valves, load cells, bubble and pressure sensors."""
+
+    max_rate_ml_min: Positive
+    max_pressure_kpa: Positive
+    max_volume_ml: Positive
+    min_volume_ml: Positive
+    min_rate_ml_min: Positive = 0.1
+    strokes: Annotated[int, Field(ge=1, le=100)] = 8
+    """Pump strokes per transfer: after each one the sensors are read."""
+    density_g_ml: Positive = 1.0
+    """Turns the load cells' grams into millilitres."""
+    weight_tolerance_ml: NotNegative = 0.1
+    """By how much two weighings of one container may differ."""
+    weight_tolerance_pct: NotNegative = 1.0
+    short_stroke_pct: Annotated[float, Field(gt=0.0, lt=100.0)] = 10.0
+    """A transfer that ends short by more than this, without any sensor's word, is a fault."""
+    empty_below_ml: NotNegative = 0.05
+    valve_s: NotNegative = 2.0
+    weigh_settle_s: NotNegative = 3.0
+    sample_rate_ml_min: Positive = 5.0
+    resuspend_s: NotNegative = 60.0
+    resuspend_after_s: NotNegative = 600.0
+    """A container not mixed for longer is mixed before a sample is drawn."""
+    selection_incubation_s: NotNegative = 1800.0
+    selection_rate_ml_min: Positive = 10.0
+    min_selected_ml: Positive = 0.5
+    wash_rate_ml_min: Positive = 30.0
+    wash_spin_s: NotNegative = 600.0
+
+    @model_validator(mode='after')
+    def _limits_rise(self) -> FluidHandlerSettings:
+        _rising((self.min_volume_ml, self.max_volume_ml))
+        _rising((self.min_rate_ml_min, self.max_rate_ml_min))
+        return self
+
+
+class IncubatorSettings(Settings):
+    """Bays with heat, carbon dioxide, agitation, probes, doors and exchange pumps."""
+
+    bays: Annotated[tuple[str, ...], Field(min_length=1)]
+    temperature_c: Range
+    co2_pct: Range
+    agitation_rpm: Range
+    exchange_rate_ml_min: Positive
+    max_exchange_ml: Positive = 2000.0
+    min_exchange_ml: Positive = 0.5
+    max_pressure_kpa: Positive = 80.0
+    strokes: Annotated[int, Field(ge=1, le=100)] = 8
+    perfusion_strokes: Annotated[int, Field(ge=1, le=200)] = 24
+    density_g_ml: Positive = 1.0
+    weight_tolerance_ml: NotNegative = 0.1
+    weight_tolerance_pct: NotNegative = 1.0
+    shuttle_s: NotNegative = 60.0
+    settle_s: NotNegative = 1800.0
+    """Static time before a batch exchange withdraws supernatant."""
+    reach_band_c: Positive = 0.3
+    reach_band_co2_pct: Positive = 0.3
+    reach_poll_s: Positive = 60.0
+    reach_timeout_s: Positive = 10800.0
+    check_interval_s: Positive = 600.0
+    excursion_check_s: Positive = 60.0
+    """How often a bay outside its band is looked at."""
+    alarm_band_c: Positive = 1.5
+    alarm_band_co2_pct: Positive = 1.5
+    """Bands that end a perfusion, which has no tolerances of its own."""
+    min_agitation_pct: Annotated[float, Field(gt=0.0, lt=100.0)] = 80.0
+    probe_readings: Annotated[int, Field(ge=1, le=60)] = 6
+    probe_interval_s: Positive = 5.0
+
+    @model_validator(mode='after')
+    def _bays_differ(self) -> IncubatorSettings:
+        if len(set(self.bays)) != len(self.bays):
+            raise ValueError('bays must differ')
+        return self
+
+
+class ImagingSettings(Settings):
+    """Stage, focus, two illuminations, camera and stainer."""
+
+    max_fields: Annotated[int, Field(ge=1, le=1000)]
+    min_focus_score: Annotated[float, Field(ge=0.0, le=1.0)]
+    max_dilution: Annotated[float, Field(ge=1.0, allow_inf_nan=False)] = 1000.0
+    min_sample_ml: Positive = 0.02
+    density_g_ml: Positive = 1.0
+    stain_s: NotNegative = 180.0
+    field_s: NotNegative = 3.0
+    analysis_s: NotNegative = 20.0
+    min_bright_field_grey: Annotated[float, Field(ge=0.0, le=255.0)] = 60.0
+    """Mean grey value below which the lamp has failed."""
+    min_fluorescence_grey: Annotated[float, Field(ge=0.0, le=255.0)] = 4.0
+    """Brightest percentile of the nuclei channel below which the lamp has failed."""
+    focus_range_um: Positive = 80.0
+    focus_step_um: Positive = 20.0
+    focus_step_s: NotNegative = 1.0
+    kept_image_sets: Annotated[int, Field(ge=1, le=100)] = 8
+
+
+class FillRobotSettings(Settings):
+    """Six axes, nest, filling needle, balance, stopper, cap and label stations."""
+
+    nest_positions: Annotated[int, Field(ge=1, le=24)]
+    fill_tolerance_pct: Annotated[float, Field(gt=0.0, lt=50.0)]
+    fill_volume_ml: Range
+    density_g_ml: Positive = 1.0
+    max_pressure_kpa: Positive = 80.0
+    fast_rate_ml_min: Positive = 20.0
+    slow_rate_ml_min: Positive = 5.0
+    fast_share: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.9
+    """Part of a fill at the fast rate; the rest is filled slowly."""
+    balance_settle_s: NotNegative = 2.0
+    empty_below_ml: NotNegative = 0.05
+    weight_tolerance_ml: NotNegative = 0.1
+    grip_s: NotNegative = 2.0
+    stopper_s: NotNegative = 4.0
+    stopper_force_n: Range = (5.0, 120.0)
+    cap_s: NotNegative = 5.0
+    cap_torque_nm: Range = (0.2, 3.0)
+    label_s: NotNegative = 6.0
+
+
+class ParticleCounterSettings(Settings):
+    """Optical counter beside the fill station."""
+
+    flow_l_min: Positive
+    limit_0_5_um_per_m3: Positive
+    limit_5_um_per_m3: Positive
+    flow_tolerance_pct: Annotated[float, Field(gt=0.0, lt=50.0)] = 5.0
+    max_duration_s: Positive = 7200.0
+
+
+class LaboratorySettings(Settings):
+    """Quality control: turnaround and need of sample per test."""
+
+    turnaround_h: dict[str, NotNegative] = {
+        'cd3_positive_pct': 3.0,
+        'car_positive_pct': 3.0,
+        'vector_copies': 8.0,
+        'endotoxin': 2.0,
+        'sterility': 24.0,
+        'mycoplasma': 6.0,
+        'residual_beads': 2.0,
+        'potency': 24.0,
+    }
+    need_ml: dict[str, NotNegative] = dict.fromkeys(ASSAYS, 0.1)
+    density_g_ml: Positive = 1.0
+
+    @model_validator(mode='after')
+    def _tests_are_known(self) -> LaboratorySettings:
+        for name, table in (('turnaround_h', self.turnaround_h), ('need_ml', self.need_ml)):
+            if set(table) != set(ASSAYS):
+                raise ValueError(f'{name} must name each test once: {", ".join(ASSAYS)}')
+        return self

@@ -1,0 +1,166 @@
+"""What all simulated drivers share: connection, safe state, identity of containers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from medicell_core.containers import ContainerKind
+from medicell_core.errors import ErrorCode, MedicellError, OperationRefused
+from medicell_core.operations import Operation, Role
+from medicell_devices.checks import check_goal
+from medicell_devices.contract import OperationContext
+from medicell_sim.port import ContainerView, WorldPort
+
+
+class SimulatedDriver:
+    """A driver on a world's port; the verbs are in the subclasses.
+
+    `_acting` guards the moment between asking whether the instrument may move and moving it, so
+    that nothing moves any more once `stop` has returned.
+    """
+
+    role: Role
+
+    def __init__(self, port: WorldPort) -> None:
+        self._port = port
+        self._acting = threading.RLock()
+        self._connected = False
+        self._stopped = False
+        self._fault = ''
+
+    def connect(self) -> None:
+        """Reach the world; safe to call twice. Raises HARDWARE_FAULT when it is not there."""
+        try:
+            self._port.now_s()
+        except MedicellError as error:
+            raise MedicellError(
+                ErrorCode.HARDWARE_FAULT, f'{self.role}: no answer: {error.message}'
+            ) from error
+        self._connected = True
+
+    def stop(self) -> None:
+        """Bring the instrument to its safe state; it refuses to move until `reset`."""
+        with self._acting:
+            self._stopped = True
+            self._make_safe()
+
+    def reset(self) -> None:
+        """Leave the safe state."""
+        with self._acting:
+            self._stopped = False
+            self._fault = ''
+
+    def telemetry(self) -> dict[str, float]:
+        """Return the readings that every device has."""
+        return {'connected': float(self._connected), 'stopped': float(self._stopped)}
+
+    def health(self) -> dict[str, str]:
+        """Return connection and safe state, and the last fault if there is one."""
+        entries = {
+            'driver': 'simulated',
+            'connected': 'yes' if self._connected else 'no',
+            'safe state': 'held' if self._stopped else 'left',
+        }
+        if self._fault:
+            entries['fault'] = self._fault
+        return entries
+
+    def _make_safe(self) -> None:
+        """Switch off what moves; called with `_acting` held."""
+
+    @contextmanager
+    def _admitted(self, goal: Operation, context: OperationContext) -> Iterator[None]:
+        """Check goal and identity, run the body, and leave the instrument safe after a failure."""
+        self._require_active()
+        row = check_goal(goal, self.role)
+        self._fault = ''
+        try:
+            for field in row.containers:
+                self._identify(goal, field, getattr(goal, field))
+            context.check()
+            yield
+        except MedicellError as error:
+            with self._acting:
+                self._make_safe()
+            if error.code not in (ErrorCode.CANCELLED, ErrorCode.STOPPED):
+                self._fault = f'{row.name}: {error.message}'
+            raise
+        except BaseException as error:
+            with self._acting:
+                self._make_safe()
+            self._fault = f'{row.name}: {error}'
+            raise
+
+    @contextmanager
+    def _moving(self, context: OperationContext) -> Iterator[None]:
+        """Hold the instrument for one movement; raises CANCELLED or STOPPED before it."""
+        with self._acting:
+            context.check()
+            self._require_active()
+            yield
+
+    def _require_active(self) -> None:
+        if not self._connected:
+            raise OperationRefused(ErrorCode.NOT_ACTIVE, f'{self.role} is not connected')
+        if self._stopped:
+            raise OperationRefused(
+                ErrorCode.STOPPED, f'{self.role} is in its safe state and must be reset first'
+            )
+
+    def _identify(self, goal: Operation, field: str, container: str) -> str:
+        """Read a label and hold it against the goal; returns the label's text."""
+        self._port.look(container)
+        text = self._port.read_label(container)
+        if not text:
+            raise OperationRefused(
+                ErrorCode.LABEL_UNREADABLE, f'{field}: the label of {container} cannot be read'
+            )
+        check_label(field, text, batch_id=goal.batch_id, container=container)
+        return text
+
+    def _look(self, field: str, container: str, kinds: tuple[ContainerKind, ...]) -> ContainerView:
+        """See a container; raises WRONG_CONTAINER when it is of another kind."""
+        view = self._port.look(container)
+        if view.kind not in kinds:
+            raise OperationRefused(
+                ErrorCode.WRONG_CONTAINER,
+                f'{field}: {container} is a {view.kind}; allowed is {" or ".join(kinds)}',
+            )
+        return view
+
+    def _look_joined(
+        self, field: str, container: str, kinds: tuple[ContainerKind, ...]
+    ) -> ContainerView:
+        """See a container that liquid is to pass; raises NOT_CONNECTED and VALVE_CLOSED too."""
+        view = self._look(field, container, kinds)
+        if not view.connected:
+            raise OperationRefused(
+                ErrorCode.NOT_CONNECTED,
+                f"{field}: {container} at {view.location} is not joined to the kit's tubing",
+            )
+        if view.clamped:
+            raise OperationRefused(
+                ErrorCode.VALVE_CLOSED, f'{field}: a clamp closes the tubing of {container}'
+            )
+        return view
+
+
+def check_label(field: str, text: str, *, batch_id: str, container: str) -> None:
+    """Hold a label's text against whose cells and which container it should name.
+
+    Raises IDENTITY_MISMATCH for another chain of identity, WRONG_CONTAINER for another container.
+    """
+    chain, _, rest = text.partition('|')
+    named = rest.split('|')[0]
+    if chain != batch_id:
+        raise OperationRefused(
+            ErrorCode.IDENTITY_MISMATCH,
+            f'{field}: the label of {container} says {chain!r}, the batch is {batch_id!r}',
+        )
+    if named != container:
+        raise OperationRefused(
+            ErrorCode.WRONG_CONTAINER,
+            f'{field}: the label says {named!r}, asked for was {container!r}',
+        )

@@ -1,0 +1,317 @@
+"""The simulated fill robot: planned paths, a needle and a balance, stoppers, caps, labels."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from medicell_core.containers import ContainerKind
+from medicell_core.errors import ErrorCode, OperationFailed, OperationRefused
+from medicell_core.operations import (
+    CapVial,
+    CapVialResult,
+    FillVial,
+    FillVialResult,
+    LabelVial,
+    LabelVialResult,
+    MoveContainer,
+    MoveContainerResult,
+    ReadLabel,
+    ReadLabelResult,
+    Role,
+    StopperVial,
+    StopperVialResult,
+)
+from medicell_devices.checks import check_choice, check_range
+from medicell_devices.contract import OperationContext
+from medicell_devices.failure import PartlyDone
+from medicell_devices.settings import FillRobotSettings
+from medicell_devices.simulated.arm import ArmState
+from medicell_devices.simulated.base import SimulatedDriver, check_label
+from medicell_devices.simulated.fluid_path import FluidPath
+from medicell_devices.simulated.liquids import Scales
+from medicell_motion.cell import Plan, RobotCell
+from medicell_sim.port import ContainerView, WorldPort
+
+PLACE = 'fill_robot'
+WORK_STATIONS = ('fill', 'stopper', 'cap', 'label', 'handover', 'reject', 'hatch')
+PRODUCTS = (ContainerKind.BAG, ContainerKind.VESSEL)
+
+
+class SimulatedFillRobot(SimulatedDriver):
+    """Fill robot on a world; its state is the arm's posture, the gripper and the needle's pump."""
+
+    role = Role.FILL_ROBOT
+
+    def __init__(
+        self, port: WorldPort, settings: FillRobotSettings, cell: RobotCell | None = None
+    ) -> None:
+        super().__init__(port)
+        self._settings = settings
+        self._cell = RobotCell.shipped() if cell is None else cell
+        self._arm = ArmState(self._cell)
+        self._carrying = ''
+        self._scales = Scales(
+            port=port,
+            density_g_ml=settings.density_g_ml,
+            tolerance_ml=settings.weight_tolerance_ml,
+            tolerance_pct=0.0,
+        )
+        self._path = FluidPath(
+            self._scales,
+            self._moving,
+            max_pressure_kpa=settings.max_pressure_kpa,
+            strokes=1,
+            short_stroke_pct=50.0,
+            valve_s=0.5,
+        )
+        nest = tuple(f'nest_{index + 1:02d}' for index in range(settings.nest_positions))
+        self.stations = (*nest, *WORK_STATIONS)
+
+    def telemetry(self) -> dict[str, float]:
+        """Return the joints, whether the gripper holds something, and the needle's pump."""
+        joints = self._arm.posture(self._port.now_s())
+        return {
+            **super().telemetry(),
+            **{f'joint_{index + 1}_rad': float(angle) for index, angle in enumerate(joints)},
+            'gripper_closed': float(bool(self._carrying)),
+            'pump_rate_ml_min': self._path.rate_ml_min,
+        }
+
+    def joint_positions(self, now_s: float) -> npt.NDArray[np.float64]:
+        """Return the six joint angles in radians at a time of the cell's clock."""
+        return self._arm.posture(now_s)
+
+    def current_plan(self) -> tuple[Plan, float] | None:
+        """Return the path being followed and when it began, or None at rest."""
+        return self._arm.current()
+
+    def read_label(self, goal: ReadLabel, context: OperationContext) -> ReadLabelResult:
+        """Read a container's label with the wrist's camera."""
+        with self._admitted(goal, context):
+            return ReadLabelResult(label_text=self._port.read_label(goal.container))
+
+    def move_container(
+        self, goal: MoveContainer, context: OperationContext
+    ) -> MoveContainerResult:
+        """Plan a path past all open containers, follow it, and put the container down."""
+        with self._admitted(goal, context):
+            check_choice('station', goal.station, self.stations, ErrorCode.UNKNOWN_STATION)
+            view = self._look('container', goal.container, (ContainerKind.VIAL,))
+            start = self._station_of(view)
+            holder = self._port.at(f'{PLACE}/{goal.station}')
+            if holder:
+                raise OperationRefused(
+                    ErrorCode.STATION_OCCUPIED, f'station: {goal.station} holds {holder}'
+                )
+            plan = self._cell.plan_move(
+                start,
+                goal.station,
+                open_stations=self._open_stations(but=goal.container),
+                posture=self._arm.posture(self._port.now_s()),
+            )
+            self._follow(plan, goal.container, context)
+            with self._moving(context):
+                self._carrying = ''
+                arrived = self._port.carry(
+                    operation_id=goal.operation_id,
+                    container=goal.container,
+                    station=f'{PLACE}/{goal.station}',
+                )
+            if not arrived:
+                raise OperationFailed(
+                    ErrorCode.CONTAINER_DROPPED,
+                    f'{goal.container} was lost between {start} and {goal.station}; '
+                    f'it is at {self._port.look(goal.container).location}',
+                )
+            return MoveContainerResult(path_length_m=plan.path_length_m)
+
+    def fill_vial(self, goal: FillVial, context: OperationContext) -> FillVialResult:
+        """Tare, fill fast then slowly, weigh; top up once when too little came."""
+        settings = self._settings
+        with self._admitted(goal, context):
+            limits = settings.fill_volume_ml
+            code = ErrorCode.VOLUME_OUT_OF_RANGE
+            check_range('volume_ml', goal.volume_ml, limits, 'mL', code)
+            view = self._vial_at('fill', goal.vial)
+            self._require_open(view)
+            held = self._scales.volume_ml(goal.vial)
+            if held > settings.empty_below_ml:
+                raise OperationRefused(
+                    ErrorCode.VIAL_ALREADY_FILLED, f'vial: {goal.vial} holds {held:.2f} mL'
+                )
+            self._scales.require_room('vial', view, goal.volume_ml)
+            self._look_joined('source', goal.source, PRODUCTS)
+            self._scales.require_content('source', goal.source, goal.volume_ml)
+            return self._fill(goal, context)
+
+    def stopper_vial(self, goal: StopperVial, context: OperationContext) -> StopperVialResult:
+        """Press a stopper in and judge the force."""
+        with self._admitted(goal, context):
+            view = self._vial_at('stopper', goal.vial)
+            self._require_open(view)
+            self._require_filled(goal.vial)
+            context.sleep(self._settings.stopper_s, step='pressing the stopper')
+            with self._moving(context):
+                force = self._port.stopper(operation_id=goal.operation_id, vial=goal.vial)
+            result = StopperVialResult(force_n=force)
+            self._judge('force', force, self._settings.stopper_force_n, 'N', result)
+            return result
+
+    def cap_vial(self, goal: CapVial, context: OperationContext) -> CapVialResult:
+        """Crimp a cap on and judge the torque."""
+        with self._admitted(goal, context):
+            view = self._vial_at('cap', goal.vial)
+            self._require_filled(goal.vial)
+            self._require_stoppered(view)
+            if view.capped:
+                raise OperationRefused(
+                    ErrorCode.VIAL_SEALED, f'vial: {goal.vial} has a cap already'
+                )
+            context.sleep(self._settings.cap_s, step='crimping the cap')
+            with self._moving(context):
+                torque = self._port.cap(operation_id=goal.operation_id, vial=goal.vial)
+            result = CapVialResult(torque_nm=torque)
+            self._judge('torque', torque, self._settings.cap_torque_nm, 'N m', result)
+            return result
+
+    def label_vial(self, goal: LabelVial, context: OperationContext) -> LabelVialResult:
+        """Print, stick and read back; raises LABEL_MISMATCH when the vial says otherwise."""
+        with self._admitted(goal, context):
+            check_label('label_text', goal.label_text, batch_id=goal.batch_id, container=goal.vial)
+            view = self._vial_at('label', goal.vial)
+            self._require_stoppered(view)
+            if not view.capped:
+                raise OperationRefused(
+                    ErrorCode.VIAL_NOT_STOPPERED, f'vial: {goal.vial} has no cap yet'
+                )
+            context.sleep(self._settings.label_s, step='labelling')
+            with self._moving(context):
+                self._port.stick_label(
+                    operation_id=goal.operation_id, container=goal.vial, text=goal.label_text
+                )
+            read = self._port.read_label(goal.vial)
+            if not read:
+                raise OperationFailed(
+                    ErrorCode.LABEL_UNREADABLE, f'the new label of {goal.vial} cannot be read'
+                )
+            result = LabelVialResult(label_text=read)
+            if read != goal.label_text:
+                raise PartlyDone(
+                    ErrorCode.LABEL_MISMATCH,
+                    f'{goal.vial} reads {read!r}; printed was {goal.label_text!r}',
+                    result,
+                )
+            return result
+
+    def _make_safe(self) -> None:
+        self._arm.halt(self._port.now_s())
+        self._path.shut()
+
+    def _station_of(self, view: ContainerView) -> str:
+        place, _, station = view.location.partition('/')
+        if place != PLACE or station not in self.stations:
+            raise OperationRefused(
+                ErrorCode.OUT_OF_REACH,
+                f'{view.id} is at {view.location}, where the arm does not reach',
+            )
+        return station
+
+    def _vial_at(self, station: str, vial: str) -> ContainerView:
+        """See a vial that must stand at a station; raises OUT_OF_REACH when it does not."""
+        view = self._look('vial', vial, (ContainerKind.VIAL,))
+        if view.location != f'{PLACE}/{station}':
+            raise OperationRefused(
+                ErrorCode.OUT_OF_REACH, f'vial: {vial} is at {view.location}, not at {station}'
+            )
+        return view
+
+    def _require_open(self, view: ContainerView) -> None:
+        if view.stoppered or view.capped:
+            raise OperationRefused(ErrorCode.VIAL_SEALED, f'vial: {view.id} is closed already')
+
+    def _require_stoppered(self, view: ContainerView) -> None:
+        if not view.stoppered:
+            raise OperationRefused(
+                ErrorCode.VIAL_NOT_STOPPERED, f'vial: {view.id} has no stopper yet'
+            )
+
+    def _require_filled(self, vial: str) -> None:
+        held = self._scales.volume_ml(vial)
+        if held <= self._settings.empty_below_ml:
+            raise OperationRefused(ErrorCode.VIAL_NOT_FILLED, f'vial: {vial} holds {held:.2f} mL')
+
+    def _open_stations(self, *, but: str) -> frozenset[str]:
+        """Return the stations where a vial stands open, the carried one left out."""
+        found = []
+        for station in self.stations:
+            vial = self._port.at(f'{PLACE}/{station}')
+            if vial and vial != but and not self._port.look(vial).stoppered:
+                found.append(station)
+        return frozenset(found)
+
+    def _follow(self, plan: Plan, container: str, context: OperationContext) -> None:
+        """Take a path's time; the arm stands where it is when the operation ends early."""
+        with self._moving(context):
+            self._arm.follow(plan, self._port.now_s())
+        context.sleep(plan.grasp_s, step='reaching')
+        with self._moving(context):
+            self._carrying = container
+        context.sleep(plan.duration_s - plan.grasp_s, step=f'carrying {container}')
+        context.sleep(2.0 * self._settings.grip_s, step=f'setting {container} down')
+        with self._moving(context):
+            self._arm.halt(self._port.now_s())
+
+    def _fill(self, goal: FillVial, context: OperationContext) -> FillVialResult:
+        settings = self._settings
+        context.sleep(settings.balance_settle_s, step='taring')
+        tare_g = self._port.weigh(goal.vial)
+        fast_ml = goal.volume_ml * settings.fast_share
+        self._dose(goal, fast_ml, settings.fast_rate_ml_min, context)
+        filled = self._weighed(goal, tare_g, context)
+        tolerance_ml = goal.volume_ml * settings.fill_tolerance_pct / 100.0
+        for _ in range(2):
+            missing_ml = goal.volume_ml - filled.volume_ml
+            if missing_ml <= tolerance_ml / 2.0:
+                break
+            self._dose(goal, missing_ml, settings.slow_rate_ml_min, context)
+            filled = self._weighed(goal, tare_g, context)
+        if abs(filled.volume_ml - goal.volume_ml) > tolerance_ml:
+            raise PartlyDone(
+                ErrorCode.FILL_OUT_OF_TOLERANCE,
+                f'{goal.vial} holds {filled.volume_ml:.3f} mL; {goal.volume_ml:g} mL within '
+                f'{settings.fill_tolerance_pct:g} % was asked for',
+                filled,
+            )
+        return filled
+
+    def _dose(
+        self, goal: FillVial, volume_ml: float, rate_ml_min: float, context: OperationContext
+    ) -> None:
+        self._path.pump(
+            context,
+            source=goal.source,
+            target=goal.vial,
+            volume_ml=volume_ml,
+            rate_ml_min=rate_ml_min,
+        )
+
+    def _weighed(self, goal: FillVial, tare_g: float, context: OperationContext) -> FillVialResult:
+        context.sleep(self._settings.balance_settle_s, step='weighing')
+        net_g = self._port.weigh(goal.vial) - tare_g
+        return FillVialResult(net_weight_g=net_g, volume_ml=net_g / self._settings.density_g_ml)
+
+    def _judge(
+        self,
+        name: str,
+        value: float,
+        limits: tuple[float, float],
+        unit: str,
+        result: StopperVialResult | CapVialResult,
+    ) -> None:
+        if not limits[0] <= value <= limits[1]:
+            raise PartlyDone(
+                ErrorCode.HARDWARE_FAULT,
+                f'{name} is {value:.1f} {unit}; right are {limits[0]:g} to {limits[1]:g} {unit}',
+                result,
+            )

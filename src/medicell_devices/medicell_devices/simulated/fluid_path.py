@@ -1,0 +1,132 @@
+"""A pump, its pinch valves and its sensors: liquid moves in strokes, each one checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+from medicell_core.errors import ErrorCode, MedicellError, OperationFailed
+from medicell_core.operations import TransferResult
+from medicell_devices.contract import OperationContext
+from medicell_devices.failure import PartlyDone
+from medicell_devices.simulated.liquids import Scales, check_sensors
+from medicell_sim.port import PumpReading
+
+Moving = Callable[[OperationContext], AbstractContextManager[None]]
+"""Holds the instrument for one movement; raises CANCELLED or STOPPED before it."""
+
+
+class FluidPath:
+    """The liquid side of a device; safe (pump off, valves shut) whenever no operation runs."""
+
+    def __init__(
+        self,
+        scales: Scales,
+        moving: Moving,
+        *,
+        max_pressure_kpa: float,
+        strokes: int,
+        short_stroke_pct: float,
+        valve_s: float,
+    ) -> None:
+        self._scales = scales
+        self._moving = moving
+        self._max_pressure_kpa = max_pressure_kpa
+        self._strokes = strokes
+        self._short_pct = short_stroke_pct
+        self._valve_s = valve_s
+        self.open_valves: tuple[str, ...] = ()
+        self.rate_ml_min = 0.0
+        self.pressure_kpa = 0.0
+        self.pumped_ml = 0.0
+
+    def shut(self) -> None:
+        """Switch the pump off and shut the valves."""
+        self.open_valves = ()
+        self.rate_ml_min = 0.0
+        self.pressure_kpa = 0.0
+
+    @contextmanager
+    def flow(
+        self, context: OperationContext, rate_ml_min: float, *containers: str
+    ) -> Iterator[None]:
+        """Open the valves of these containers and run the pump; both end with the body."""
+        context.sleep(self._valve_s, step='valves open')
+        with self._moving(context):
+            self.open_valves = containers
+            self.rate_ml_min = rate_ml_min
+        try:
+            yield
+        finally:
+            self.shut()
+
+    def check(self, reading: PumpReading) -> None:
+        """Take in what the sensors say after a stroke; raises LEAK, OCCLUSION, BUBBLE."""
+        self.pressure_kpa = reading.pressure_kpa
+        self.pumped_ml += max(0.0, reading.moved_ml)
+        check_sensors(reading, self._max_pressure_kpa)
+
+    def pump(
+        self,
+        context: OperationContext,
+        *,
+        source: str,
+        target: str,
+        volume_ml: float,
+        rate_ml_min: float,
+    ) -> TransferResult:
+        """Move a volume, metered by the target's load cell.
+
+        Raises PartlyDone with what has moved: LEAK, OCCLUSION, BUBBLE, EMPTY_SOURCE,
+        HARDWARE_FAULT when the pump moves too little, CANCELLED, STOPPED.
+        """
+        moved = peak = 0.0
+        with self.flow(context, rate_ml_min, source, target):
+            try:
+                for left in range(self._strokes, 0, -1):
+                    stroke_ml = max(0.0, volume_ml - moved) / left
+                    reading = self._stroke(context, source, target, stroke_ml, rate_ml_min)
+                    moved += reading.moved_ml
+                    peak = max(peak, reading.pressure_kpa)
+                    self.check(reading)
+                    self._check_source(reading, source, volume_ml, moved)
+                    context.report(min(1.0, max(0.0, moved / volume_ml)), 'pumping')
+                self._check_moved(volume_ml, moved)
+            except MedicellError as error:
+                done = f'{moved:.2f} of {volume_ml:.2f} mL moved from {source} to {target}'
+                result = TransferResult(volume_ml=moved, peak_pressure_kpa=peak)
+                raise PartlyDone.after(error, done, result) from error
+        return TransferResult(volume_ml=moved, peak_pressure_kpa=peak)
+
+    def _stroke(
+        self,
+        context: OperationContext,
+        source: str,
+        target: str,
+        volume_ml: float,
+        rate_ml_min: float,
+    ) -> PumpReading:
+        context.sleep(volume_ml / rate_ml_min * 60.0, step='pumping')
+        with self._moving(context):
+            return self._scales.port.pump(
+                operation_id=context.owner,
+                source=source,
+                target=target,
+                volume_ml=volume_ml,
+                rate_ml_min=rate_ml_min,
+            )
+
+    def _check_source(
+        self, reading: PumpReading, source: str, volume_ml: float, moved_ml: float
+    ) -> None:
+        missing = volume_ml - moved_ml
+        if reading.source_empty and missing > self._scales.tolerance_of(volume_ml):
+            raise OperationFailed(ErrorCode.EMPTY_SOURCE, f'{source} ran empty')
+
+    def _check_moved(self, volume_ml: float, moved_ml: float) -> None:
+        missing = volume_ml - moved_ml - self._scales.tolerance_ml
+        if missing > volume_ml * self._short_pct / 100.0:
+            raise OperationFailed(
+                ErrorCode.HARDWARE_FAULT,
+                f'the pump moved more than {self._short_pct:g} % too little',
+            )
