@@ -82,20 +82,20 @@ class Arm:
         pose[..., 3, 3] = 1.0
         return pose
 
-    def branches(self, poses: Array) -> Array:
-        """Return the eight closed-form postures of each pose, (n, 8, 6), before limits.
+    def branch(self, poses: Array, number: int) -> Array:
+        """Return one of the eight closed-form postures of each pose, (n, 6), before limits.
 
-        Bit 2 of the branch is shoulder turned back, bit 1 elbow down, bit 0 wrist flipped.
+        Bit 2 of the number is shoulder turned back, bit 1 elbow down, bit 0 wrist flipped.
         Angles lie within -pi to pi; NaN where the wrist's centre cannot be reached.
         """
         wrist = poses[:, :3, 3] - self.wrist_to_tip_m * poses[:, :3, 2]
-        found = np.full((len(poses), BRANCHES, JOINTS), np.nan)
-        for branch in range(BRANCHES):
-            back, down, flip = branch & 4, branch & 2, branch & 1
-            position = self._position_part(wrist, back=bool(back), down=bool(down))
-            orientation = _wrist_part(position, poses[:, :3, :3], flip=bool(flip))
-            found[:, branch] = _wrapped(np.column_stack([position, orientation]))
-        return found
+        position = self._position_part(wrist, back=bool(number & 4), down=bool(number & 2))
+        orientation = _wrist_part(position, poses[:, :3, :3], flip=bool(number & 1))
+        return _wrapped(np.column_stack([position, orientation]))
+
+    def branches(self, poses: Array) -> Array:
+        """Return all eight postures of each pose, (n, 8, 6), before limits."""
+        return np.stack([self.branch(poses, number) for number in range(BRANCHES)], axis=1)
 
     def inverse(self, pose: Array, *, near: Array | None = None) -> Array:
         """Return all postures of a pose within limits, best first, (k, 6); k may be 0.

@@ -22,6 +22,7 @@ _MAX_JUMP_RAD = 0.5
 """Between two samples; more means that a posture flips on the way."""
 _PLACED_M = 1e-3
 _PLACED_RAD = 1e-6
+_REMEMBERED = 512
 _TURN = 2.0 * np.pi
 _SEVERITY = (ErrorCode.FIRST_AIR_BREACH, ErrorCode.PATH_BLOCKED, ErrorCode.OUT_OF_REACH)
 
@@ -96,6 +97,8 @@ class RobotCell:
         carry = self._carries.get(key)
         if carry is None:
             carry = self._carry(start, goal, open_stations)
+            if len(self._carries) >= _REMEMBERED:
+                del self._carries[next(iter(self._carries))]
             self._carries[key] = carry
         if posture is None:
             return self._as_plan(carry, grasp_s=0.0)
@@ -138,8 +141,8 @@ class RobotCell:
             self._best_posture(station.grip, what=f'station {station.name}')
         ends = frozenset({start.name, goal.name})
         refusals: list[MedicellError] = []
-        for route in carry_routes(start, goal, self.geometry.travel.ring_radius_m):
-            for branch in self._branches(start.grip):
+        for branch in self._branches(start.grip):
+            for route in carry_routes(start, goal, self.geometry.travel.ring_radius_m):
                 try:
                     moved = joined(self._along(route, branch))
                     self._check(moved, ends, open_ - ends, carrying=True)
@@ -195,7 +198,7 @@ class RobotCell:
             return []
         rows = [_sampled(leg) for leg in route]
         grips = np.concatenate(rows)
-        path = self.geometry.arm.branches(grip_poses(grips))[:, branch]
+        path = self.geometry.arm.branch(grip_poses(grips), branch)
         lost = np.flatnonzero(~np.isfinite(path).all(axis=1))
         if lost.size:
             raise self._out_of_reach(_grip(grips[lost[0]]), 'way')
@@ -251,7 +254,8 @@ class RobotCell:
 
     def _standing_column(self, station: Station) -> AirColumn:
         """Return the air above an open container at a station."""
-        mouth = station.position_m + [0.0, 0.0, self.geometry.container.grip_to_mouth_m]
+        mouth = station.position_m.copy()
+        mouth[2] += self.geometry.container.grip_to_mouth_m
         return AirColumn(
             container=f'container at {station.name}',
             mouth_m=mouth[None],

@@ -7,6 +7,7 @@ away from the base throughout.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 
@@ -39,7 +40,7 @@ def approach_legs(here: Grip, station: Station, ring_radius_m: float) -> list[Ar
 
 def legs(*corners: Array) -> list[Array]:
     """Return the legs between corners, without those of no length."""
-    pairs = zip(corners[:-1], corners[1:], strict=True)
+    pairs = pairwise(corners)
     return [np.stack([a, b]) for a, b in pairs if not np.allclose(a, b, atol=1e-9, rtol=0.0)]
 
 

@@ -5,25 +5,35 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from medicell_motion.arm import Array
 
-_POINTS_PER_CAPSULE = 9
+Indices = npt.NDArray[np.intp]
+_POINTS_PER_CAPSULE = 17
+_EXACT_WITHIN_M = 0.02
+"""Gaps below this are measured; a wider one is only known to be at least what is returned."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capsule:
-    """A thick line that moves: `start_m` and `end_m` have shape (n, 3), one per sample."""
+    """A thick line: `start_m` and `end_m` are (n, 3), one row per sample, or one row if fixed."""
 
     name: str
     start_m: Array
     end_m: Array
     radius_m: float
 
-    def points(self) -> Array:
-        """Return points along the axis, (n, k, 3)."""
+    def ball(self) -> tuple[Array, Array]:
+        """Return centre (n, 3) and radius (n,) of the ball around the capsule."""
+        half = np.sqrt(((self.end_m - self.start_m) ** 2).sum(axis=1)) / 2.0
+        return (self.start_m + self.end_m) / 2.0, np.asarray(half + self.radius_m)
+
+    def points(self, rows: Indices) -> Array:
+        """Return points along the axis at some samples, (len(rows), k, 3)."""
         share = np.linspace(0.0, 1.0, _POINTS_PER_CAPSULE)[None, :, None]
-        return self.start_m[:, None, :] * (1.0 - share) + self.end_m[:, None, :] * share
+        start, end = self.start_m[rows, None, :], self.end_m[rows, None, :]
+        return np.asarray(start + share * (end - start))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,19 +48,37 @@ class Box:
 def gap_to_box(capsule: Capsule, box: Box) -> Array:
     """Return the free distance in metres per sample, (n,); negative when they meet.
 
-    The capsule is taken as a row of spheres, so the gap may be overestimated by the bulge
-    between two of them (at most an eighth of its half length squared over its radius).
+    The capsule is taken as a row of spheres; between two of them the gap is overestimated, by
+    less than 1.2 mm for the thinnest link shipped, which the clearance covers.
     """
-    points = capsule.points()
-    nearest = np.clip(points, box.low_m, box.high_m)
-    return np.asarray(np.linalg.norm(points - nearest, axis=2).min(axis=1) - capsule.radius_m)
+    centre, around = capsule.ball()
+    gap = _length(centre - np.clip(centre, box.low_m, box.high_m)) - around
+    rows = np.flatnonzero(gap < _EXACT_WITHIN_M)
+    if rows.size:
+        points = capsule.points(rows)
+        away = _length(points - np.clip(points, box.low_m, box.high_m))
+        gap[rows] = away.min(axis=1) - capsule.radius_m
+    return np.asarray(gap)
 
 
 def gap_between(moving: Capsule, other: Capsule) -> Array:
     """Return the free distance of two capsules per sample, (n,); negative when they meet."""
-    start, along = other.start_m[:, None, :], (other.end_m - other.start_m)[:, None, :]
-    points = moving.points()
-    length = np.maximum((along**2).sum(axis=2), np.finfo(float).tiny)
-    share = np.clip(((points - start) * along).sum(axis=2) / length, 0.0, 1.0)
-    away = np.linalg.norm(points - start - share[..., None] * along, axis=2)
-    return np.asarray(away.min(axis=1) - moving.radius_m - other.radius_m)
+    centre, around = moving.ball()
+    other_centre, other_around = other.ball()
+    gap = _length(centre - other_centre) - around - other_around
+    rows = np.flatnonzero(gap < _EXACT_WITHIN_M)
+    if rows.size:
+        there = rows if len(other.start_m) > 1 else np.zeros_like(rows)
+        start = other.start_m[there, None, :]
+        along = other.end_m[there, None, :] - start
+        from_start = moving.points(rows) - start
+        length = np.maximum((along**2).sum(axis=2), np.finfo(float).tiny)
+        share = np.clip((from_start * along).sum(axis=2) / length, 0.0, 1.0)
+        away = _length(from_start - share[..., None] * along).min(axis=1)
+        gap[rows] = away - moving.radius_m - other.radius_m
+    return np.asarray(gap)
+
+
+def _length(vectors: Array) -> Array:
+    """Return the lengths of vectors along the last axis."""
+    return np.asarray(np.sqrt(np.einsum('...i,...i->...', vectors, vectors)))
