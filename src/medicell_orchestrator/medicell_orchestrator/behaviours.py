@@ -1,0 +1,211 @@
+"""The tree's leaves and decorators: a step that drives its generator, a phase that is recorded."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Protocol
+
+import py_trees
+from medicell_core.entries import Command, Completed, PhaseFinished, PhaseStarted
+from medicell_core.errors import ErrorCode, MedicellError
+from medicell_core.operations import Incubate, Operation, Outcome, Role
+from medicell_core.serialise import to_json
+from py_trees.common import Status
+
+from medicell_orchestrator.batch import Batch
+from medicell_orchestrator.movements import movements_of
+from medicell_orchestrator.phase import Ask, Reply, Request, Send, Step, Steps
+from medicell_orchestrator.run import BatchAborted, PhaseRun
+
+CANCELLED_BY_HOLD = (Incubate,)
+"""Operations that a hold ends early; all others are short or unsafe to break off, and finish."""
+
+
+class Desk(Protocol):
+    """What a leaf asks of the engine."""
+
+    @property
+    def holding(self) -> bool:
+        """Whether nothing new may be started."""
+        ...
+
+    def ask(self, request: Ask) -> None:
+        """Hold the batch and put a question to a person."""
+        ...
+
+    def answer_to(self, request: Ask) -> Reply | None:
+        """Return the answer to a question, or None while there is none."""
+        ...
+
+    def entered(self, path: str) -> None:
+        """Take note that a phase begins."""
+        ...
+
+
+class PerformStep(py_trees.behaviour.Behaviour):
+    """Perform one step of a phase.
+
+    RUNNING while an operation, a hold or a question is open; SUCCESS when the step's body has
+    returned; FAILURE when it raised a MedicellError, which `failure` then holds.
+    """
+
+    def __init__(self, step: Step, run: PhaseRun, desk: Desk) -> None:
+        super().__init__(name=step.name)
+        self.failure: MedicellError | None = None
+        self._step = step
+        self._run = run
+        self._batch: Batch = run.batch
+        self._desk = desk
+        self._body: Steps[None] | None = None
+        self._request: Request | None = None
+        self._sent: dict[str, tuple[Role, Operation]] = {}
+        self._done: dict[str, Outcome] = {}
+        self._cancelled: set[str] = set()
+
+    @property
+    def outstanding(self) -> tuple[str, ...]:
+        """The operations that have been sent and have not ended."""
+        return tuple(key for key in self._sent if key not in self._done)
+
+    def initialise(self) -> None:
+        """Begin the step's body."""
+        self.failure = None
+        self._body = self._step.body(self._run)
+        self._request = None
+        self._sent, self._done, self._cancelled = {}, {}, set()
+
+    def update(self) -> Status:
+        """Drive the body as far as it goes without waiting."""
+        assert self._body is not None
+        try:
+            if self._request is None:
+                self._take(next(self._body))
+            while (reply := self._reply()) is not None:
+                self._take(self._body.send(reply))
+        except StopIteration:
+            self.feedback_message = 'done'
+            return Status.SUCCESS
+        except MedicellError as error:
+            self.failure = error
+            self.feedback_message = error.message
+            return Status.FAILURE
+        return Status.RUNNING
+
+    def terminate(self, new_status: Status) -> None:
+        """Close the body when the tree is interrupted."""
+        if new_status is Status.INVALID and self._body is not None:
+            self._body.close()
+
+    def _take(self, request: Request) -> None:
+        self._request = request
+        self._sent, self._done = {}, {}
+        if isinstance(request, Ask):
+            self.feedback_message = request.question.text
+            self._desk.ask(request)
+
+    def _reply(self) -> Reply | None:
+        if isinstance(self._request, Ask):
+            return self._desk.answer_to(self._request)
+        assert self._request is not None
+        if not self._sent:
+            if self._desk.holding:
+                return None
+            self._send(self._request)
+        self._poll()
+        if self.outstanding:
+            return None
+        return tuple(self._done[key] for key in self._sent)
+
+    def _send(self, request: Send) -> None:
+        for role, goal in request.goals:
+            self._sent[goal.operation_id] = (role, goal)
+            self._batch.operations += 1
+            name = type(goal).__name__
+            self.feedback_message = f'{name} #{goal.operation_id.rpartition("#")[2]}'
+            self._batch.append(
+                Command(
+                    operation_id=goal.operation_id,
+                    role=str(role),
+                    operation=name,
+                    goal=to_json(goal),
+                )
+            )
+            self._batch.cell.start(role, goal)
+
+    def _poll(self) -> None:
+        for key in self.outstanding:
+            outcome = self._batch.cell.outcome(key)
+            goal = self._sent[key][1]
+            if outcome is None:
+                if self._desk.holding and isinstance(goal, CANCELLED_BY_HOLD):
+                    self._cancel(key)
+                continue
+            self._done[key] = outcome
+            at_s = outcome.at_s if math.isfinite(outcome.at_s) else None
+            self._batch.append(
+                Completed(
+                    operation_id=key,
+                    error_code=int(outcome.error_code),
+                    error_msg=outcome.error_msg,
+                    result={} if outcome.result is None else to_json(outcome.result),
+                ),
+                at_s=at_s,
+            )
+            for movement in movements_of(goal, outcome):
+                self._batch.append(movement, at_s=at_s)
+
+    def _cancel(self, key: str) -> None:
+        if key not in self._cancelled:
+            self._cancelled.add(key)
+            self._batch.cell.cancel(key)
+
+
+class RecordedPhase(py_trees.decorators.Decorator):
+    """Record the beginning and the end of a phase; its status is its child's."""
+
+    def __init__(self, name: str, child: py_trees.behaviour.Behaviour, run: PhaseRun, desk: Desk):
+        super().__init__(name=name, child=child)
+        self._run = run
+        self._desk = desk
+
+    @property
+    def path(self) -> str:
+        """The phase's path in the recipe."""
+        return self._run.path
+
+    def initialise(self) -> None:
+        """Record the phase's beginning."""
+        self._desk.entered(self._run.path)
+        self._run.batch.append(PhaseStarted(phase=self._run.path))
+
+    def update(self) -> Status:
+        """Take the child's status, and record the phase's end with its error."""
+        status = self.decorated.status
+        self.feedback_message = self.decorated.feedback_message
+        if status in {Status.SUCCESS, Status.FAILURE}:
+            failure = next((leaf.failure for leaf in steps_below(self) if leaf.failure), None)
+            code = ErrorCode.OK if failure is None else failure.code
+            message = '' if failure is None else failure.message
+            self.feedback_message = message or 'done'
+            self._run.batch.append(
+                PhaseFinished(phase=self._run.path, error_code=int(code), error_msg=message)
+            )
+        return Status(status)
+
+
+def steps_below(root: py_trees.behaviour.Behaviour) -> Iterator[PerformStep]:
+    """Yield the steps of a tree in order."""
+    for node in root.iterate():
+        if isinstance(node, PerformStep):
+            yield node
+
+
+def failure_of(root: py_trees.behaviour.Behaviour) -> MedicellError | None:
+    """Return why a tree failed."""
+    return next((leaf.failure for leaf in steps_below(root) if leaf.failure), None)
+
+
+def was_aborted(root: py_trees.behaviour.Behaviour) -> bool:
+    """Return whether a tree failed because a person chose to abort."""
+    return isinstance(failure_of(root), BatchAborted)

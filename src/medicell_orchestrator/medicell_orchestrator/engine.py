@@ -1,0 +1,394 @@
+"""The batch engine: ticks the tree, obeys commands, asks questions, keeps the record."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from medicell_core.cell import Cell
+from medicell_core.containers import Patient, label_text
+from medicell_core.entries import (
+    Answer,
+    BatchClosed,
+    BatchStarted,
+    JsonValue,
+    Question,
+    StateChanged,
+)
+from medicell_core.errors import ErrorCode, MedicellError
+from medicell_core.states import PackMLState
+from py_trees.common import Status
+
+from medicell_orchestrator.batch import Batch, Judge, RecordSink
+from medicell_orchestrator.behaviours import failure_of, steps_below, was_aborted
+from medicell_orchestrator.patient import check_fit
+from medicell_orchestrator.phase import Ask
+from medicell_orchestrator.recipe import Recipe
+from medicell_orchestrator.tree import NodeSnapshot, TreeFactory, snapshot_of
+
+READY, FAILED, HELD, ABORTED = 'ready_for_release', 'failed_limits', 'held', 'aborted'
+WAIT_S = 0.5
+"""Wall seconds after which the engine looks at its commands even if nothing was heard."""
+
+_HOLDABLE = (PackMLState.STARTING, PackMLState.EXECUTE, PackMLState.UNHOLDING)
+_HELD = (PackMLState.HOLDING, PackMLState.HELD)
+_OVER = (PackMLState.COMPLETE, PackMLState.ABORTED, PackMLState.STOPPED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchSnapshot:
+    """What a person sees of the batch. NaN means not known yet."""
+
+    batch_id: str
+    recipe: str
+    state: PackMLState
+    phase: str
+    step: str
+    culture_day: float
+    viable_cells: float
+    glucose_mm: float
+    progress: float
+    """Fraction of the procedure that is done, 0 to 1."""
+    time_left_s: float
+    question: Question | None
+    outcome: str
+
+
+class BatchEngine:
+    """Runs one batch on a cell.
+
+    `run` belongs to one thread; the commands and the snapshots may be called from any.
+    """
+
+    def __init__(
+        self,
+        *,
+        recipe: Recipe,
+        patient: Patient,
+        cell: Cell,
+        record: RecordSink,
+        judge: Judge,
+        seed: int = -1,
+        operator: str = 'system',
+        software_version: str = '',
+        on_change: Callable[[], None] | None = None,
+    ) -> None:
+        check_fit(recipe, patient)
+        self.batch = Batch(recipe=recipe, patient=patient, cell=cell, record=record, judge=judge)
+        self.root = TreeFactory(self.batch, self).procedure(recipe)
+        self._cell = cell
+        self._seed = seed
+        self._operator = operator
+        self._version = software_version
+        self._on_change = on_change
+        self._lock = threading.RLock()
+        self._state = PackMLState.IDLE
+        self._hold_reason = ''
+        self._abort_reason = ''
+        self._close_reason = ''
+        self._question: Question | None = None
+        self._answer: Answer | None = None
+        self._phase = ''
+        self._outcome = ''
+        self._total_phases = sum(1 for _ in recipe.phases())
+        self._phases_begun = 0
+
+    # --- commands, from any thread ----------------------------------------------------------
+
+    def start(self) -> None:
+        """Accept the batch: write its first entry. Raises BATCH_RUNNING."""
+        with self._lock:
+            if self._state is not PackMLState.IDLE:
+                raise MedicellError(
+                    ErrorCode.BATCH_RUNNING,
+                    f'batch {self.batch.batch_id} is {self._state.name}, not IDLE',
+                )
+            self._go(PackMLState.STARTING, 'start')
+        self._cell.wake()
+
+    def hold(self, reason: str) -> None:
+        """Finish or cancel what runs and start nothing more; safe to call when held."""
+        with self._lock:
+            if self._state in _HELD:
+                return
+            if self._state not in _HOLDABLE:
+                raise self._refusal('hold')
+            self._hold_reason = reason or 'operator'
+        self._cell.wake()
+
+    def resume(self, reason: str = '') -> None:
+        """Go on at the phase where the batch was held. Raises NOT_ALLOWED_IN_STATE.
+
+        A question must be answered first.
+        """
+        with self._lock:
+            if self._question is not None and self._answer is None:
+                raise MedicellError(
+                    ErrorCode.NOT_ALLOWED_IN_STATE,
+                    f'resume: question {self._question.question_id} must be answered first',
+                )
+            if self._state not in _HELD and not self._hold_reason:
+                raise self._refusal('resume')
+            self._hold_reason = ''
+        self._cell.wake()
+
+    def abort(self, reason: str) -> None:
+        """Stop every device and end the batch; allowed from any state but an ended one."""
+        with self._lock:
+            if self._state in _OVER:
+                raise self._refusal('abort')
+            self._abort_reason = reason or 'operator'
+        self._cell.stop(f'abort: {self._abort_reason}')
+        self._cell.wake()
+
+    def close_held(self, reason: str) -> None:
+        """End a batch that nobody will answer: its outcome is `held`. The cell is stopped."""
+        with self._lock:
+            if self._state in _OVER:
+                raise self._refusal('close')
+            self._close_reason = reason
+        self._cell.wake()
+
+    def answer(self, question_id: str, choice: str, operator: str, reason: str) -> None:
+        """Answer the open question; raises UNKNOWN_QUESTION or INVALID_ANSWER."""
+        with self._lock:
+            question = self._question
+            if question is None or question.question_id != question_id or self._answer:
+                raise MedicellError(
+                    ErrorCode.UNKNOWN_QUESTION, f'question_id: "{question_id}" is not open'
+                )
+            if choice not in question.choices:
+                raise MedicellError(
+                    ErrorCode.INVALID_ANSWER,
+                    f'choice: "{choice}" is not one of {", ".join(question.choices)}',
+                )
+            if not operator:
+                raise MedicellError(ErrorCode.INVALID_ANSWER, 'operator: must not be empty')
+            self._answer = Answer(
+                question_id=question_id, choice=choice, operator=operator, reason=reason
+            )
+        self._cell.wake()
+
+    # --- what can be seen, from any thread --------------------------------------------------
+
+    @property
+    def state(self) -> PackMLState:
+        """The batch's PackML state."""
+        return self._state
+
+    @property
+    def outcome(self) -> str:
+        """The outcome of a closed batch; empty before."""
+        return self._outcome
+
+    @property
+    def question(self) -> Question | None:
+        """The question that is open, if any."""
+        with self._lock:
+            return None if self._answer is not None else self._question
+
+    @property
+    def over(self) -> bool:
+        """Whether the batch has ended."""
+        return bool(self._outcome)
+
+    def snapshot(self) -> BatchSnapshot:
+        """Return what a person sees of the batch now."""
+        with self._lock:
+            batch = self.batch
+            measured = batch.measured
+            nan = float('nan')
+            count, glucose = measured.get('viable_cells'), measured.get('glucose_mm')
+            return BatchSnapshot(
+                batch_id=batch.batch_id,
+                recipe=batch.recipe.name,
+                state=self._state,
+                phase=self._phase,
+                step=self._running_step(),
+                culture_day=batch.culture_day(),
+                viable_cells=nan if count is None else count.value,
+                glucose_mm=nan if glucose is None else glucose.value,
+                progress=max(0, self._phases_begun - 1) / self._total_phases
+                if not self._outcome
+                else 1.0,
+                time_left_s=self._time_left_s(),
+                question=self.question,
+                outcome=self._outcome,
+            )
+
+    def tree(self) -> list[NodeSnapshot]:
+        """Return the tree's nodes as they are now."""
+        with self._lock:
+            return snapshot_of(self.root)
+
+    # --- the engine's thread ----------------------------------------------------------------
+
+    def run(self) -> str:
+        """Tick until the batch has ended; return its outcome."""
+        while not self.over:
+            self.tick()
+            if not self.over:
+                self._cell.wait(WAIT_S)
+        return self._outcome
+
+    def tick(self) -> None:
+        """Obey what was commanded, then drive the tree once."""
+        with self._lock:
+            if self.over or self._state is PackMLState.IDLE:
+                return
+            if self._abort_reason:
+                self._end(ABORTED, self._abort_reason)
+                return
+            if self._close_reason:
+                self._cell.stop(self._close_reason)
+                self._end(HELD, self._close_reason)
+                return
+            if self._state is PackMLState.STARTING:
+                self._begin()
+            self._settle_hold()
+            self.root.tick_once()
+            self._settle_hold()
+            if self.root.status is not Status.RUNNING:
+                self._finish()
+            self._changed()
+
+    def _begin(self) -> None:
+        batch = self.batch
+        batch.append(
+            BatchStarted(
+                batch_id=batch.batch_id,
+                recipe=batch.recipe.name,
+                recipe_version=batch.recipe.version,
+                recipe_sha256=batch.recipe.sha256,
+                product=batch.recipe.product,
+                patient_weight_kg=batch.patient.weight_kg,
+                target_dose_cells=batch.patient.target_dose_cells,
+                seed=self._seed,
+                software_version=self._version,
+                operator=self._operator,
+                materials=[self._material(name) for name in batch.kit],
+            )
+        )
+        self._go(PackMLState.EXECUTE, 'started')
+
+    def _material(self, name: str) -> dict[str, JsonValue]:
+        item = self.batch.kit[name]
+        identifier = self.batch.id_of(name)
+        return {
+            'name': name,
+            'container': identifier,
+            'kind': str(item.kind),
+            'content': item.content,
+            'volume_ml': item.volume_ml,
+            'lot': label_text(self.batch.batch_id, name),
+        }
+
+    def _settle_hold(self) -> None:
+        """Bring the PackML state in line with what is wanted and what still runs."""
+        wanted = self._hold_reason or ('question' if self._question is not None else '')
+        if self._question is not None and self._answer is not None and not self._hold_reason:
+            wanted = ''
+        if wanted and self._state not in _HELD:
+            self._go(PackMLState.HOLDING, wanted)
+        if wanted and self._state is PackMLState.HOLDING and not self.outstanding():
+            self._go(PackMLState.HELD, wanted)
+        if not wanted and self._state in _HELD:
+            self._go(PackMLState.UNHOLDING, 'resume')
+            self._go(PackMLState.EXECUTE, 'resumed')
+
+    def outstanding(self) -> list[str]:
+        """Return the operations that have not ended."""
+        return [
+            key
+            for leaf in steps_below(self.root)
+            if leaf.status is Status.RUNNING
+            for key in leaf.outstanding
+        ]
+
+    def _finish(self) -> None:
+        if self.root.status is Status.SUCCESS:
+            failed = self.batch.failed_limits
+            self._end(FAILED if failed else READY, '; '.join(failed) or 'all limits met')
+            return
+        failure = failure_of(self.root)
+        reason = 'failed' if failure is None else failure.message
+        if was_aborted(self.root):
+            self._cell.stop(reason)
+            self._end(ABORTED, reason)
+        elif failure is not None and failure.code is ErrorCode.LIMIT_FAILED:
+            self._end(FAILED, reason)
+        else:
+            self._cell.stop(reason)
+            self._end(HELD, reason)
+
+    def _end(self, outcome: str, reason: str) -> None:
+        if outcome in {READY, FAILED}:
+            self._go(PackMLState.COMPLETING, reason)
+            self._go(PackMLState.COMPLETE, reason)
+        else:
+            self._go(PackMLState.ABORTING, reason)
+            self._go(PackMLState.ABORTED, reason)
+        self.batch.append(
+            BatchClosed(outcome=outcome, reason=reason, figures=self.batch.closing_figures())
+        )
+        self._question = None
+        self._outcome = outcome
+        self._changed()
+
+    # --- the desk of the tree's leaves ------------------------------------------------------
+
+    @property
+    def holding(self) -> bool:
+        """Whether nothing new may be started."""
+        return bool(self._hold_reason)
+
+    def ask(self, request: Ask) -> None:
+        """Put a question to a person; the batch is Held until it is answered."""
+        self._question, self._answer = request.question, None
+        self.batch.append(request.question)
+        self._changed()
+
+    def answer_to(self, request: Ask) -> Answer | None:
+        """Return the answer to a question once, or None while there is none."""
+        given = self._answer
+        if given is None or given.question_id != request.question.question_id or self.holding:
+            return None
+        self._question, self._answer = None, None
+        self.batch.append(replace(given))
+        return given
+
+    def entered(self, path: str) -> None:
+        """Take note that a phase begins."""
+        self._phase = path
+        self._phases_begun += 1
+
+    def _running_step(self) -> str:
+        for leaf in steps_below(self.root):
+            if leaf.status is Status.RUNNING:
+                return f'{leaf.name}: {leaf.feedback_message}'
+        return ''
+
+    def _time_left_s(self) -> float:
+        days = [spec.phase.until_culture_day() for _, spec in self.batch.recipe.phases()]
+        last_day = max((day for day in days if day is not None), default=0.0)
+        if self._outcome:
+            return 0.0
+        begin = self.batch.culture_start_s
+        elapsed = 0.0 if begin is None else self.batch.now_s() - begin
+        return max(0.0, last_day * 86400.0 - elapsed)
+
+    def _go(self, state: PackMLState, reason: str) -> None:
+        self.batch.append(
+            StateChanged(from_state=self._state.name, to_state=state.name, reason=reason)
+        )
+        self._state = state
+
+    def _refusal(self, command: str) -> MedicellError:
+        return MedicellError(
+            ErrorCode.NOT_ALLOWED_IN_STATE, f'{command}: not allowed in {self._state.name}'
+        )
+
+    def _changed(self) -> None:
+        if self._on_change is not None:
+            self._on_change()

@@ -1,0 +1,34 @@
+"""The judge of a product: its specification file applied to what a batch has recorded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from medicell_core.entries import ReleaseTest
+from medicell_core.errors import ErrorCode, InputError
+from medicell_record.record import RecordedEntry
+from medicell_record.release import evaluate, load_specification
+from medicell_record.release_figures import release_figures
+
+from medicell_orchestrator.batch import Judge
+
+
+def judge_of(product: str, folder: Path) -> Judge:
+    """Return the judge of a product whose specification is `<folder>/<product>.yaml`.
+
+    Raises InputError when there is no such file or it is wrong.
+    """
+    path = folder / f'{product}.yaml'
+    if not path.is_file():
+        raise InputError(
+            ErrorCode.PATIENT_INVALID,
+            f'the product "{product}" has no specification',
+            file=str(path),
+            field='product',
+        )
+    specification = load_specification(path)
+
+    def judge(entries: list[RecordedEntry]) -> list[ReleaseTest]:
+        return evaluate(specification, release_figures(entries))
+
+    return judge

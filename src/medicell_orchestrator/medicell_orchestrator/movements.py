@@ -1,0 +1,55 @@
+"""What moved between containers, read from a finished operation."""
+
+from __future__ import annotations
+
+import math
+
+from medicell_core.entries import Movement
+from medicell_core.operations import (
+    ExchangeMedium,
+    ExchangeMediumResult,
+    FillVial,
+    FillVialResult,
+    Operation,
+    Outcome,
+    Sample,
+    SampleResult,
+    SelectCells,
+    SelectCellsResult,
+    Transfer,
+    TransferResult,
+    WashAndConcentrate,
+    WashAndConcentrateResult,
+)
+
+
+def movements_of(goal: Operation, outcome: Outcome) -> list[Movement]:
+    """Return the movements an outcome proves; none when nothing was measured."""
+    moved = [
+        Movement(
+            operation_id=goal.operation_id, source=source, target=target, volume_ml=volume_ml
+        )
+        for source, target, volume_ml in _pairs(goal, outcome)
+        if math.isfinite(volume_ml)
+    ]
+    return [item for item in moved if item.source != item.target]
+
+
+def _pairs(goal: Operation, outcome: Outcome) -> list[tuple[str, str, float]]:
+    result = outcome.result
+    if isinstance(goal, Transfer) and isinstance(result, TransferResult):
+        return [(goal.source, goal.target, result.volume_ml)]
+    if isinstance(goal, Sample) and isinstance(result, SampleResult):
+        return [(goal.source, goal.target, result.volume_ml)]
+    if isinstance(goal, FillVial) and isinstance(result, FillVialResult):
+        return [(goal.source, goal.vial, result.volume_ml)]
+    if isinstance(goal, SelectCells) and isinstance(result, SelectCellsResult):
+        return [(goal.source, goal.target, result.volume_ml)]
+    if isinstance(goal, WashAndConcentrate) and isinstance(result, WashAndConcentrateResult):
+        return [(goal.source, goal.target, result.volume_ml)]
+    if isinstance(goal, ExchangeMedium) and isinstance(result, ExchangeMediumResult):
+        return [
+            (f'{goal.batch_id}/{goal.bay}', goal.waste, result.withdrawn_ml),
+            (goal.medium, f'{goal.batch_id}/{goal.bay}', result.added_ml),
+        ]
+    return []

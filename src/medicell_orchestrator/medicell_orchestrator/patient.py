@@ -1,0 +1,74 @@
+"""Load a patient's order, and refuse one whose identity or product does not fit."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from medicell_core.containers import Patient
+from medicell_core.errors import ErrorCode, InputError
+
+from medicell_orchestrator.document import load_document
+from medicell_orchestrator.recipe import Recipe
+from medicell_orchestrator.schema import Kit, QuantitySpec
+
+_IDENTIFIER = re.compile(r'^[A-Za-z0-9][A-Za-z0-9._-]{2,63}$')
+_KEYS = (
+    'chain_of_identity',
+    'apheresis_label',
+    'product',
+    'weight',
+    'target_dose',
+    'apheresis_volume',
+)
+_WEIGHT = QuantitySpec(unit='kg', low=1.0, high=300.0)
+_DOSE = QuantitySpec(unit='cells', low=1e5, high=1e10)
+_APHERESIS = QuantitySpec(unit='mL', low=10.0, high=500.0)
+
+
+def load_patient(path: Path | str) -> Patient:
+    """Read a patient's order.
+
+    Raises InputError with file, line and field: PATIENT_INVALID, or IDENTITY_MISMATCH when
+    the received bag's label is not the order's chain of identity.
+    """
+    section = load_document(Path(path), ErrorCode.PATIENT_INVALID)
+    section.only(_KEYS)
+    for key in ('chain_of_identity', 'apheresis_label'):
+        if not _IDENTIFIER.match(section.text(key)):
+            raise section.error(
+                key,
+                f'"{section.text(key)}" is not an identifier: 3 to 64 letters, digits, ".", "_"'
+                ' or "-"',
+            )
+    kit = Kit(contents={}, volumes_ml={}, kinds={})
+    patient = Patient(
+        chain_of_identity=section.text('chain_of_identity'),
+        apheresis_label=section.text('apheresis_label'),
+        product=section.name('product'),
+        weight_kg=float(_WEIGHT.read(section, 'weight', kit)),
+        target_dose_cells=float(_DOSE.read(section, 'target_dose', kit)),
+        apheresis_volume_ml=float(_APHERESIS.read(section, 'apheresis_volume', kit)),
+    )
+    if patient.apheresis_label != patient.chain_of_identity:
+        raise InputError(
+            ErrorCode.IDENTITY_MISMATCH,
+            f'the bag says "{patient.apheresis_label}", but the order is for'
+            f' "{patient.chain_of_identity}"',
+            file=str(path),
+            line=section.line_of('apheresis_label'),
+            field='apheresis_label',
+        )
+    return patient
+
+
+def check_fit(recipe: Recipe, patient: Patient) -> None:
+    """Raise PATIENT_INVALID when the recipe does not make the product that was ordered."""
+    if recipe.product != patient.product:
+        raise InputError(
+            ErrorCode.PATIENT_INVALID,
+            f'the order is for the product "{patient.product}", but the recipe {recipe.name}'
+            f' makes "{recipe.product}"',
+            file=recipe.file,
+            field='product',
+        )

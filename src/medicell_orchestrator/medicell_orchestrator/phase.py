@@ -1,0 +1,81 @@
+"""What every phase type is: fields that a recipe gives, and steps that a tree performs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from medicell_core.entries import Answer, Question
+from medicell_core.operations import Operation, Outcome, Role
+
+if TYPE_CHECKING:
+    from medicell_orchestrator.run import PhaseRun
+
+T = TypeVar('T')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Send:
+    """A step wants these goals done, together; it is given their outcomes in order."""
+
+    goals: tuple[tuple[Role, Operation], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """A step wants a person's answer: the batch is Held until it comes."""
+
+    question: Question
+
+
+Request = Send | Ask
+Reply = tuple[Outcome, ...] | Answer
+Steps = Generator[Send | Ask, Any, T]
+"""A step's body: yields requests, is sent replies, returns a value."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One leaf of a phase's tree: its name and what it does."""
+
+    name: str
+    body: Callable[[PhaseRun], Steps[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """How much of a material a phase is known to draw; `key` is the field that says it."""
+
+    material: str
+    volume_ml: float
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """What is wrong between a phase's own fields."""
+
+    key: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phase:
+    """Base of the phase types; a subclass's fields are its keys in the recipe."""
+
+    def steps(self) -> tuple[Step, ...]:
+        """Return the phase's leaves in order."""
+        raise NotImplementedError
+
+    def problem(self) -> Problem | None:
+        """Return what is wrong between the fields, if anything."""
+        return None
+
+    def uses(self) -> tuple[Use, ...]:
+        """Return what the phase draws from the kit, where that is known beforehand."""
+        return ()
+
+    def until_culture_day(self) -> float | None:
+        """Return the culture day at which the phase ends at the latest, if it has one."""
+        return None

@@ -1,0 +1,1 @@
+"""The phase types of the recipes, by what they are for."""

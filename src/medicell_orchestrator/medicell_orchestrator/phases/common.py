@@ -1,0 +1,156 @@
+"""Pieces that several phase types share: moving reagents, incubating, looking at probes."""
+
+from __future__ import annotations
+
+import math
+
+from medicell_core.errors import ErrorCode
+from medicell_core.operations import (
+    ExchangeMedium,
+    ExchangeMediumResult,
+    Incubate,
+    MeasureProbes,
+    MeasureProbesResult,
+    Sample,
+    Transfer,
+    TransferResult,
+)
+
+from medicell_orchestrator.batch import ProbeLook
+from medicell_orchestrator.phase import Steps
+from medicell_orchestrator.recovery import ask_about, perform
+from medicell_orchestrator.run import ABORT, RETRY, PhaseRun
+
+DEFAULT_RATE_ML_MIN = 30.0
+"""Gentle on cells and quick enough (R)."""
+
+LEAST_TRANSFER_ML = 0.1
+HOUR_S = 3600.0
+SAMPLE_TRIES = 3
+CLEARED_BY_FRESH = (ErrorCode.OCCLUSION, ErrorCode.BUBBLE)
+
+
+def add(
+    run: PhaseRun,
+    *,
+    source: str,
+    target: str,
+    volume_ml: float,
+    rate_ml_min: float = DEFAULT_RATE_ML_MIN,
+) -> Steps[float]:
+    """Transfer from a reagent (or a container) and return the volume moved, in mL.
+
+    Draws from the container of the reagent that has enough left.
+    """
+    if volume_ml < LEAST_TRANSFER_ML:
+        return 0.0
+    drawn = run.batch.supply(source, volume_ml)
+    result: TransferResult | None = yield from run.operate(
+        Transfer, source=drawn, target=target, volume_ml=volume_ml, rate_ml_min=rate_ml_min
+    )
+    moved = 0.0 if result is None else result.volume_ml
+    run.batch.drew(drawn, moved)
+    return moved
+
+
+def exchange(
+    run: PhaseRun,
+    *,
+    bay: str,
+    medium: str,
+    waste: str,
+    volume_ml: float,
+    mode: str,
+    duration_s: float,
+) -> Steps[float]:
+    """Exchange medium and return the volume of fresh medium added, in mL."""
+    drawn = run.batch.supply(medium, volume_ml)
+    result: ExchangeMediumResult | None = yield from run.operate(
+        ExchangeMedium,
+        bay=bay,
+        medium=drawn,
+        waste=run.batch.supply(waste, 0.0),
+        volume_ml=volume_ml,
+        mode=mode,
+        duration_s=duration_s,
+    )
+    added = 0.0 if result is None else result.added_ml
+    run.batch.drew(drawn, added)
+    return added
+
+
+def incubate(
+    run: PhaseRun,
+    *,
+    bay: str,
+    duration_s: float,
+    temperature_tolerance_c: float = 0.5,
+    co2_tolerance_pct: float = 0.5,
+    tolerated_excursion_s: float = 1800.0,
+) -> Steps[None]:
+    """Incubate for a time; a hold may interrupt it, and the rest is done on resuming."""
+    end_s = run.batch.now_s() + duration_s
+    while (rest := end_s - run.batch.now_s()) > 1.0:
+        parameters = {
+            'bay': bay,
+            'duration_s': rest,
+            'temperature_tolerance_c': temperature_tolerance_c,
+            'co2_tolerance_pct': co2_tolerance_pct,
+            'tolerated_excursion_s': tolerated_excursion_s,
+        }
+        began_s = run.batch.now_s()
+        outcome = yield from run.attempt(Incubate, **parameters)
+        if outcome.ok:
+            return
+        if outcome.error_code is not ErrorCode.CANCELLED:
+            yield from perform(
+                run, Incubate, None, parameters, already=outcome, started_s=began_s
+            )
+
+
+def look(run: PhaseRun, *, bay: str, container: str) -> Steps[ProbeLook | None]:
+    """Read the probes and record what they say; None when a person chose to go on without."""
+    result: MeasureProbesResult | None = yield from run.operate(MeasureProbes, bay=bay)
+    if result is None or math.isnan(result.glucose_mm):
+        return None
+    for name in (
+        'glucose_mm',
+        'lactate_mm',
+        'ph',
+        'dissolved_oxygen_pct',
+        'temperature_c',
+        'co2_pct',
+    ):
+        run.measure(name, getattr(result, name), container=container, method='in-line probe')
+    seen = ProbeLook(
+        at_s=run.batch.now_s(), glucose_mm=result.glucose_mm, lactate_mm=result.lactate_mm
+    )
+    run.batch.looks.setdefault(container, []).append(seen)
+    return seen
+
+
+def draw_sample(run: PhaseRun, *, source: str, group: str, volume_ml: float) -> Steps[str]:
+    """Draw a sample into the next unused container of a group; return its name.
+
+    What has taken part of a sample is not used again.
+    """
+    failed: list[str] = []
+    while True:
+        target = run.batch.fresh(group)
+        outcome = yield from run.attempt(
+            Sample, source=source, target=target, volume_ml=volume_ml
+        )
+        if outcome.ok:
+            if failed:
+                run.deviation(
+                    ErrorCode.OCCLUSION,
+                    f'Sample: {failed[-1]}',
+                    f'sampled into {target} instead',
+                    recovered=True,
+                )
+            run.batch.drew(source, volume_ml)
+            return target
+        failed.append(outcome.error_msg)
+        if outcome.error_code in CLEARED_BY_FRESH and len(failed) % SAMPLE_TRIES:
+            continue
+        yield from ask_about(run, 'Sample', outcome, ['a fresh container'], [RETRY, ABORT])

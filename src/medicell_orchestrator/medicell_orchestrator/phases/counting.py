@@ -1,0 +1,240 @@
+"""Count a container's cells: sample, dilute, picture, analyse, and again when in doubt."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from medicell_core.errors import ErrorCode
+from medicell_core.operations import (
+    AcquireImages,
+    AcquireImagesResult,
+    AnalyseImages,
+    AnalyseImagesResult,
+    Mix,
+    Outcome,
+)
+
+from medicell_orchestrator.batch import DAY_S, CellCount
+from medicell_orchestrator.decisions import (
+    DEFAULT_GROWTH_PER_DAY,
+    choose_dilution,
+    growth_per_day,
+    other_dilution,
+)
+from medicell_orchestrator.phase import Phase, Step, Steps
+from medicell_orchestrator.phases.common import draw_sample
+from medicell_orchestrator.recovery import ask_about
+from medicell_orchestrator.run import ABORT, RETRY, PhaseRun
+from medicell_orchestrator.schema import container_ref, flag, quantity, whole
+
+SAMPLE_ML = 0.2
+MIX_S = 60.0
+MOST_FIELDS = 16
+TRIES = 6
+"""Pictures are taken this often of one sample before a person is asked."""
+
+METHOD = 'image cytometry'
+BRIGHT, FLUORESCENT = 'bright_field', 'fluorescence'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """How the next pictures are taken."""
+
+    modality: str
+    fields: int
+    dilution: float
+    refocus: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountPlan:
+    """What is counted and how well."""
+
+    container: str
+    cartridges: str
+    expected_per_ml: float
+    fields: int
+    most_error_pct: float
+    car: bool
+
+
+def next_view(view: View, outcome: Outcome, error_pct: float, most_error_pct: float) -> View | None:
+    """Return how to look again, or None when the figures are good or nothing can improve.
+
+    `error_pct` is the relative standard error; NaN when there is no figure.
+    """
+    code = outcome.error_code
+    if code is ErrorCode.OUT_OF_FOCUS:
+        return replace(view, refocus=True)
+    if code is ErrorCode.ILLUMINATION_FAILED:
+        return replace(view, refocus=False)
+    if code is ErrorCode.TOO_DENSE:
+        stronger = other_dilution(view.dilution, 1)
+        return None if stronger is None else replace(view, dilution=stronger, refocus=False)
+    few = code is ErrorCode.TOO_FEW_CELLS
+    if few and (weaker := other_dilution(view.dilution, -1)) is not None:
+        return replace(view, dilution=weaker, refocus=False)
+    if (few or error_pct > most_error_pct) and view.fields < MOST_FIELDS:
+        return replace(view, fields=min(MOST_FIELDS, 2 * view.fields), refocus=False)
+    return None
+
+
+def expected_now(run: PhaseRun, name: str, default_per_ml: float) -> float:
+    """Return the concentration to expect from the last counts, or the recipe's own."""
+    counts = run.batch.counts.get(name, [])
+    if not counts:
+        return default_per_ml
+    last = counts[-1]
+    growth = DEFAULT_GROWTH_PER_DAY
+    if len(counts) > 1:
+        growth = growth_per_day(
+            cells_before=counts[-2].viable_cells,
+            cells_now=last.viable_cells,
+            elapsed_s=last.at_s - counts[-2].at_s,
+        )
+    days = (run.batch.now_s() - last.at_s) / DAY_S
+    return last.viable_per_ml * math.exp(growth * days)
+
+
+def count_cells(run: PhaseRun, plan: CountPlan) -> Steps[CellCount]:
+    """Sample, count, weigh, record; return the count."""
+    yield from run.operate(Mix, container=plan.container, duration_s=MIX_S)
+    cartridge = yield from draw_sample(
+        run, source=plan.container, group=plan.cartridges, volume_ml=SAMPLE_ML
+    )
+    volume_ml = yield from run.weigh(plan.container)
+    dilution = choose_dilution(expected_now(run, plan.container, plan.expected_per_ml))
+    view = View(modality=BRIGHT, fields=plan.fields, dilution=dilution)
+    found, view = yield from _pictures(run, cartridge, view, plan)
+    count = CellCount(
+        at_s=run.batch.now_s(),
+        viable_per_ml=found.viable_per_ml,
+        viable_per_ml_se=found.viable_per_ml_se,
+        viability_pct=found.viability_pct,
+        diameter_um=found.diameter_um,
+        volume_ml=volume_ml,
+    )
+    run.batch.counts.setdefault(plan.container, []).append(count)
+    _record(run, plan.container, count, found)
+    if plan.car:
+        view = replace(view, modality=FLUORESCENT, refocus=False)
+        marked, _ = yield from _pictures(run, cartridge, view, plan)
+        run.measure(
+            'car_positive_pct',
+            marked.car_positive_pct,
+            standard_error=marked.car_positive_pct_se,
+            container=plan.container,
+            method=METHOD,
+        )
+    return count
+
+
+def _record(run: PhaseRun, name: str, count: CellCount, found: AnalyseImagesResult) -> None:
+    for key, value, error in (
+        ('viable_per_ml', count.viable_per_ml, found.viable_per_ml_se),
+        ('viability_pct', count.viability_pct, found.viability_pct_se),
+        ('diameter_um', count.diameter_um, math.nan),
+        ('viable_cells', count.viable_cells, found.viable_per_ml_se * count.volume_ml),
+    ):
+        run.measure(key, value, standard_error=error, container=name, method=METHOD)
+
+
+def _pictures(
+    run: PhaseRun, cartridge: str, view: View, plan: CountPlan
+) -> Steps[tuple[AnalyseImagesResult, View]]:
+    """Picture and analyse a cartridge until the figures are good enough."""
+    first_error: Outcome | None = None
+    tried: list[str] = []
+    while True:
+        outcome = yield from _picture(run, cartridge, view)
+        result = outcome.result if isinstance(outcome.result, AnalyseImagesResult) else None
+        good = outcome.ok and result is not None
+        error_pct = _error_pct(view, result) if good and result is not None else math.nan
+        better = next_view(view, outcome, error_pct, plan.most_error_pct)
+        if good and (better is None or len(tried) >= TRIES):
+            assert result is not None
+            if first_error is not None:
+                run.deviation(
+                    first_error.error_code,
+                    f'count of {plan.container}: {first_error.error_msg}',
+                    '; '.join(tried),
+                    recovered=True,
+                )
+            return result, view
+        if not good and outcome.error_code not in _OF_THE_SAMPLE:
+            first_error = first_error or outcome
+        if better is None or len(tried) >= TRIES:
+            yield from ask_about(run, 'AnalyseImages', outcome, tried, [RETRY, ABORT])
+            tried.clear()
+            continue
+        reason = outcome.error_msg or f'relative error {error_pct:.1f} % is too large'
+        tried.append(_said(view, better))
+        run.decide(
+            f'how to look at {cartridge} again', tried[-1], reason, relative_error_pct=error_pct
+        )
+        view = better
+
+
+_OF_THE_SAMPLE = (ErrorCode.TOO_DENSE, ErrorCode.TOO_FEW_CELLS)
+"""Answers that a wrong guess of the concentration explains: no deviation."""
+
+
+def _said(view: View, better: View) -> str:
+    if better.refocus:
+        return 'refocus'
+    if better.dilution != view.dilution:
+        return f'dilute 1:{better.dilution:g}'
+    if better.fields != view.fields:
+        return f'{better.fields} fields'
+    return 'take the pictures again'
+
+
+def _error_pct(view: View, result: AnalyseImagesResult) -> float:
+    if view.modality == FLUORESCENT or result.viable_per_ml <= 0.0:
+        return 0.0
+    return 100.0 * result.viable_per_ml_se / result.viable_per_ml
+
+
+def _picture(run: PhaseRun, cartridge: str, view: View) -> Steps[Outcome]:
+    outcome = yield from run.attempt(
+        AcquireImages,
+        container=cartridge,
+        modality=view.modality,
+        fields=view.fields,
+        dilution=view.dilution,
+        refocus=view.refocus,
+    )
+    if not outcome.ok or not isinstance(outcome.result, AcquireImagesResult):
+        return outcome
+    return (yield from run.attempt(AnalyseImages, image_set=outcome.result.image_set))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountCellsPhase(Phase):
+    """Count the cells of a container by image cytometry, and weigh it."""
+
+    container: str = container_ref()
+    cartridges: str = container_ref('cartridge')
+    expected_per_ml: float = quantity('cells/mL', 1e3, 1e9)
+    fields: int = whole(1, MOST_FIELDS, default=4)
+    most_error_pct: float = quantity('%', 1.0, 50.0, default=10.0)
+    car: bool = flag(default=False)
+
+    def steps(self) -> tuple[Step, ...]:
+        """Return the count."""
+        return (Step(name='count cells', body=self._count),)
+
+    def _count(self, run: PhaseRun) -> Steps[None]:
+        yield from count_cells(
+            run,
+            CountPlan(
+                container=self.container,
+                cartridges=self.cartridges,
+                expected_per_ml=self.expected_per_ml,
+                fields=self.fields,
+                most_error_pct=self.most_error_pct,
+                car=self.car,
+            ),
+        )

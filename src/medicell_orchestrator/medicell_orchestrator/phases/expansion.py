@@ -1,0 +1,252 @@
+"""Grow a culture under control: look, count, feed, and decide when to harvest or to stop."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from medicell_core.errors import ErrorCode, MedicellError
+
+from medicell_orchestrator.batch import CellCount, ProbeLook
+from medicell_orchestrator.decisions import (
+    DAY_S,
+    DEFAULT_GROWTH_PER_DAY,
+    DEFAULT_UPTAKE_PMOL_DAY,
+    FeedDecision,
+    FeedPolicy,
+    FeedState,
+    HarvestPolicy,
+    decide_feed,
+    decide_harvest,
+    growth_per_day,
+    uptake_mm_per_day,
+)
+from medicell_orchestrator.phase import Phase, Problem, Step, Steps
+from medicell_orchestrator.phases.common import HOUR_S, add, exchange, incubate, look
+from medicell_orchestrator.phases.counting import MOST_FIELDS, CountPlan, count_cells
+from medicell_orchestrator.run import PhaseRun
+from medicell_orchestrator.schema import (
+    bay_ref,
+    container_ref,
+    flag,
+    quantities,
+    quantity,
+    reagent_ref,
+    text,
+    whole,
+)
+
+SHORTEST_LOOK_APART_S = 2.0 * HOUR_S
+"""Two looks closer than this say nothing of the uptake, given the probes' noise (R)."""
+
+NEAR_S = 600.0
+"""What is due within this time is due now."""
+
+MOL_PER_PMOL_PER_ML = 1e-6
+"""pmol per mL is 1e-6 mmol per litre."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpandPhase(Phase):
+    """Grow the vessel's cells until a culture day, or until there are enough.
+
+    Looks at the probes at most `look_every` apart, earlier when glucose would run short;
+    counts on the days given; feeds or exchanges as measured glucose and lactate demand;
+    ends at `target_cells` from `earliest_day` on, at `until_day` at the latest; stops the
+    batch (LIMIT_FAILED) when viability falls below `least_viability`.
+    """
+
+    vessel: str = container_ref('vessel')
+    bay: str = bay_ref()
+    until_day: float = quantity('', 0.0, 60.0)
+    earliest_day: float = quantity('', 0.0, 60.0, default=0.0)
+    target_cells: float = quantity('cells', 1e5, 1e12, default=math.inf)
+    count_days: tuple[float, ...] = quantities('', 0.0, 60.0)
+    count_car: bool = flag(default=False)
+    cartridges: str = container_ref('cartridge')
+    expected_per_ml: float = quantity('cells/mL', 1e3, 1e9, default=1e6)
+    fields: int = whole(1, MOST_FIELDS, default=4)
+    most_error_pct: float = quantity('%', 1.0, 50.0, default=10.0)
+    medium: str = reagent_ref('medium')
+    waste: str = container_ref('waste', 'bag')
+    medium_glucose_mm: float = quantity('mmol/L', 0.0, 100.0)
+    minimum_glucose_mm: float = quantity('mmol/L', 0.0, 50.0)
+    maximum_lactate_mm: float = quantity('mmol/L', 0.0, 100.0)
+    working_volume_ml: float = quantity('mL', 1.0, 2000.0)
+    least_feed_ml: float = quantity('mL', 1.0, 1000.0)
+    most_feed_ml: float = quantity('mL', 1.0, 1000.0)
+    feeding: str = text('none', 'batch', 'perfusion', default='batch')
+    exchange_time_s: float = quantity('s', 0.0, 86400.0, default=0.0)
+    look_every_s: float = quantity('s', 1800.0, 7 * DAY_S, default=12 * HOUR_S)
+    soonest_look_s: float = quantity('s', 600.0, DAY_S, default=4 * HOUR_S)
+    least_viability_pct: float = quantity('%', 0.0, 100.0, default=50.0)
+
+    def steps(self) -> tuple[Step, ...]:
+        """Return the control loop."""
+        return (Step(name='grow', body=self._grow),)
+
+    def problem(self) -> Problem | None:
+        """Say when the fields contradict each other."""
+        if self.earliest_day > self.until_day:
+            return Problem(
+                key='earliest_day',
+                message=f'{self.earliest_day:g} is after until_day {self.until_day:g}',
+            )
+        if self.least_feed_ml > self.most_feed_ml:
+            return Problem(
+                key='least_feed',
+                message=f'{self.least_feed_ml:g} mL is above most_feed {self.most_feed_ml:g} mL',
+            )
+        return None
+
+    def until_culture_day(self) -> float | None:
+        """Return the day of the latest harvest."""
+        return self.until_day
+
+    def _grow(self, run: PhaseRun) -> Steps[None]:
+        due = [day for day in sorted(self.count_days) if day <= self.until_day + 1e-9]
+        while True:
+            seen = yield from look(run, bay=self.bay, container=self.vessel)
+            while due and run.batch.culture_day() * DAY_S >= due[0] * DAY_S - NEAR_S:
+                del due[0]
+                if not due or run.batch.culture_day() * DAY_S < due[0] * DAY_S - NEAR_S:
+                    yield from self._count(run)
+            if self._done(run):
+                return
+            wait_s = yield from self._feed(run, seen)
+            left = (self.until_day - run.batch.culture_day()) * DAY_S
+            to_count = (due[0] - run.batch.culture_day()) * DAY_S if due else math.inf
+            wait_s = max(60.0, min(wait_s, left, to_count))
+            yield from incubate(run, bay=self.bay, duration_s=wait_s)
+
+    def _count(self, run: PhaseRun) -> Steps[CellCount]:
+        return (
+            yield from count_cells(
+                run,
+                CountPlan(
+                    container=self.vessel,
+                    cartridges=self.cartridges,
+                    expected_per_ml=self.expected_per_ml,
+                    fields=self.fields,
+                    most_error_pct=self.most_error_pct,
+                    car=self.count_car,
+                ),
+            )
+        )
+
+    def _done(self, run: PhaseRun) -> bool:
+        """Decide on harvesting; raises LIMIT_FAILED when the culture is given up."""
+        policy = HarvestPolicy(
+            target_cells=self.target_cells,
+            earliest_day=self.earliest_day,
+            latest_day=self.until_day - NEAR_S / DAY_S,
+            least_viability_pct=self.least_viability_pct,
+        )
+        count = run.batch.last_count(self.vessel)
+        day = run.batch.culture_day()
+        cells = math.nan if count is None else count.viable_cells
+        viability = math.nan if count is None else count.viability_pct
+        choice, reason = decide_harvest(
+            policy, day=day, viable_cells=cells, viability_pct=viability
+        )
+        if choice == 'continue':
+            return False
+        run.decide(
+            'go on growing', choice, reason, day=day, viable_cells=cells, viability_pct=viability
+        )
+        if choice == 'stop':
+            run.batch.failed_limits.append(f'in-process viability: {reason}')
+            raise MedicellError(ErrorCode.LIMIT_FAILED, f'expand: {reason}')
+        return True
+
+    def _feed(self, run: PhaseRun, seen: ProbeLook | None) -> Steps[float]:
+        """Feed or exchange when needed; return how long to wait before the next look, in s."""
+        if seen is None or self.feeding == 'none':
+            return self.look_every_s
+        volume = yield from run.weigh(self.vessel)
+        if math.isnan(volume) or volume <= 0.0:
+            return self.soonest_look_s
+        state = self._state(run, seen, volume)
+        decision = decide_feed(state, self._policy())
+        run.decide(
+            'feed',
+            f'{decision.action} {decision.volume_ml:.1f} mL',
+            decision.reason,
+            glucose_mm=state.glucose_mm,
+            lactate_mm=state.lactate_mm,
+            volume_ml=volume,
+            uptake_mm_per_day=state.uptake_mm_per_day,
+            growth_per_day=state.growth_per_day,
+            predicted_glucose_mm=decision.predicted_glucose_mm,
+            next_look_h=decision.next_look_s / HOUR_S,
+        )
+        if decision.action != 'wait':
+            yield from self._act(run, decision)
+            run.batch.looks[self.vessel] = []
+            yield from look(run, bay=self.bay, container=self.vessel)
+        return decision.next_look_s
+
+    def _act(self, run: PhaseRun, decision: FeedDecision) -> Steps[None]:
+        if decision.action == 'feed':
+            yield from add(
+                run, source=self.medium, target=self.vessel, volume_ml=decision.volume_ml
+            )
+            return
+        yield from exchange(
+            run,
+            bay=self.bay,
+            medium=self.medium,
+            waste=self.waste,
+            volume_ml=decision.volume_ml,
+            mode=self.feeding,
+            duration_s=self.exchange_time_s,
+        )
+
+    def _policy(self) -> FeedPolicy:
+        return FeedPolicy(
+            minimum_glucose_mm=self.minimum_glucose_mm,
+            maximum_lactate_mm=self.maximum_lactate_mm,
+            medium_glucose_mm=self.medium_glucose_mm,
+            least_ml=self.least_feed_ml,
+            most_ml=self.most_feed_ml,
+            working_volume_ml=self.working_volume_ml,
+            look_every_s=self.look_every_s,
+            soonest_look_s=self.soonest_look_s,
+        )
+
+    def _state(self, run: PhaseRun, seen: ProbeLook, volume_ml: float) -> FeedState:
+        growth = self._growth(run)
+        return FeedState(
+            glucose_mm=seen.glucose_mm,
+            lactate_mm=seen.lactate_mm,
+            volume_ml=volume_ml,
+            uptake_mm_per_day=self._uptake(run, seen, growth, volume_ml),
+            growth_per_day=growth,
+        )
+
+    def _growth(self, run: PhaseRun) -> float:
+        counts = run.batch.counts.get(self.vessel, [])
+        if len(counts) < 2:
+            return DEFAULT_GROWTH_PER_DAY
+        return growth_per_day(
+            cells_before=counts[-2].viable_cells,
+            cells_now=counts[-1].viable_cells,
+            elapsed_s=counts[-1].at_s - counts[-2].at_s,
+        )
+
+    def _uptake(
+        self, run: PhaseRun, seen: ProbeLook, growth: float, volume_ml: float
+    ) -> float:
+        looks = run.batch.looks.get(self.vessel, [])
+        earlier = [item for item in looks if seen.at_s - item.at_s >= SHORTEST_LOOK_APART_S]
+        if earlier:
+            before = earlier[-1]
+            return uptake_mm_per_day(
+                glucose_before_mm=before.glucose_mm,
+                glucose_now_mm=seen.glucose_mm,
+                elapsed_s=seen.at_s - before.at_s,
+                growth_per_day=growth,
+            )
+        count = run.batch.last_count(self.vessel)
+        cells = run.batch.seeded_cells if count is None else count.viable_cells
+        return DEFAULT_UPTAKE_PMOL_DAY * cells / volume_ml * MOL_PER_PMOL_PER_ML

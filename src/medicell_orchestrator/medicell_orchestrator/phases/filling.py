@@ -1,0 +1,265 @@
+"""Fill, stopper, cap, label and hand over vials, one by one, in air that is measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from medicell_core.entries import VialFilled
+from medicell_core.errors import ErrorCode, MedicellError
+from medicell_core.operations import (
+    CapVial,
+    CountParticles,
+    CountParticlesResult,
+    FillVial,
+    FillVialResult,
+    LabelVial,
+    LabelVialResult,
+    Mix,
+    MoveContainer,
+    Outcome,
+    StopperVial,
+)
+
+from medicell_orchestrator.decisions import FillPlan, plan_fill
+from medicell_orchestrator.phase import Phase, Problem, Step, Steps
+from medicell_orchestrator.phases.common import HOUR_S
+from medicell_orchestrator.recovery import ask_about
+from medicell_orchestrator.run import ABORT, RETRY, PhaseRun
+from medicell_orchestrator.schema import container_ref, quantity, whole
+
+FILL = 'fill_robot/fill'
+STOPPER = 'fill_robot/stopper'
+CAP = 'fill_robot/cap'
+LABEL = 'fill_robot/label'
+HANDOVER = 'fill_robot/handover'
+MIX_S = 120.0
+CLEAR_COUNTS = 2
+"""So many clear counts in a row end a particle excursion (R)."""
+
+MOST_AIR_COUNTS = 30
+RESIDUE_ML = 2.0
+"""Stays in the product's bag and the line (R)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FillVialsPhase(Phase):
+    """Divide the ordered dose over vials.
+
+    Number and volume follow from the product's count. Every vial: air count, to the needle,
+    fill with an air count beside it, stopper at once, cap, label with read-back, handover. A
+    vial on which anything fails is rejected and the next one used; one that was open in an
+    excursion is stoppered first, then rejected.
+    """
+
+    source: str = container_ref('bag')
+    vials: str = container_ref('vial')
+    least_volume_ml: float = quantity('mL', 0.5, 20.0)
+    most_volume_ml: float = quantity('mL', 0.5, 20.0)
+    spare_vials: int = whole(0, 20, default=2)
+    air_count_s: float = quantity('s', 10.0, HOUR_S, default=60.0)
+
+    def steps(self) -> tuple[Step, ...]:
+        """Return mixing, then filling."""
+        return (
+            Step(name='mix the product', body=self._mix),
+            Step(name='fill the vials', body=self._fill_all),
+        )
+
+    def problem(self) -> Problem | None:
+        """Say when the volumes contradict each other."""
+        if self.least_volume_ml > self.most_volume_ml:
+            return Problem(
+                key='least_volume',
+                message=f'{self.least_volume_ml:g} mL is above most_volume'
+                f' {self.most_volume_ml:g} mL',
+            )
+        return None
+
+    def _mix(self, run: PhaseRun) -> Steps[None]:
+        yield from run.operate(Mix, container=self.source, duration_s=MIX_S)
+
+    def _fill_all(self, run: PhaseRun) -> Steps[None]:
+        available = yield from run.weigh(self.source)
+        plan = self._plan(run, available)
+        good = 0
+        while good < plan.vials:
+            if run.batch.unused(self.vials) == 0:
+                run.deviation(
+                    ErrorCode.MATERIAL_MISSING,
+                    f'{good} of {plan.vials} vials are filled and no vial is left',
+                    'goes on with a smaller dose',
+                    recovered=False,
+                )
+                return
+            yield from self._clear_air(run)
+            vial = run.batch.fresh(self.vials)
+            good += int((yield from self._one(run, vial, plan.volume_ml)))
+
+    def _plan(self, run: PhaseRun, available_ml: float) -> FillPlan:
+        viable, car = self._concentrations(run)
+        plan = plan_fill(
+            dose_cells=run.batch.patient.target_dose_cells,
+            car_per_ml=viable * car,
+            available_ml=max(0.0, available_ml - RESIDUE_ML),
+            vials_available=max(1, run.batch.unused(self.vials) - self.spare_vials),
+            least_ml=self.least_volume_ml,
+            most_ml=self.most_volume_ml,
+        )
+        run.decide(
+            'how the dose is divided',
+            f'{plan.vials} vials of {plan.volume_ml:.2f} mL',
+            'the product does not hold the whole dose' if plan.short else 'the whole dose',
+            viable_per_ml=viable,
+            car_positive_pct=100.0 * car,
+            available_ml=available_ml,
+            target_dose_cells=run.batch.patient.target_dose_cells,
+        )
+        return plan
+
+    def _concentrations(self, run: PhaseRun) -> tuple[float, float]:
+        count = run.batch.last_count(self.source)
+        car = run.batch.measured.get('car_positive_pct')
+        if count is None or car is None:
+            raise MedicellError(
+                ErrorCode.MATERIAL_MISSING,
+                f'fill_vials: viable cells and CAR+ of {self.source} have not been measured',
+            )
+        return count.viable_per_ml, car.value / 100.0
+
+    # --- the air ----------------------------------------------------------------------------
+
+    def _clear_air(self, run: PhaseRun) -> Steps[None]:
+        """Return when the air is clear: at once, or after an excursion has passed."""
+        outcome = yield from run.attempt(CountParticles, duration_s=self.air_count_s)
+        self._note_air(run, outcome)
+        if outcome.ok:
+            return
+        clear = counts = 0
+        while clear < CLEAR_COUNTS:
+            if counts >= MOST_AIR_COUNTS or not _is_excursion(outcome):
+                tried = [f'{counts} air counts'] if counts else []
+                yield from ask_about(run, 'CountParticles', outcome, tried, [RETRY, ABORT])
+                counts = 0
+            latest = yield from run.attempt(CountParticles, duration_s=self.air_count_s)
+            self._note_air(run, latest)
+            counts += 1
+            clear = clear + 1 if latest.ok else 0
+            outcome = outcome if latest.ok else latest
+        run.deviation(
+            outcome.error_code,
+            outcome.error_msg,
+            f'nothing open; filling waited for {counts} counts until the air was clear',
+            recovered=True,
+        )
+
+    def _note_air(self, run: PhaseRun, outcome: Outcome) -> None:
+        result = outcome.result
+        if isinstance(result, CountParticlesResult):
+            for name in ('particles_0_5_um_per_m3', 'particles_5_um_per_m3'):
+                run.measure(
+                    name, getattr(result, name), container='', method='particle counter'
+                )
+
+    # --- one vial ---------------------------------------------------------------------------
+
+    def _one(self, run: PhaseRun, vial: str, volume_ml: float) -> Steps[bool]:
+        """Take a vial from the nest to the handover; return whether it is accepted."""
+        filled_ml, problem = yield from self._fill_and_close(run, vial, volume_ml)
+        label = ''
+        if not problem:
+            label, problem = yield from self._finish(run, vial)
+        viable, car = self._concentrations(run)
+        if problem:
+            run.deviation(
+                problem.error_code,
+                f'{vial}: {problem.error_msg}',
+                'vial rejected, the next one is used',
+                recovered=True,
+            )
+        run.batch.vial(
+            VialFilled(
+                vial=run.batch.id_of(vial),
+                volume_ml=filled_ml,
+                viable_cells=viable * filled_ml,
+                car_positive_cells=viable * car * filled_ml,
+                label_text=label,
+                accepted=problem is None,
+                reason='' if problem is None else problem.error_msg,
+            )
+        )
+        return problem is None
+
+    def _fill_and_close(
+        self, run: PhaseRun, vial: str, volume_ml: float
+    ) -> Steps[tuple[float, Outcome | None]]:
+        """Fill and stopper a vial; return what is in it, and what went wrong."""
+        outcome = yield from self._move(run, vial, FILL)
+        if not outcome.ok:
+            return 0.0, outcome
+        filled, air = yield from run.together(
+            run.goal(FillVial, source=self.source, vial=vial, volume_ml=volume_ml),
+            run.goal(CountParticles, duration_s=self.air_count_s),
+        )
+        self._note_air(run, air)
+        result = filled.result
+        volume = result.volume_ml if isinstance(result, FillVialResult) else 0.0
+        if filled.ok and isinstance(result, FillVialResult):
+            run.measure(
+                'fill_weight_g', result.net_weight_g, container=vial, method='balance'
+            )
+        if filled.error_code is ErrorCode.LEAK:
+            yield from ask_about(run, 'FillVial', filled, [], [RETRY, ABORT])
+        closed = yield from self._steps(run, vial, STOPPER, StopperVial)
+        return volume, next((item for item in (filled, air, closed) if not item.ok), None)
+
+    def _finish(self, run: PhaseRun, vial: str) -> Steps[tuple[str, Outcome | None]]:
+        """Cap, label and hand over; return the text read back, and what went wrong."""
+        outcome = yield from self._steps(run, vial, CAP, CapVial)
+        if not outcome.ok:
+            return '', outcome
+        outcome = yield from self._move(run, vial, LABEL)
+        text = run.batch.label_of(vial)
+        if outcome.ok:
+            outcome = yield from self._label(run, vial, text)
+        result = outcome.result
+        read = result.label_text if isinstance(result, LabelVialResult) else ''
+        if not outcome.ok:
+            return read, outcome
+        if read != text:
+            return read, Outcome(
+                error_code=ErrorCode.LABEL_MISMATCH,
+                error_msg=f'the label reads "{read}", printed was "{text}"',
+                result=None,
+                at_s=outcome.at_s,
+            )
+        outcome = yield from self._move(run, vial, HANDOVER)
+        return read, None if outcome.ok else outcome
+
+    def _label(self, run: PhaseRun, vial: str, text: str) -> Steps[Outcome]:
+        """Label a vial, once more when the label cannot be read."""
+        outcome = yield from run.attempt(LabelVial, vial=vial, label_text=text)
+        if outcome.error_code not in {ErrorCode.LABEL_UNREADABLE, ErrorCode.LABEL_MISMATCH}:
+            return outcome
+        again = yield from run.attempt(LabelVial, vial=vial, label_text=text)
+        run.deviation(
+            outcome.error_code,
+            f'{vial}: {outcome.error_msg}',
+            'labelled once more',
+            recovered=again.ok,
+        )
+        return again
+
+    def _move(self, run: PhaseRun, vial: str, station: str) -> Steps[Outcome]:
+        return (yield from run.attempt(MoveContainer, container=vial, station=station))
+
+    def _steps(
+        self, run: PhaseRun, vial: str, station: str, verb: type[StopperVial] | type[CapVial]
+    ) -> Steps[Outcome]:
+        outcome = yield from self._move(run, vial, station)
+        if not outcome.ok:
+            return outcome
+        return (yield from run.attempt(verb, vial=vial))
+
+
+def _is_excursion(outcome: Outcome) -> bool:
+    return outcome.error_code is ErrorCode.PARTICLE_EXCURSION

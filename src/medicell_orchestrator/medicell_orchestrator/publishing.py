@@ -1,0 +1,144 @@
+"""What the orchestrator says over topics: the batch, its tree, its record."""
+
+from __future__ import annotations
+
+import math
+from builtin_interfaces.msg import Time
+from medicell_core.entries import Entry
+from medicell_interfaces.msg import BatchState, BehaviourNode, BehaviourTree, RecordEntry
+from medicell_record.record import BatchRecord, encode_entry
+from medicell_ros.qos import EVENTS, LATCHED
+from rclpy.node import Node
+
+from medicell_orchestrator.engine import BatchEngine, BatchSnapshot
+from medicell_orchestrator.tree import NodeSnapshot
+
+NANOSECONDS = 1_000_000_000
+
+_STATUS = {
+    'invalid': BehaviourNode.INVALID,
+    'running': BehaviourNode.RUNNING,
+    'success': BehaviourNode.SUCCESS,
+    'failure': BehaviourNode.FAILURE,
+}
+
+
+def stamp_of(time_s: float) -> Time:
+    """Return seconds since the Unix epoch as a message."""
+    nanoseconds = round(time_s * NANOSECONDS)
+    return Time(sec=nanoseconds // NANOSECONDS, nanosec=nanoseconds % NANOSECONDS)
+
+
+class BatchPublisher:
+    """Publishes `~/batch`, `~/tree` and `~/record`; counts the record's entries."""
+
+    def __init__(self, node: Node) -> None:
+        self.entries = 0
+        self._batch = node.create_publisher(BatchState, '~/batch', LATCHED)
+        self._tree = node.create_publisher(BehaviourTree, '~/tree', LATCHED)
+        self._record = node.create_publisher(RecordEntry, '~/record', EVENTS)
+        self._last_batch: BatchSnapshot | None = None
+        self._last_tree: list[NodeSnapshot] = []
+
+    def engine_changed(self, engine: BatchEngine, now_s: float) -> None:
+        """Publish state and tree as far as they have changed."""
+        tree = engine.tree()
+        if tree != self._last_tree:
+            self._last_tree = tree
+            self._tree.publish(tree_message(tree, engine.batch.batch_id, now_s))
+        snapshot = engine.snapshot()
+        if snapshot != self._last_batch:
+            self._last_batch = snapshot
+            self._batch.publish(batch_message(snapshot, engine, now_s))
+
+    def nothing(self, now_s: float) -> None:
+        """Say that there is no batch."""
+        nan = math.nan
+        self._batch.publish(
+            BatchState(
+                stamp=stamp_of(now_s),
+                culture_day=nan,
+                viable_cells=nan,
+                glucose_mm=nan,
+                viability_pct=nan,
+                car_positive_pct=nan,
+                time_left_s=nan,
+            ),
+        )
+
+    def entry(self, message: RecordEntry) -> None:
+        """Publish an entry of the record."""
+        self._record.publish(message)
+        self.entries += 1
+
+
+class PublishedRecord:
+    """The batch record, each entry of which is published when it is on disk."""
+
+    def __init__(self, record: BatchRecord, publisher: BatchPublisher) -> None:
+        self._record = record
+        self._publisher = publisher
+
+    def append(self, entry: Entry, *, at_s: float, actor: str) -> int:
+        """Append one entry and publish it; returns its sequence."""
+        appended = self._record.append(entry, at_s=at_s, actor=actor)
+        self._publisher.entry(
+            RecordEntry(
+                sequence=appended,
+                stamp=stamp_of(at_s),
+                actor=actor,
+                kind=type(entry).__name__,
+                payload_json=encode_entry(entry),
+                hash=self._record.head_hash,
+            )
+        )
+        return appended
+
+
+def batch_message(snapshot: BatchSnapshot, engine: BatchEngine, now_s: float) -> BatchState:
+    """Return what a person sees of the batch as a message."""
+    message = BatchState(
+        stamp=stamp_of(now_s),
+        batch_id=snapshot.batch_id,
+        recipe=snapshot.recipe,
+        state=int(snapshot.state),
+        unit_procedure=snapshot.phase.partition('/')[0],
+        phase=snapshot.phase,
+        culture_day=snapshot.culture_day,
+        viable_cells=snapshot.viable_cells,
+        glucose_mm=snapshot.glucose_mm,
+        viability_pct=measured(engine, 'viability_pct'),
+        car_positive_pct=measured(engine, 'car_positive_pct'),
+        time_left_s=snapshot.time_left_s,
+        outcome=snapshot.outcome,
+    )
+    question = snapshot.question
+    if question is not None:
+        message.question_id = question.question_id
+        message.question_text = question.text
+        message.question_choices = list(question.choices)
+    return message
+
+
+def measured(engine: BatchEngine, name: str) -> float:
+    """Return the last measurement of a name, NaN before the first."""
+    entry = engine.batch.measured.get(name)
+    return math.nan if entry is None else entry.value
+
+
+def tree_message(tree: list[NodeSnapshot], batch_id: str, now_s: float) -> BehaviourTree:
+    """Return the tree as a message."""
+    return BehaviourTree(
+        stamp=stamp_of(now_s),
+        batch_id=batch_id,
+        nodes=[
+            BehaviourNode(
+                parent=node.parent,
+                name=node.name,
+                kind=node.type,
+                status=_STATUS[node.status],
+                feedback=node.message,
+            )
+            for node in tree
+        ],
+    )

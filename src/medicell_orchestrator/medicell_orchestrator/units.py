@@ -1,0 +1,55 @@
+"""Text with units to a number in the unit that the code works in."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+import pint
+
+_PATTERN = re.compile(r'^\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*?)\s*$')
+_SPELLINGS = {'%': 'percent', '°C': 'degC', '1': '', 'x': ''}
+
+
+class UnitError(ValueError):
+    """The text is no number with the unit asked for; says what was expected."""
+
+
+@lru_cache(maxsize=1)
+def _registry() -> pint.UnitRegistry:
+    """Make the registry once: pint's own units, counted cells and transducing units."""
+    registry: pint.UnitRegistry = pint.UnitRegistry()
+    registry.define('cells = [cell_count] = _ = cell_')
+    registry.define('TU = [transducing_unit]')
+    return registry
+
+
+def _dimension(unit: str) -> str:
+    return f'a quantity like "1 {unit}"' if unit else 'a plain number'
+
+
+@lru_cache(maxsize=4096)
+def _parse(text: str, unit: str) -> float:
+    match = _PATTERN.match(text)
+    if match is None:
+        raise UnitError(f'expected {_dimension(unit)}')
+    number, given = match.groups()
+    registry = _registry()
+    try:
+        quantity = registry.Quantity(float(number), _SPELLINGS.get(given, given))
+        return float(quantity.to(_SPELLINGS.get(unit, unit)).magnitude)
+    except pint.DimensionalityError:
+        shown = f'the unit "{given}"' if given else 'no unit'
+        raise UnitError(f'expected {_dimension(unit)}, not {shown}') from None
+    except (pint.UndefinedUnitError, pint.DefinitionSyntaxError, AttributeError, TypeError):
+        raise UnitError(f'expected {_dimension(unit)}, "{given}" is not a unit') from None
+
+
+def parse_quantity(value: object, unit: str) -> float:
+    """Return the magnitude of `value` (such as `70 mL`) in `unit`.
+
+    Raises UnitError when the value is no number, has no unit, or has another dimension.
+    """
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise UnitError(f'expected {_dimension(unit)}')
+    return _parse(str(value), unit)
