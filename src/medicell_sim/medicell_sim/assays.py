@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+
 from medicell_core.errors import ErrorCode, OperationRefused
 from medicell_core.operations import ASSAYS
 from medicell_sim import contents

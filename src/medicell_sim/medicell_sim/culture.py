@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+
 from medicell_sim.contents import SIZE, Amounts
 from medicell_sim.contents import Component as C
 from medicell_sim.parameter_models import CultureParameters

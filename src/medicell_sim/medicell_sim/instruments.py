@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 
 import numpy as np
+
 from medicell_sim.parameter_models import InstrumentParameters
 
 _DAY_S = 86400.0
@@ -35,6 +36,11 @@ class Instrument:
         noise = self._rng.normal(0.0, 1.0) * p.noise_sd
         reading = true * (1.0 + self._gain) + self._offset + drift + noise
         return float(min(max(reading, p.low), p.high))
+
+    def difference(self, true: float) -> float:
+        """Return the difference of two readings, from which the offset has gone."""
+        noise = self._rng.normal(0.0, 1.0) * self._p.noise_sd
+        return float(true * (1.0 + self._gain) + noise)
 
     def error(self, now_s: float) -> float:
         """Return a relative error, for what acts rather than measures: gain, drift and noise."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from medicell_core.containers import ContainerKind
@@ -92,7 +93,7 @@ class Kit:
     _containers: dict[str, SimContainer] = field(default_factory=dict)
     _places: dict[str, str] = field(default_factory=dict)
 
-    def __iter__(self):  # type: ignore[no-untyped-def]  # noqa: ANN204
+    def __iter__(self) -> Iterator[SimContainer]:
         """Iterate over the containers in the order of loading."""
         return iter(self._containers.values())
 

@@ -7,10 +7,10 @@ import math
 from medicell_core.containers import ContainerKind
 from medicell_core.errors import ErrorCode, OperationRefused
 from medicell_sim import contents
-from medicell_sim.contents import Amounts, Component
+from medicell_sim.contents import Amounts
 from medicell_sim.faults import Fault, FaultBoard, Hook
 from medicell_sim.incubation import Incubation
-from medicell_sim.instruments import Instruments
+from medicell_sim.instruments import Instrument, Instruments
 from medicell_sim.kit import Kit, SimContainer
 from medicell_sim.parameter_models import WorldParameters
 from medicell_sim.port import PumpReading
@@ -68,13 +68,7 @@ class Liquids:
             wanted_ml *= self._p.fault.bubble_fraction
         drawn_ml = min(wanted_ml, source.volume_ml)
         part = self._draw(source, drawn_ml, now_s)
-        leak = self._faults.active('leak', source.id, target.id) is not None
-        if leak:
-            self._kit.ledger.lose(
-                contents.take(
-                    part, liquid=self._p.fault.leak_fraction, cells=self._p.fault.leak_fraction
-                )
-            )
+        leak = self._leak(part, source, target)
         moved_ml = self._pour(part, target, now_s)
         return self._reading(
             target,
@@ -105,17 +99,20 @@ class Liquids:
         if blocked is not None:
             return blocked
         self._commit(now_s, source, target, waste)
+        short = (
+            reagent.volume_ml < _SHORT * reagent_volume_ml
+            or buffer.volume_ml < _SHORT * buffer_volume_ml
+        )
+        halted = self._halted(source, target, short, now_s)
+        if halted is not None:
+            return halted
         feed = self._draw(source, source.volume_ml, now_s)
         beads = self._draw(reagent, min(reagent_volume_ml, reagent.volume_ml), now_s)
         rinse = self._draw(buffer, min(buffer_volume_ml, buffer.volume_ml), now_s)
-        short = (
-            contents.volume_ml(beads) < _SHORT * reagent_volume_ml
-            or contents.volume_ml(rinse) < _SHORT * buffer_volume_ml
-        )
         kept, rest = self._separation.select(operation_id, feed, beads, rinse)
         self._pour(rest, waste, now_s)
         moved_ml = self._pour(kept, target, now_s)
-        return self._separated(source, target, moved_ml, short, now_s)
+        return self._reading(target, moved_ml=moved_ml, now_s=now_s)
 
     def wash(
         self,
@@ -136,13 +133,16 @@ class Liquids:
         if blocked is not None:
             return blocked
         self._commit(now_s, source, target, waste)
+        short = buffer.volume_ml < _SHORT * buffer_volume_ml
+        halted = self._halted(source, target, short, now_s)
+        if halted is not None:
+            return halted
         feed = self._draw(source, source.volume_ml, now_s)
         rinse = self._draw(buffer, min(buffer_volume_ml, buffer.volume_ml), now_s)
-        short = contents.volume_ml(rinse) < _SHORT * buffer_volume_ml
         kept, rest = self._separation.wash(operation_id, feed, rinse, final_volume_ml)
         self._pour(rest, waste, now_s)
         moved_ml = self._pour(kept, target, now_s)
-        return self._separated(source, target, moved_ml, short, now_s)
+        return self._reading(target, moved_ml=moved_ml, now_s=now_s)
 
     def withdraw(
         self,
@@ -156,25 +156,26 @@ class Liquids:
     ) -> PumpReading:
         """Take supernatant out; see the port. Raises INVALID_GOAL for an unknown mode."""
         _require_volume(volume_ml)
+        settled = self._settled(source, now_s) if mode == 'settled' else 1.0
+        loss = self._separation.withdrawal_loss(mode, settled)
         self._strike(operation_id, source, (), now_s)
         blocked = self._blocked(source, waste, now_s)
         if blocked is not None:
             return blocked
         self._commit(now_s, source, waste)
+        bubble = self._bubble(source)
         wanted_ml = volume_ml * (1.0 + self._pump_error(source, waste, now_s))
+        if bubble:
+            wanted_ml *= self._p.fault.bubble_fraction
         drawn_ml = min(wanted_ml, source.volume_ml)
         liquid = drawn_ml / source.volume_ml if source.volume_ml > 0.0 else 0.0
-        settled = self._settled(source, now_s) if mode == 'settled' else 1.0
-        loss = self._separation.withdrawal_loss(mode, settled) * liquid
-        moved_ml = self._pour(
-            contents.take(source.amounts, liquid=liquid, cells=loss), waste, now_s
-        )
+        part = contents.take(source.amounts, liquid=liquid, cells=loss * liquid)
+        leak = self._leak(part, source, waste)
         return self._reading(
             waste,
-            moved_ml=moved_ml,
-            rate_ml_min=_NOMINAL_RATE_ML_MIN,
-            bubble=False,
-            leak=False,
+            moved_ml=self._pour(part, waste, now_s),
+            bubble=bubble,
+            leak=leak,
             source_empty=drawn_ml < _SHORT * wanted_ml,
             now_s=now_s,
         )
@@ -255,6 +256,13 @@ class Liquids:
             fault.active = False
         return True
 
+    def _leak(self, part: Amounts, source: SimContainer, target: SimContainer) -> bool:
+        if self._faults.active('leak', source.id, target.id) is None:
+            return False
+        lost = self._p.fault.leak_fraction
+        self._kit.ledger.lose(contents.take(part, liquid=lost, cells=lost))
+        return True
+
     def _settled(self, container: SimContainer, now_s: float) -> float:
         """Return how far the cells have settled, 0 to 1."""
         if container.bay and self._incubation.bay(container.bay, now_s).agitation_rpm > 0.0:
@@ -287,28 +295,19 @@ class Liquids:
         for container in containers:
             self._incubation.commit(container, now_s)
 
-    def _separated(
-        self,
-        source: SimContainer,
-        target: SimContainer,
-        moved_ml: float,
-        short: bool,
-        now_s: float,
-    ) -> PumpReading:
+    def _halted(
+        self, source: SimContainer, target: SimContainer, short: bool, now_s: float
+    ) -> PumpReading | None:
+        """Return the reading of a separation that stops before the cells enter it, or None."""
         bubble = self._bubble(source)
         leak = self._faults.active('leak', source.id, target.id) is not None
+        if not (short or bubble or leak):
+            return None
         if leak:
             part = self._p.fault.leak_fraction
-            self._kit.ledger.lose(contents.take(target.amounts, liquid=part, cells=part))
-            moved_ml *= 1.0 - part
+            self._kit.ledger.lose(contents.take(source.amounts, liquid=part, cells=part))
         return self._reading(
-            target,
-            moved_ml=moved_ml,
-            rate_ml_min=_NOMINAL_RATE_ML_MIN,
-            bubble=bubble,
-            leak=leak,
-            source_empty=short,
-            now_s=now_s,
+            target, moved_ml=0.0, bubble=bubble, leak=leak, source_empty=short, now_s=now_s
         )
 
     def _reading(
@@ -316,23 +315,22 @@ class Liquids:
         target: SimContainer,
         *,
         moved_ml: float,
-        rate_ml_min: float,
-        bubble: bool,
-        leak: bool,
-        source_empty: bool,
         now_s: float,
+        rate_ml_min: float = _NOMINAL_RATE_ML_MIN,
+        bubble: bool = False,
+        leak: bool = False,
+        source_empty: bool = False,
     ) -> PumpReading:
-        cell = self.scale(target)
         pressure = self._p.fault.line_pressure_kpa * rate_ml_min / _NOMINAL_RATE_ML_MIN
         return PumpReading(
-            moved_ml=cell.read(moved_ml, now_s),
+            moved_ml=self.scale(target).difference(moved_ml),
             pressure_kpa=self._instruments.get('pressure').read(pressure, now_s),
             bubble=bubble,
             leak=leak,
             source_empty=source_empty,
         )
 
-    def scale(self, container: SimContainer):  # type: ignore[no-untyped-def]  # noqa: ANN201
+    def scale(self, container: SimContainer) -> Instrument:
         """Return the scale under a container: the robot's balance or a load cell."""
         if container.kind is ContainerKind.VIAL:
             return self._instruments.get('balance')

@@ -6,11 +6,12 @@ from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 
-from medicell_core.errors import ErrorCode, InputError
-from medicell_sim.parameter_models import WorldParameters
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
+
+from medicell_core.errors import ErrorCode, InputError
+from medicell_sim.parameter_models import WorldParameters
 
 _KEYS = frozenset({'value', 'unit', 'source', 'description'})
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+
 from medicell_core.errors import ErrorCode, OperationRefused
 from medicell_sim import contents
 from medicell_sim.contents import Amounts, Component

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Callable
 
 import numpy as np
+
 from medicell_core.containers import ContainerKind, Material, container_id, label_text
-from medicell_core.errors import ErrorCode, OperationRefused
-from medicell_sim import contents
+from medicell_sim.air import Air
 from medicell_sim.assays import assay
-from medicell_sim.contents import Component
+from medicell_sim.audit import balance_of, truth_of
 from medicell_sim.donors import draw_donor
 from medicell_sim.faults import FaultBoard, Hook
 from medicell_sim.incubation import Incubation
-from medicell_sim.instruments import Instruments, stream
+from medicell_sim.incubator import Incubator
+from medicell_sim.instruments import Instruments
 from medicell_sim.kit import Kit, SimContainer
+from medicell_sim.labels import scan
 from medicell_sim.liquids import Liquids
 from medicell_sim.materials import hang
+from medicell_sim.microscope import Microscope
 from medicell_sim.parameter_models import WorldParameters
 from medicell_sim.port import (
     Balance,
@@ -31,14 +33,11 @@ from medicell_sim.port import (
     Scene,
     Truth,
 )
-from medicell_sim.probes import true_probes
-from medicell_sim.scene import Optics, draw_scene
+from medicell_sim.robot import Robot
 from medicell_sim.timeline import Timeline
 
-_PCT = 100.0
-_L_PER_M3 = 1000.0
-_S_PER_MIN = 60.0
-_WRONG_IDENTITY = 'OTHER-PATIENT'
+_TUBED = ('fluid_handler/', 'incubator/')
+"""Stations whose containers hang on tubing with a hand clamp."""
 
 
 class World:
@@ -72,7 +71,12 @@ class World:
         self._liquids = Liquids(
             parameters, self._kit, self._incubation, self._instruments, self._faults, seed=seed
         )
-        self._focus_um = 0.0
+        self._incubator = Incubator(
+            parameters, self._kit, self._incubation, self._instruments, self._faults
+        )
+        self._microscope = Microscope(parameters, self._faults, seed=seed)
+        self._robot = Robot(parameters, self._kit, self._faults, seed=seed)
+        self._air = Air(parameters, self._faults, seed=seed)
         self.timeline = Timeline(
             start_s=parameters.world.start_s,
             paused_until_idle=paused_until_idle,
@@ -109,7 +113,16 @@ class World:
         """Return what can be seen of a container."""
         with self._lock:
             item = self._kit.get(container)
-            if item.connected and self._strike(Hook.LOOK, place=container):
+            if (
+                item.connected
+                and item.location.startswith(_TUBED)
+                and self._faults.strike(
+                    Hook.LOOK,
+                    operation_id=self.timeline.running,
+                    place=container,
+                    now_s=self.now_s(),
+                )
+            ):
                 item.clamped = True
             return item.view()
 
@@ -121,16 +134,13 @@ class World:
     def read_label(self, container: str) -> str:
         """Return the text of a container's label; empty when it cannot be read."""
         with self._lock:
-            item = self._kit.get(container)
-            self._strike(Hook.LABEL, place=container)
-            smear = self._faults.active('label_unreadable', container)
-            if smear is not None:
-                smear.strokes += 1
-                smear.active = smear.strokes < self._p.fault.label_reads
-                return ''
-            if self._faults.active('wrong_bag', container) is not None:
-                return label_text(_WRONG_IDENTITY, container)
-            return item.label
+            return scan(
+                self._p.fault,
+                self._faults,
+                self._kit.get(container),
+                operation_id=self.timeline.running,
+                now_s=self.now_s(),
+            )
 
     def weigh(self, container: str) -> float:
         """Return the net weight in grams with the load cell's error."""
@@ -236,69 +246,31 @@ class World:
     ) -> None:
         """Give a bay's controller its set-points."""
         with self._lock:
-            item = self._incubation.bay(bay, self.now_s())
-            item.set(temperature_c=temperature_c, co2_pct=co2_pct, agitation_rpm=agitation_rpm)
+            self._incubator.set_climate(
+                bay,
+                temperature_c=temperature_c,
+                co2_pct=co2_pct,
+                agitation_rpm=agitation_rpm,
+                now_s=self.now_s(),
+            )
 
     def set_door(self, bay: str, *, open_: bool) -> None:
         """Open or close a bay's door; closing it also ends that it is ajar."""
         with self._lock:
-            item = self._incubation.bay(bay, self.now_s())
-            item.door_open = open_
-            item.door_ajar = False
-            ajar = self._faults.active('door_ajar', bay)
-            if ajar is not None:
-                ajar.active = False
+            self._incubator.set_door(bay, open_=open_, now_s=self.now_s())
 
     def bay(self, bay: str) -> BayReading:
         """Read a bay's sensors; raises UNKNOWN_BAY."""
         with self._lock:
-            now_s = self.now_s()
-            item = self._incubation.bay(bay, now_s)
-            for name in self._strike(Hook.BAY, place=bay):
-                item.heater_failed = item.heater_failed or name == 'bay_temperature_drift'
-                item.valve_failed = item.valve_failed or name == 'co2_loss'
-                item.door_ajar = item.door_ajar or name == 'door_ajar'
-            get = self._instruments.get
-            return BayReading(
-                container=self._kit.at(f'incubator/{bay}'),
-                temperature_c=get('bay_temperature', bay).read(item.temperature_c, now_s),
-                co2_pct=get('bay_co2', bay).read(item.co2_pct, now_s),
-                agitation_rpm=item.agitation_rpm,
-                door_open=item.door_open or item.door_ajar,
+            return self._incubator.read(
+                bay, operation_id=self.timeline.running, now_s=self.now_s()
             )
 
     def probes(self, bay: str) -> ProbeReading:
         """Read the probes of the vessel in a bay; raises BAY_EMPTY."""
         with self._lock:
-            now_s = self.now_s()
-            item = self._incubation.bay(bay, now_s)
-            vessel = self._kit.at(f'incubator/{bay}')
-            if not vessel:
-                raise OperationRefused(ErrorCode.BAY_EMPTY, f'bay: {bay} holds no vessel')
-            self._strike(Hook.PROBES, place=bay)
-            if self._faults.active('probe_failure', bay) is not None:
-                return ProbeReading(
-                    glucose_mm=math.nan,
-                    lactate_mm=math.nan,
-                    ph=math.nan,
-                    dissolved_oxygen_pct=math.nan,
-                )
-            container = self._kit.get(vessel)
-            true = true_probes(
-                self._p.culture,
-                self._incubation.peek(container, now_s),
-                area_cm2=container.area_cm2,
-                co2_pct=item.co2_pct,
-                agitation_rpm=item.agitation_rpm,
-            )
-            get = self._instruments.get
-            return ProbeReading(
-                glucose_mm=get('glucose', bay).read(true.glucose_mm, now_s),
-                lactate_mm=get('lactate', bay).read(true.lactate_mm, now_s),
-                ph=get('ph', bay).read(true.ph, now_s),
-                dissolved_oxygen_pct=get('dissolved_oxygen', bay).read(
-                    true.dissolved_oxygen_pct, now_s
-                ),
+            return self._incubator.probes(
+                bay, operation_id=self.timeline.running, now_s=self.now_s()
             )
 
     def scene(
@@ -312,63 +284,40 @@ class World:
     ) -> Scene:
         """Draw the cells that lie under one field of a cartridge."""
         with self._lock:
-            item = self._kit.get(container)
-            self._strike(Hook.SCENE, place='', operation_id=operation_id)
-            fault = self._p.fault
-            slipped = self._faults.active('out_of_focus') is not None
-            dim = self._faults.active('lamp_dim') is not None
-            return draw_scene(
-                self._p.optics,
-                seed=self._seed,
+            now_s = self.now_s()
+            return self._microscope.scene(
                 operation_id=operation_id,
                 container=container,
-                amounts=self._incubation.peek(item, self.now_s()),
+                amounts=self._incubation.peek(self._kit.get(container), now_s),
                 field_index=field_index,
                 modality=modality,
                 dilution=dilution,
-                optics=Optics(
-                    defocus_um=(fault.defocus_um if slipped else 0.0) + self._focus_um,
-                    illumination=fault.lamp_illumination if dim else 1.0,
-                ),
+                now_s=now_s,
             )
 
     def correct_focus(self, offset_um: float) -> None:
         """Move the objective by an offset, which stays until the next correction."""
         with self._lock:
-            self._focus_um = offset_um
+            self._microscope.correct_focus(offset_um)
 
     def carry(self, *, operation_id: str, container: str, station: str) -> bool:
         """Carry a container to a station; False when it was dropped on the way."""
         with self._lock:
             item = self._kit.get(container)
             self._incubation.commit(item, self.now_s())
-            vial = item.kind is ContainerKind.VIAL
-            if vial and self._strike(Hook.CARRY, place=container, operation_id=operation_id):
-                self._kit.move(container, 'floor')
-                return False
-            self._kit.move(container, station)
-            return True
+            return self._robot.carry(operation_id, item, station, self.now_s())
 
     def stopper(self, *, operation_id: str, vial: str) -> float:
         """Press a stopper in; returns the peak force in newtons."""
         with self._lock:
-            self._kit.get(vial).stoppered = True
-            rng = stream(self._seed, 'stopper', operation_id, vial)
-            p = self._p.robot
-            return float(p.stopper_force_n + p.stopper_force_sd_n * rng.normal())
+            return self._robot.stopper(operation_id, self._kit.get(vial))
 
     def cap(self, *, operation_id: str, vial: str) -> float:
         """Crimp a cap; returns the torque in newton metres, 0 without a stopper to hold it."""
         with self._lock:
-            item = self._kit.get(vial)
-            if not item.stoppered:
-                return 0.0
-            item.capped = True
-            rng = stream(self._seed, 'cap', operation_id, vial)
-            p = self._p.robot
-            return float(p.cap_torque_nm + p.cap_torque_sd_nm * rng.normal())
+            return self._robot.cap(operation_id, self._kit.get(vial))
 
-    def stick_label(self, *, operation_id: str, container: str, text: str) -> None:  # noqa: ARG002
+    def stick_label(self, *, operation_id: str, container: str, text: str) -> None:
         """Put a printed label on a container, over the old one."""
         with self._lock:
             self._kit.get(container).label = text
@@ -376,21 +325,7 @@ class World:
     def particles(self, *, operation_id: str, duration_s: float) -> ParticleReading:
         """Count particles in the air drawn over a time that has just passed."""
         with self._lock:
-            self._strike(Hook.AIR, place='', operation_id=operation_id)
-            excursion = self._faults.active('particle_excursion')
-            p, now_s = self._p.air, self.now_s()
-            if excursion is not None and now_s - excursion.since_s > self._p.fault.excursion_s:
-                excursion.active = False
-                excursion = None
-            factor = 1.0 if excursion is None else p.excursion_factor
-            rng = stream(self._seed, 'air', operation_id, repr(now_s))
-            flow = p.flow_l_min + p.flow_sd_l_min * rng.normal()
-            air_m3 = flow * duration_s / _S_PER_MIN / _L_PER_M3
-            return ParticleReading(
-                count_0_5_um=int(rng.poisson(p.background_0_5_um_per_m3 * factor * air_m3)),
-                count_5_um=int(rng.poisson(p.background_5_um_per_m3 * factor * air_m3)),
-                flow_l_min=float(flow),
-            )
+            return self._air.particles(operation_id, duration_s, self.now_s())
 
     def assay(self, *, operation_id: str, container: str, test: str) -> float:
         """Return a laboratory's figure for a test, with its error."""
@@ -416,14 +351,13 @@ class World:
         with self._lock:
             for ended in self._faults.end(fault):
                 if ended.kind.hook is Hook.BAY:
-                    bay = self._incubation.bay(ended.place, self.now_s())
-                    bay.heater_failed = bay.heater_failed and fault != 'bay_temperature_drift'
-                    bay.valve_failed = bay.valve_failed and fault != 'co2_loss'
-                    bay.door_ajar = bay.door_ajar and fault != 'door_ajar'
+                    self._incubator.repair(ended, self.now_s())
                 elif ended.kind.hook is Hook.LOOK:
                     self._kit.get(ended.place).clamped = False
                 elif ended.kind.hook is Hook.SUPPLY:
                     self._liquids.restore(ended)
+                elif ended.kind.name == 'out_of_focus':
+                    self._microscope.restore()
 
     def idle(self, sequence: int, outstanding: list[str]) -> None:
         """Take the orchestrator's word on what it waits for."""
@@ -438,53 +372,12 @@ class World:
         """Return the conservation check over everything since the world began."""
         with self._lock:
             self._incubation.commit_all(self.now_s())
-            ledger = self._kit.ledger
-            volume = math.fsum(item.volume_ml for item in self._kit)
-            cells = math.fsum(contents.nucleated_cells(item.amounts) for item in self._kit)
-            volume_gap = ledger.volume_in_ml - ledger.volume_lost_ml - volume
-            made = ledger.cells_in + ledger.cells_born
-            cells_gap = made - ledger.cells_lysed - ledger.cells_lost - cells
-            return Balance(
-                volume_in_ml=ledger.volume_in_ml,
-                volume_now_ml=volume,
-                volume_lost_ml=ledger.volume_lost_ml,
-                volume_error_pct=_PCT * abs(volume_gap) / max(ledger.volume_in_ml, 1.0),
-                cells_in=ledger.cells_in,
-                cells_born=ledger.cells_born,
-                cells_lysed=ledger.cells_lysed,
-                cells_lost=ledger.cells_lost,
-                cells_now=cells,
-                cells_error_pct=_PCT * abs(cells_gap) / max(ledger.cells_in, 1.0),
-            )
+            return balance_of(self._kit)
 
     def truth(self, container: str) -> Truth:
         """Return the truth about a container."""
         with self._lock:
-            item = self._kit.get(container)
-            amounts = self._incubation.peek(item, self.now_s())
-            viable = contents.viable_t_cells(amounts)
-            car = float(amounts[Component.CAR_POSITIVE])
-            return Truth(
-                volume_ml=contents.volume_ml(amounts),
-                viable_untransduced=float(amounts[Component.UNTRANSDUCED]),
-                viable_car_positive=car,
-                dead=float(amounts[Component.DEAD]),
-                glucose_mm=contents.concentration(amounts, Component.GLUCOSE_UMOL),
-                lactate_mm=contents.concentration(amounts, Component.LACTATE_UMOL),
-                activation=float(amounts[Component.ACTIVATION] / viable) if viable else 0.0,
-                vector_copies_per_car_cell=float(amounts[Component.COPIES] / car) if car else 0.0,
-                extra={item.name.lower(): float(amounts[item]) for item in Component},
-            )
-
-    def _strike(self, hook: Hook, *, place: str, operation_id: str = '') -> list[str]:
-        """Let faults strike in the phase of an operation, by default the one that runs."""
-        struck = self._faults.strike(
-            hook,
-            operation_id=operation_id or self.timeline.running,
-            place=place,
-            now_s=self.now_s(),
-        )
-        return [fault.kind.name for fault in struck]
+            return truth_of(self._incubation.peek(self._kit.get(container), self.now_s()))
 
     def _new(self, batch_id: str, material: Material, apheresis_label: str) -> SimContainer:
         identifier = container_id(batch_id, material.name)

@@ -1,0 +1,49 @@
+"""What the fill robot does to vials: carrying, stoppering, capping."""
+
+from __future__ import annotations
+
+from medicell_core.containers import ContainerKind
+from medicell_sim.faults import FaultBoard, Hook
+from medicell_sim.instruments import stream
+from medicell_sim.kit import Kit, SimContainer
+from medicell_sim.parameter_models import WorldParameters
+
+_FLOOR = 'floor'
+
+
+class Robot:
+    """Gripper, stopper press and capper."""
+
+    def __init__(self, p: WorldParameters, kit: Kit, faults: FaultBoard, *, seed: int) -> None:
+        self._p = p.robot
+        self._kit = kit
+        self._faults = faults
+        self._seed = seed
+
+    def carry(
+        self, operation_id: str, container: SimContainer, station: str, now_s: float
+    ) -> bool:
+        """Carry a container; False when it fell to the floor, whole but lost for the batch."""
+        if container.kind is ContainerKind.VIAL:
+            dropped = self._faults.strike(
+                Hook.CARRY, operation_id=operation_id, place=container.id, now_s=now_s
+            )
+            if dropped:
+                self._kit.move(container.id, _FLOOR)
+                return False
+        self._kit.move(container.id, station)
+        return True
+
+    def stopper(self, operation_id: str, vial: SimContainer) -> float:
+        """Press a stopper in; returns the peak force in newtons."""
+        vial.stoppered = True
+        z = stream(self._seed, 'stopper', operation_id, vial.id).normal()
+        return float(max(0.0, self._p.stopper_force_n + self._p.stopper_force_sd_n * z))
+
+    def cap(self, operation_id: str, vial: SimContainer) -> float:
+        """Crimp a cap; returns the torque in newton metres, 0 when no stopper holds it."""
+        if not vial.stoppered:
+            return 0.0
+        vial.capped = True
+        z = stream(self._seed, 'cap', operation_id, vial.id).normal()
+        return float(max(0.0, self._p.cap_torque_nm + self._p.cap_torque_sd_nm * z))
