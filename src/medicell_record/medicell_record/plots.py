@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -54,7 +54,7 @@ _LABEL_GAP_SHARE = 0.13
 """Two labels of events closer than this share of the time axis stand in two rows."""
 
 
-def plot_growth(view: BatchView, path: Path | str) -> None:
+def plot_growth(view: BatchView, target: Path | str | IO[bytes]) -> None:
     """Draw viable cells (log), viability and CAR+ over the culture days, as a PNG."""
     with mpl.rc_context(_STYLE):
         figure, (cells, shares) = _panels(view, (8.8, 6.0), (3.0, 1.7))
@@ -74,10 +74,10 @@ def plot_growth(view: BatchView, path: Path | str) -> None:
         _events(view, cells, shares)
         _feeds(view, cells)
         _finish(figure, view, 'Growth')
-        _save(figure, path)
+        _save(figure, target)
 
 
-def plot_metabolites(view: BatchView, path: Path | str) -> None:
+def plot_metabolites(view: BatchView, target: Path | str | IO[bytes]) -> None:
     """Draw glucose, lactate, pH and the exchanged volumes over the culture days, as a PNG."""
     with mpl.rc_context(_STYLE):
         figure, (sugar, acid, volumes) = _panels(view, (8.8, 6.2), (2.6, 1.3, 1.2))
@@ -100,10 +100,10 @@ def plot_metabolites(view: BatchView, path: Path | str) -> None:
         _events(view, sugar, acid, volumes)
         volumes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f'{abs(value):g}'))
         _finish(figure, view, 'Metabolites and medium exchange')
-        _save(figure, path)
+        _save(figure, target)
 
 
-def plot_climate(view: BatchView, path: Path | str) -> None:
+def plot_climate(view: BatchView, target: Path | str | IO[bytes]) -> None:
     """Draw temperature, CO2 and dissolved oxygen over the culture days, as a PNG."""
     with mpl.rc_context(_STYLE):
         figure, (heat, gas, oxygen) = _panels(view, (8.8, 4.8), (1.0, 1.0, 1.0))
@@ -117,7 +117,7 @@ def plot_climate(view: BatchView, path: Path | str) -> None:
             axes.margins(y=0.25)
             axes.ticklabel_format(axis='y', useOffset=False)
         _finish(figure, view, 'Climate of the culture', legends=False)
-        _save(figure, path)
+        _save(figure, target)
 
 
 def _panels(
@@ -233,6 +233,6 @@ def _nothing(axes: Axes) -> None:
     )
 
 
-def _save(figure: Figure, path: Path | str) -> None:
+def _save(figure: Figure, target: Path | str | IO[bytes]) -> None:
     """Write without the version of the drawing library, so that bytes depend on data alone."""
-    figure.savefig(path, format='png', metadata={'Software': None})
+    figure.savefig(target, format='png', metadata={'Software': None})

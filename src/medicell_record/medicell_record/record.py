@@ -124,6 +124,11 @@ class BatchRecord:
             raise
 
     @property
+    def name(self) -> str:
+        """The record's file."""
+        return self._store.name
+
+    @property
     def head_hash(self) -> str:
         """The hash of the last entry, which stands for the whole record."""
         return self._head

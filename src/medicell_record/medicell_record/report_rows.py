@@ -1,0 +1,383 @@
+"""The report's tables: their columns, and rows made from entries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from fpdf.enums import Align
+
+from medicell_core.entries import Answer, Decision, Deviation, Question, ReleaseTest, VialFilled
+from medicell_core.errors import ErrorCode
+from medicell_record.looks import Look, Spread
+from medicell_record.pdf import AMBER, GREEN, GREY, NAVY, RED, SHADE, Cell, Column
+from medicell_record.texts import (
+    NOT_KNOWN,
+    code_name,
+    duration,
+    fixed,
+    moment,
+    number,
+    result,
+    words,
+)
+from medicell_record.view import BatchView, PhaseRun
+
+Line = list[str | Cell]
+
+_SHOWN_RUNS = 3
+"""Phases that ran well more often than this share a line."""
+
+
+def _columns(*items: tuple[str, float] | tuple[str, float, Align]) -> tuple[Column, ...]:
+    return tuple(
+        Column(title=item[0], width=item[1], align=item[2] if len(item) > 2 else Align.L)
+        for item in items
+    )
+
+
+_RIGHT = Align.R
+
+MATERIALS = _columns(
+    ('material', 26),
+    ('container', 30),
+    ('kind', 16),
+    ('content', 26),
+    ('volume, mL', 16, _RIGHT),
+    ('lot or label', 50),
+)
+PHASES = _columns(
+    ('phase', 62),
+    ('runs', 9, _RIGHT),
+    ('begin', 26),
+    ('day', 10, _RIGHT),
+    ('end', 26),
+    ('duration', 16, _RIGHT),
+    ('verdict', 31),
+)
+COUNTS = _columns(
+    ('time', 25),
+    ('day', 10, _RIGHT),
+    ('container', 22),
+    ('volume, mL', 15, _RIGHT),
+    ('viable, 10⁶/mL', 26, _RIGHT),
+    ('viable cells', 20, _RIGHT),
+    ('viability, %', 22, _RIGHT),
+    ('CAR+, %', 20, _RIGHT),
+    ('diameter, µm', 16, _RIGHT),
+)
+PROBES = _columns(
+    ('time', 25),
+    ('day', 10, _RIGHT),
+    ('container', 22),
+    ('glucose, mM', 19, _RIGHT),
+    ('lactate, mM', 19, _RIGHT),
+    ('pH', 14, _RIGHT),
+    ('O₂, %', 14, _RIGHT),
+    ('°C', 14, _RIGHT),
+    ('CO₂, %', 14, _RIGHT),
+)
+SPREADS = _columns(
+    ('measurement', 46),
+    ('unit', 22),
+    ('values', 14, _RIGHT),
+    ('lowest', 18, _RIGHT),
+    ('mean', 18, _RIGHT),
+    ('highest', 18, _RIGHT),
+    ('method', 44),
+)
+DECISIONS = _columns(
+    ('day', 10, _RIGHT),
+    ('phase', 34),
+    ('question', 34),
+    ('choice', 24),
+    ('reason', 46),
+    ('figures', 36),
+)
+DEVIATIONS = _columns(
+    ('number', 16),
+    ('day', 10, _RIGHT),
+    ('phase', 32),
+    ('code', 26),
+    ('what happened', 44),
+    ('what was done', 40),
+    ('recovered', 16),
+)
+QUESTIONS = _columns(
+    ('number', 14),
+    ('asked', 24),
+    ('question and choices', 54),
+    ('answer', 16),
+    ('by', 24),
+    ('when', 24),
+    ('reason', 38),
+)
+VIALS = _columns(
+    ('vial', 18),
+    ('volume, mL', 16, _RIGHT),
+    ('viable cells', 20, _RIGHT),
+    ('viable CAR+ cells', 22, _RIGHT),
+    ('label as read', 54),
+    ('verdict', 40),
+)
+RELEASE = _columns(
+    ('test', 24),
+    ('result', 16, _RIGHT),
+    ('unit', 18),
+    ('limit', 24),
+    ('verdict', 14),
+    ('method', 44),
+    ('source of the limit', 36),
+)
+
+
+def materials(view: BatchView) -> list[Line]:
+    """Return a line per material of the kit; those that differ by number alone share one."""
+    lines: list[Line] = []
+    for group in _alike(view):
+        first, last = group[0], group[-1]
+        many = len(group) > 1
+        lines.append(
+            [
+                f'{first["name"]} to {last["name"]}' if many else str(first['name']),
+                _short(view, str(first['container']))
+                + (f' and {len(group) - 1} more' if many else ''),
+                words(str(first['kind'])),
+                words(str(first['content'])),
+                fixed(_float(first['volume_ml']), 1),
+                str(first['lot']),
+            ]
+        )
+    return lines
+
+
+def phases(view: BatchView) -> list[Line]:
+    """Return the executions of all phases under their unit procedures."""
+    lines: list[Line] = []
+    runs = view.phases()
+    for procedure in dict.fromkeys(run.unit_procedure for run in runs):
+        lines.append(
+            [Cell(text=words(procedure), bold=True, colour=NAVY, columns=len(PHASES), fill=SHADE)]
+        )
+        own = [run for run in runs if run.unit_procedure == procedure]
+        for group in _grouped(own):
+            lines.append(_phase_line(view, group))
+    return lines
+
+
+def counts(view: BatchView, looks: Sequence[Look]) -> list[Line]:
+    """Return a line per count of cells."""
+    return [
+        [
+            moment(look.at_s),
+            fixed(view.day(look.at_s), 1),
+            _short(view, look.container),
+            fixed(look.value('volume_ml'), 1),
+            _with_error(look, 'viable_per_ml', 2, scale=1e-6),
+            NOT_KNOWN
+            if look.value('viable_cells') is None
+            else number(look.value('viable_cells') or 0.0),
+            _with_error(look, 'viability_pct', 1),
+            _with_error(look, 'car_positive_pct', 1),
+            fixed(look.value('diameter_um'), 1),
+        ]
+        for look in looks
+    ]
+
+
+def probes(view: BatchView, looks: Sequence[Look]) -> list[Line]:
+    """Return a line per reading of the probes."""
+    return [
+        [
+            moment(look.at_s),
+            fixed(view.day(look.at_s), 1),
+            _short(view, look.container),
+            fixed(look.value('glucose_mm'), 2),
+            fixed(look.value('lactate_mm'), 2),
+            fixed(look.value('ph'), 2),
+            fixed(look.value('dissolved_oxygen_pct'), 1),
+            fixed(look.value('temperature_c'), 2),
+            fixed(look.value('co2_pct'), 2),
+        ]
+        for look in looks
+    ]
+
+
+def spreads(items: Sequence[Spread]) -> list[Line]:
+    """Return a line per measurement with its lowest, mean and highest value."""
+    lines: list[Line] = []
+    for item in items:
+        mean = sum(item.values) / len(item.values)
+        figures = (min(item.values), mean, max(item.values))
+        lines.append(
+            [
+                words(item.name),
+                item.unit,
+                str(len(item.values)),
+                *(result(value, item.unit) for value in figures),
+                item.method,
+            ]
+        )
+    return lines
+
+
+def decisions(items: Sequence[tuple[float, Decision]]) -> list[Line]:
+    """Return a line per decision, each with its culture day."""
+    return [
+        [
+            fixed(day, 1),
+            _phase_name(entry.phase),
+            entry.question,
+            Cell(text=entry.choice, bold=True),
+            entry.reason,
+            '\n'.join(f'{words(name)} {number(value)}' for name, value in entry.inputs.items()),
+        ]
+        for day, entry in items
+    ]
+
+
+def deviations(items: Sequence[tuple[float, Deviation]]) -> list[Line]:
+    """Return a line per deviation, each with its culture day."""
+    return [
+        [
+            entry.deviation_id.rsplit('/', maxsplit=1)[-1],
+            fixed(day, 1),
+            _phase_name(entry.phase),
+            code_name(entry.error_code),
+            entry.description,
+            entry.action,
+            Cell(text='yes', colour=GREEN) if entry.recovered else Cell(text='no', colour=RED),
+        ]
+        for day, entry in items
+    ]
+
+
+def questions(
+    items: Sequence[tuple[float, Question]], answers: Mapping[str, tuple[float, Answer]]
+) -> list[Line]:
+    """Return a line per question with its answer, if a person gave one."""
+    lines: list[Line] = []
+    for asked_s, entry in items:
+        answered = answers.get(entry.question_id)
+        reply: Line = [Cell(text='unanswered', colour=AMBER, bold=True), '', '', '']
+        if answered is not None:
+            at_s, answer = answered
+            choice = Cell(text=answer.choice, bold=True)
+            reply = [choice, answer.operator, moment(at_s), answer.reason]
+        number_ = entry.question_id.rsplit('/', maxsplit=1)[-1]
+        text = f'{entry.text}\n[{" / ".join(entry.choices)}]'
+        lines.append([number_, moment(asked_s), text, *reply])
+    return lines
+
+
+def vials(view: BatchView, items: Sequence[VialFilled]) -> list[Line]:
+    """Return a line per vial, and the sum of the accepted ones."""
+    lines: list[Line] = [
+        [
+            _short(view, entry.vial),
+            fixed(entry.volume_ml, 3),
+            number(entry.viable_cells),
+            number(entry.car_positive_cells),
+            entry.label_text or NOT_KNOWN,
+            Cell(text='accepted', colour=GREEN)
+            if entry.accepted
+            else Cell(text=f'rejected: {entry.reason}', colour=RED),
+        ]
+        for entry in items
+    ]
+    accepted = [entry for entry in items if entry.accepted]
+    if accepted:
+        sums = (
+            fixed(sum(entry.volume_ml for entry in accepted), 3),
+            number(sum(entry.viable_cells for entry in accepted)),
+            number(sum(entry.car_positive_cells for entry in accepted)),
+        )
+        target = 100.0 * sum(entry.car_positive_cells for entry in accepted)
+        target /= view.batch.target_dose_cells
+        texts = ('accepted', *sums, '', f'{len(accepted)} vials, {target:.0f} % of the dose')
+        lines.append([Cell(text=text, bold=True, fill=SHADE) for text in texts])
+    return lines
+
+
+def release(tests: Sequence[ReleaseTest]) -> list[Line]:
+    """Return a line per release test."""
+    return [
+        [
+            entry.test,
+            Cell(text=result(entry.value, entry.unit), bold=True),
+            entry.unit,
+            entry.limit,
+            Cell(text='met', colour=GREEN, bold=True)
+            if entry.passed
+            else Cell(text='NOT MET', colour=RED, bold=True),
+            entry.method,
+            Cell(text=entry.source, colour=GREY),
+        ]
+        for entry in tests
+    ]
+
+
+def _grouped(runs: Sequence[PhaseRun]) -> list[list[PhaseRun]]:
+    """Return runs to be shown on one line each, in the order of their first start."""
+    good: dict[str, list[PhaseRun]] = {}
+    groups: list[list[PhaseRun]] = []
+    for run in runs:
+        if run.end_s is not None and run.error_code == ErrorCode.OK:
+            good.setdefault(run.phase, []).append(run)
+        else:
+            groups.append([run])
+    for same in good.values():
+        groups += [same] if len(same) > _SHOWN_RUNS else [[run] for run in same]
+    return sorted(groups, key=lambda group: group[0].start_s)
+
+
+def _phase_line(view: BatchView, group: Sequence[PhaseRun]) -> Line:
+    first, last = group[0], group[-1]
+    took = sum(run.end_s - run.start_s for run in group if run.end_s is not None)
+    return [
+        _phase_name(first.name),
+        str(len(group)),
+        moment(first.start_s),
+        fixed(view.day(first.start_s), 1),
+        NOT_KNOWN if last.end_s is None else moment(last.end_s),
+        NOT_KNOWN if last.end_s is None else duration(took),
+        _verdict(last),
+    ]
+
+
+def _verdict(run: PhaseRun) -> Cell:
+    if run.end_s is None:
+        return Cell(text='not finished', colour=AMBER)
+    if run.error_code == ErrorCode.OK:
+        return Cell(text='done', colour=GREEN)
+    return Cell(text=f'{code_name(run.error_code)}: {run.error_msg}', colour=RED)
+
+
+def _alike(view: BatchView) -> list[list[dict[str, object]]]:
+    groups: dict[tuple[object, ...], list[dict[str, object]]] = {}
+    for item in view.batch.materials:
+        keys = ('name', 'container', 'kind', 'content', 'volume_ml', 'lot')
+        row: dict[str, object] = {key: item.get(key, '') for key in keys}
+        stem = str(row['name']).rstrip('0123456789')
+        key = (stem, row['kind'], row['content'], row['volume_ml'])
+        groups.setdefault(key if stem != row['name'] else (row['name'],), []).append(row)
+    return list(groups.values())
+
+
+def _with_error(look: Look, name: str, decimals: int, *, scale: float = 1.0) -> str:
+    value, error = look.value(name), look.error(name)
+    if value is None:
+        return NOT_KNOWN
+    text = fixed(value * scale, decimals)
+    return text if error is None else f'{text} ± {fixed(error * scale, decimals)}'
+
+
+def _short(view: BatchView, container: str) -> str:
+    return container.removeprefix(f'{view.batch.batch_id}.') or NOT_KNOWN
+
+
+def _phase_name(phase: str) -> str:
+    return words(phase).replace('/', ' / ')
+
+
+def _float(value: object) -> float | None:
+    return float(value) if isinstance(value, (int, float)) else None

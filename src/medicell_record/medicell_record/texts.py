@@ -1,0 +1,69 @@
+"""How the report writes figures, times and names for people."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime, timezone
+
+from medicell_core.errors import ErrorCode
+
+_SUPERSCRIPT = str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹')
+_QUALITATIVE = {0.0: 'negative', 1.0: 'positive'}
+_LARGE = 1e5
+NOT_KNOWN = '–'
+
+
+def number(value: float, digits: int = 3) -> str:
+    """Return a figure with significant digits; large ones as powers of ten."""
+    if not math.isfinite(value):
+        return NOT_KNOWN
+    if abs(value) >= _LARGE:
+        mantissa, exponent = f'{value:.{digits - 1}e}'.split('e')
+        return f'{mantissa}·10{str(int(exponent)).translate(_SUPERSCRIPT)}'
+    if value == 0 or abs(value) >= 10 ** (digits - 1):
+        return f'{value:.0f}'
+    return f'{value:.{digits}g}'
+
+
+def fixed(value: float | None, decimals: int) -> str:
+    """Return a figure with a fixed number of decimals, or a dash."""
+    if value is None or not math.isfinite(value):
+        return NOT_KNOWN
+    return f'{value:.{decimals}f}'
+
+
+def result(value: float, unit: str) -> str:
+    """Return a test's figure: negative or positive where there is no unit."""
+    if not unit and value in _QUALITATIVE:
+        return _QUALITATIVE[value]
+    return number(value)
+
+
+def moment(at_s: float) -> str:
+    """Return a time as UTC date and time to the minute."""
+    return datetime.fromtimestamp(at_s, timezone.utc).strftime('%Y-%m-%d %H:%M')
+
+
+def duration(seconds: float) -> str:
+    """Return a duration in the unit that suits it."""
+    minutes = seconds / 60.0
+    if minutes < 1.0:
+        return f'{seconds:.0f} s'
+    if minutes < 120.0:
+        return f'{minutes:.0f} min'
+    if minutes < 48 * 60.0:
+        return f'{minutes / 60.0:.1f} h'
+    return f'{minutes / 1440.0:.1f} d'
+
+
+def words(name: str) -> str:
+    """Return an identifier as words."""
+    return name.replace('_', ' ')
+
+
+def code_name(code: int) -> str:
+    """Return an error code with its name."""
+    try:
+        return f'{ErrorCode(code).name} ({code})'
+    except ValueError:
+        return str(code)
