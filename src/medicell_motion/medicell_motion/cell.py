@@ -163,7 +163,9 @@ class RobotCell:
                 f'posture {posture.tolist()} is not six joints within their limits',
             )
         here = grip_of(arm.forward(posture))
-        route = approach_legs(here, start, self.geometry.travel.ring_radius_m)
+        ring = self.geometry.travel.ring_radius_m
+        there = _same_place(start.grip, here)
+        route = [] if there else approach_legs(here, start, ring)
         branch = int(np.argmin(_turned(self._branch_postures(start.grip) - grasp)))
         parts = self._along(route, branch, last=grasp)
         first = parts[0].positions_rad[0] if parts else grasp

@@ -173,6 +173,13 @@ def test_plan_from_a_posture_begins_there_and_grasps_before_it_carries(cell: Rob
     assert following.positions_rad[0] == pytest.approx(plan.positions_rad[-1])
 
 
+def test_hand_that_is_already_there_does_not_go_away_first(cell: RobotCell) -> None:
+    placed = cell.plan_move('nest_03', 'fill').positions_rad[-1]
+    onward = cell.plan_move('fill', 'stopper', posture=placed)
+    assert onward.grasp_s == 0.0
+    assert onward.duration_s == pytest.approx(cell.plan_move('fill', 'stopper').duration_s)
+
+
 def test_plan_from_any_tilted_posture_gets_level_first(cell: RobotCell) -> None:
     tilted = cell.home() + np.array([0.2, 0.0, 0.0, 0.1, 0.2, 0.1])
     plan = cell.plan_move('nest_03', 'fill', posture=tilted)
