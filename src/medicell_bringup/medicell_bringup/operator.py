@@ -7,9 +7,6 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from medicell_core.containers import Material
-from medicell_core.errors import ErrorCode, MedicellError
-from medicell_core.operations import Role
 from medicell_interfaces.msg import BatchState, DeviceState
 from medicell_interfaces.msg import Material as MaterialMessage
 from medicell_interfaces.srv import (
@@ -20,9 +17,13 @@ from medicell_interfaces.srv import (
     LoadKit,
     StartBatch,
 )
-from medicell_ros.qos import LATCHED
 from rclpy.client import Client
 from rclpy.node import Node
+
+from medicell_core.containers import Material
+from medicell_core.errors import ErrorCode, MedicellError
+from medicell_core.operations import Role
+from medicell_ros.qos import latched
 
 SERVICE_WAIT_S = 20.0
 """Wall seconds that a service may take to appear, and again to answer."""
@@ -43,12 +44,12 @@ class OperatorClient:
         self._batch: BatchState | None = None
         self._devices: dict[str, DeviceState] = {}
         self._subscriptions = [
-            node.create_subscription(BatchState, 'orchestrator/batch', self._on_batch, LATCHED)
+            node.create_subscription(BatchState, 'orchestrator/batch', self._on_batch, latched())
         ]
         for name in NODES:
             self._subscriptions.append(
                 node.create_subscription(
-                    DeviceState, f'{name}/state', self._on_device(name), LATCHED
+                    DeviceState, f'{name}/state', self._on_device(name), latched()
                 )
             )
 
@@ -93,8 +94,9 @@ class OperatorClient:
     def follow(
         self, show: Callable[[BatchState], None], *, alive: Callable[[], None], limit_s: float
     ) -> BatchState:
-        """Show each new state until the batch has an outcome; raises TIMEOUT after `limit_s`.
+        """Show each new state until the batch has an outcome or asks a person.
 
+        Raises TIMEOUT after `limit_s` of wall time.
         `alive` is called some times a second and raises when the cell's host has died.
         """
         deadline = time.monotonic() + limit_s
@@ -107,7 +109,7 @@ class OperatorClient:
             if state is not None and state is not shown:
                 show(state)
                 shown = state
-                if state.outcome:
+                if state.outcome or state.question_id:
                     return state
             alive()
             if time.monotonic() > deadline:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from builtin_interfaces.msg import Time
-from medicell_core.entries import Entry
+
 from medicell_interfaces.msg import BatchState, BehaviourNode, BehaviourTree, RecordEntry
-from medicell_record.record import BatchRecord, encode_entry
-from medicell_ros.qos import EVENTS, LATCHED
 from rclpy.node import Node
 
+from medicell_core.entries import Entry
 from medicell_orchestrator.engine import BatchEngine, BatchSnapshot
 from medicell_orchestrator.tree import NodeSnapshot
-
-NANOSECONDS = 1_000_000_000
+from medicell_record.record import BatchRecord, encode_entry
+from medicell_ros.conversion import time_to_message
+from medicell_ros.qos import events, latched
 
 _STATUS = {
     'invalid': BehaviourNode.INVALID,
@@ -23,20 +22,14 @@ _STATUS = {
 }
 
 
-def stamp_of(time_s: float) -> Time:
-    """Return seconds since the Unix epoch as a message."""
-    nanoseconds = round(time_s * NANOSECONDS)
-    return Time(sec=nanoseconds // NANOSECONDS, nanosec=nanoseconds % NANOSECONDS)
-
-
 class BatchPublisher:
     """Publishes `~/batch`, `~/tree` and `~/record`; counts the record's entries."""
 
     def __init__(self, node: Node) -> None:
         self.entries = 0
-        self._batch = node.create_publisher(BatchState, '~/batch', LATCHED)
-        self._tree = node.create_publisher(BehaviourTree, '~/tree', LATCHED)
-        self._record = node.create_publisher(RecordEntry, '~/record', EVENTS)
+        self._batch = node.create_publisher(BatchState, '~/batch', latched())
+        self._tree = node.create_publisher(BehaviourTree, '~/tree', latched())
+        self._record = node.create_publisher(RecordEntry, '~/record', events())
         self._last_batch: BatchSnapshot | None = None
         self._last_tree: list[NodeSnapshot] = []
 
@@ -56,7 +49,7 @@ class BatchPublisher:
         nan = math.nan
         self._batch.publish(
             BatchState(
-                stamp=stamp_of(now_s),
+                stamp=time_to_message(now_s),
                 culture_day=nan,
                 viable_cells=nan,
                 glucose_mm=nan,
@@ -65,6 +58,11 @@ class BatchPublisher:
                 time_left_s=nan,
             ),
         )
+
+    def close(self, node: Node) -> None:
+        """Destroy the publishers."""
+        for publisher in (self._batch, self._tree, self._record):
+            node.destroy_publisher(publisher)
 
     def entry(self, message: RecordEntry) -> None:
         """Publish an entry of the record."""
@@ -85,7 +83,7 @@ class PublishedRecord:
         self._publisher.entry(
             RecordEntry(
                 sequence=appended,
-                stamp=stamp_of(at_s),
+                stamp=time_to_message(at_s),
                 actor=actor,
                 kind=type(entry).__name__,
                 payload_json=encode_entry(entry),
@@ -98,7 +96,7 @@ class PublishedRecord:
 def batch_message(snapshot: BatchSnapshot, engine: BatchEngine, now_s: float) -> BatchState:
     """Return what a person sees of the batch as a message."""
     message = BatchState(
-        stamp=stamp_of(now_s),
+        stamp=time_to_message(now_s),
         batch_id=snapshot.batch_id,
         recipe=snapshot.recipe,
         state=int(snapshot.state),
@@ -129,7 +127,7 @@ def measured(engine: BatchEngine, name: str) -> float:
 def tree_message(tree: list[NodeSnapshot], batch_id: str, now_s: float) -> BehaviourTree:
     """Return the tree as a message."""
     return BehaviourTree(
-        stamp=stamp_of(now_s),
+        stamp=time_to_message(now_s),
         batch_id=batch_id,
         nodes=[
             BehaviourNode(

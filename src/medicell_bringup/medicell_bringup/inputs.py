@@ -1,0 +1,136 @@
+"""Everything a run is given from outside, read and checked before anything starts."""
+
+from __future__ import annotations
+
+import math
+import os
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from medicell_core.containers import Patient
+from medicell_core.errors import ErrorCode, InputError
+from medicell_devices.cell_config import CellConfig, load_cell
+from medicell_orchestrator.patient import check_fit, load_patient
+from medicell_orchestrator.recipe import Recipe, find_recipe, load_recipe
+from medicell_sim.faults import FAULTS
+
+MAX_SEED = 2**63 - 1
+RESULT_FILES = ('record.sqlite', 'summary.json', 'report.pdf', 'growth.png')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Injection:
+    """A fault and the phase in which it is to strike."""
+
+    fault: str
+    phase: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunInputs:
+    """A run's checked inputs."""
+
+    recipe: Recipe
+    patient: Patient
+    recipe_file: Path
+    patient_file: Path
+    cell_file: Path
+    cell: CellConfig
+    seed: int
+    speed: float
+    out: Path
+    injections: tuple[Injection, ...]
+
+
+def read_inputs(
+    *,
+    config: Path,
+    recipe: str,
+    patient: Path | None,
+    seed: int,
+    out: Path,
+    speed: str,
+    inject: list[str],
+) -> RunInputs:
+    """Read and check all inputs; raises InputError that names file, line and field."""
+    recipe_file = find_recipe(recipe, config / 'recipes')
+    patient_file = patient or config / 'patients' / 'example.yaml'
+    cell_file = config / 'cell.yaml'
+    read = load_recipe(recipe_file)
+    order = load_patient(patient_file)
+    check_fit(read, order)
+    if not 0 <= seed <= MAX_SEED:
+        raise refused('--seed', f'{seed} is not between 0 and {MAX_SEED}')
+    inputs = RunInputs(
+        recipe=read,
+        patient=order,
+        recipe_file=recipe_file,
+        patient_file=patient_file,
+        cell_file=cell_file,
+        cell=load_cell(cell_file),
+        seed=seed,
+        speed=read_speed(speed),
+        out=out,
+        injections=tuple(read_injection(text, read) for text in inject),
+    )
+    claim(out)
+    return inputs
+
+
+def read_speed(text: str) -> float:
+    """Return simulated over wall time; infinity for `max`."""
+    if text == 'max':
+        return math.inf
+    try:
+        factor = float(text)
+    except ValueError:
+        raise refused('--speed', f'"{text}" is neither "max" nor a number') from None
+    if not (math.isfinite(factor) and factor > 0.0):
+        raise refused('--speed', f'{text} is not a finite number above 0')
+    return factor
+
+
+def read_injection(text: str, recipe: Recipe) -> Injection:
+    """Return a fault and its phase from `FAULT@PHASE`; both must exist."""
+    fault, at, phase = text.partition('@')
+    if not (fault and at and phase):
+        raise refused('--inject', f'"{text}" is not of the form FAULT@PHASE')
+    if fault not in FAULTS:
+        raise InputError(
+            ErrorCode.UNKNOWN_FAULT,
+            f'no fault is named "{fault}"; known: {", ".join(sorted(FAULTS))}',
+            field='--inject',
+        )
+    if not recipe.has_phase(phase):
+        names = list(dict.fromkeys(path for path, _ in recipe.phases()))
+        raise InputError(
+            ErrorCode.UNKNOWN_PHASE,
+            f'recipe {recipe.name} has no phase "{phase}"; it has: {", ".join(names)}',
+            field='--inject',
+        )
+    return Injection(fault=fault, phase=phase)
+
+
+def claim(out: Path) -> None:
+    """Make sure that `out` can be written and holds no other run's results."""
+    taken = [name for name in RESULT_FILES if (out / name).exists()]
+    if taken:
+        raise InputError(
+            ErrorCode.RECORD_EXISTS,
+            f'{out} already holds {", ".join(taken)} of another run; name another folder',
+            field='--out',
+        )
+    probe = out / f'.write-{uuid.uuid4().hex}'
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with open(probe, 'xb'):
+            pass
+        os.unlink(probe)
+    except OSError as error:
+        raise refused('--out', f'{out} cannot be written: {error.strerror}') from error
+
+
+def refused(field: str, message: str) -> InputError:
+    """Return the error for a wrong option."""
+    return InputError(ErrorCode.INVALID_GOAL, message, field=field)

@@ -1,0 +1,99 @@
+"""What a run leaves in its folder, and what it says at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medicell_interfaces.msg import BatchState, FaultStatus
+from medicell_interfaces.srv import GetBalance
+from rich.console import Console
+from rich.table import Table
+
+from medicell_core.entries import Command
+from medicell_record.plots import plot_growth
+from medicell_record.record import BatchRecord
+from medicell_record.report import write_report
+from medicell_record.summary import RunFigures, build_summary, write_summary
+from medicell_record.view import BatchView
+
+SECONDS_PER_DAY = 86_400.0
+RECORD, SUMMARY, REPORT, GROWTH = 'record.sqlite', 'summary.json', 'report.pdf', 'growth.png'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunMeasures:
+    """What was measured of the run beside its record."""
+
+    wall_s: float
+    peak_rss_mb: float
+    messages: int
+    balance: GetBalance.Response
+    faults: Sequence[FaultStatus]
+
+
+def finish(out: Path, measures: RunMeasures) -> dict[str, Any]:
+    """Write summary, report and growth plot beside the record; return the summary."""
+    with BatchRecord.open(out / RECORD, read_only=True) as record:
+        view = BatchView(record.entries())
+        duration_s = view.end_s - view.start_s
+        balance = measures.balance
+        summary = build_summary(
+            record,
+            RunFigures(
+                wall_s=measures.wall_s,
+                speed_up=duration_s / measures.wall_s,
+                peak_rss_mb=measures.peak_rss_mb,
+                actions=len(record.entries(Command)),
+                messages=measures.messages,
+                mass_balance_error_pct=max(balance.volume_error_pct, balance.cells_error_pct),
+                faults=tuple(fault_text(fault) for fault in measures.faults),
+            ),
+        )
+        plot_growth(view, out / GROWTH)
+        write_report(record, out / REPORT)
+    write_summary(out / SUMMARY, summary)
+    return summary
+
+
+def fault_text(fault: FaultStatus) -> str:
+    """Return a fault as `name@phase`, with what became of it."""
+    became = 'struck' if fault.struck else 'never struck'
+    return f'{fault.name}@{fault.phase}: {became}'
+
+
+def show_results(console: Console, out: Path, summary: dict[str, Any], state: BatchState) -> None:
+    """Print the outcome, the product's figures and where the files are."""
+    colour = 'green' if summary['outcome'] == 'ready_for_release' else 'yellow'
+    console.print(f'[bold {colour}]{summary["outcome"].replace("_", " ")}[/]')
+    table = Table.grid(padding=(0, 2))
+    accepted = [vial for vial in summary['vials'] if vial['accepted']]
+    rows = (
+        ('expansion', number(summary['fold_expansion'], '{:.1f} fold')),
+        ('viability', number(summary['viability_pct'], '{:.1f} %')),
+        ('CAR+', number(summary['car_positive_pct'], '{:.1f} %')),
+        ('CAR+ cells in vials', number(summary['car_positive_cells'], '{:.2e}')),
+        ('vials', f'{len(accepted)} accepted of {len(summary["vials"])} filled'),
+        ('process', number(summary['duration_days'], '{:.2f} days')),
+        ('deviations', str(len(summary['deviations']))),
+        ('wall time', f'{summary["wall_s"]:.1f} s, {summary["speed_up"]:,.0f} times real time'),
+        ('memory', f'{summary["peak_rss_mb"]:.0f} MB at its peak'),
+        ('traffic', f'{summary["actions"]} actions, {summary["messages"]} messages'),
+        ('mass balance', number(summary['mass_balance_error_pct'], '{:.1e} % off')),
+        ('results', str(out)),
+    )
+    for name, value in rows:
+        table.add_row(f'[dim]{name}[/dim]', value)
+    console.print(table, highlight=False)
+    for fault in summary['faults']:
+        console.print(f'fault {fault}', highlight=False)
+    if state.question_text:
+        console.print(f'[yellow]question[/] {state.question_text}', highlight=False)
+        console.print(f'  answers: {", ".join(state.question_choices)}', highlight=False)
+
+
+def number(value: float | None, pattern: str) -> str:
+    """Return a figure, or `not measured`."""
+    return 'not measured' if value is None else pattern.format(value)

@@ -1,0 +1,232 @@
+"""The orchestrator as a lifecycle node: services in, topics out, one batch at a time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from medicell_interfaces.msg import DeviceState
+from medicell_interfaces.srv import (
+    AbortBatch,
+    AnswerQuestion,
+    HoldBatch,
+    ResumeBatch,
+    StartBatch,
+    VerifyRecord,
+)
+
+from medicell_core.containers import Patient
+from medicell_core.errors import ErrorCode, MedicellError
+from medicell_core.states import PackMLState
+from medicell_orchestrator.engine import BatchEngine
+from medicell_orchestrator.patient import load_patient
+from medicell_orchestrator.publishing import BatchPublisher, PublishedRecord
+from medicell_orchestrator.recipe import Recipe, find_recipe, load_recipe
+from medicell_orchestrator.ros_cell import RosCell
+from medicell_record.record import BatchRecord
+from medicell_record.verify import report_text, verify
+from medicell_ros.conversion import time_to_message
+from medicell_ros.lifecycle import ManagedNode
+from medicell_ros.qos import latched
+
+NAME = 'orchestrator'
+RECIPE_FILE, PATIENT_FILE, RECORD_FILE = 'recipe.yaml', 'patient.yaml', 'record.sqlite'
+END_S = 30.0
+"""Wall seconds that a batch's thread may take to end when the node shuts down."""
+
+
+class OrchestratorNode(ManagedNode):
+    """Runs batches on the devices of its namespace.
+
+    `~/start_batch`, `~/hold_batch`, `~/resume_batch`, `~/abort_batch`, `~/answer_question`
+    and `~/verify_record` command it; `~/batch`, `~/tree`, `~/record` and `~/state` tell.
+    """
+
+    def __init__(self, *, config: Path, software_version: str, **options: Any) -> None:
+        super().__init__(NAME, **options)
+        self._config = config
+        self._version = software_version
+        self._engine: BatchEngine | None = None
+        self._thread: threading.Thread | None = None
+        self._publisher: BatchPublisher | None = None
+        self._state: Any = None
+        self._served: list[Any] = []
+
+    def configure(self) -> None:
+        """Open the services and topics."""
+        self._publisher = BatchPublisher(self)
+        self._state = self.create_publisher(DeviceState, '~/state', latched())
+        self._served = [
+            self.create_service(kind, f'~/{name}', guarded(verb))
+            for kind, name, verb in (
+                (StartBatch, 'start_batch', self._start),
+                (HoldBatch, 'hold_batch', self._hold),
+                (ResumeBatch, 'resume_batch', self._resume),
+                (AbortBatch, 'abort_batch', self._abort),
+                (AnswerQuestion, 'answer_question', self._answer),
+                (VerifyRecord, 'verify_record', self._verify),
+            )
+        ]
+
+    def activate(self) -> None:
+        """Take batches from now on."""
+        assert self._publisher is not None
+        self._publisher.nothing(self._now_s())
+        self._say(PackMLState.IDLE)
+
+    def deactivate(self) -> None:
+        """Abort what runs, close what is Held, and wait for the last entry."""
+        engine, thread = self._engine, self._thread
+        if engine is not None and not engine.over:
+            if engine.question is not None:
+                engine.close_held('the orchestrator was shut down while a question was open')
+            else:
+                engine.abort('the orchestrator was shut down')
+        if thread is not None:
+            thread.join(END_S)
+
+    def cleanup(self) -> None:
+        """Close the services and topics."""
+        for service in self._served:
+            self.destroy_service(service)
+        self._served = []
+        if self._publisher is not None:
+            self._publisher.close(self)
+            self.destroy_publisher(self._state)
+            self._publisher = None
+
+    # --- services ---------------------------------------------------------------------------
+
+    def _start(self, request: Any, reply: Any) -> None:
+        running = self._engine
+        if running is not None and not running.over:
+            raise MedicellError(
+                ErrorCode.BATCH_RUNNING, f'batch {running.batch.batch_id} has not ended'
+            )
+        required(request, 'recipe', 'patient_yaml', 'out_dir', 'operator_name')
+        recipe, patient = self._read(request)
+        record_file = Path(request.out_dir) / RECORD_FILE
+        record = BatchRecord.create(record_file)
+        cell = RosCell(self, patient.chain_of_identity)
+        assert self._publisher is not None
+        self._engine = BatchEngine(
+            recipe=recipe,
+            patient=patient,
+            cell=cell,
+            record=PublishedRecord(record, self._publisher),
+            products=self._config / 'products',
+            seed=request.seed,
+            operator=request.operator_name,
+            software_version=self._version,
+            on_change=self._changed,
+        )
+        self._thread = threading.Thread(
+            target=self._work, args=(self._engine, cell, record), name='batch', daemon=True
+        )
+        self._engine.start()
+        self._thread.start()
+        reply.batch_id = patient.chain_of_identity
+
+    def _read(self, request: Any) -> tuple[Recipe, Patient]:
+        """Keep recipe and order beside the record, as they were, and read them."""
+        folder = Path(request.out_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        recipe_file, patient_file = folder / RECIPE_FILE, folder / PATIENT_FILE
+        text = request.recipe_yaml
+        if not text:
+            text = find_recipe(request.recipe, self._config / 'recipes').read_text('utf-8')
+        recipe_file.write_text(text, encoding='utf-8')
+        patient_file.write_text(request.patient_yaml, encoding='utf-8')
+        return load_recipe(recipe_file), load_patient(patient_file)
+
+    def _hold(self, request: Any, reply: Any) -> None:
+        required(request, 'operator_name')
+        self._running().hold(f'{request.operator_name}: {request.reason}')
+
+    def _resume(self, request: Any, reply: Any) -> None:
+        required(request, 'operator_name')
+        self._running().resume(f'{request.operator_name}: {request.reason}')
+
+    def _abort(self, request: Any, reply: Any) -> None:
+        required(request, 'operator_name')
+        self._running().abort(f'{request.operator_name}: {request.reason}')
+
+    def _answer(self, request: Any, reply: Any) -> None:
+        self._running().answer(
+            request.question_id, request.choice, request.operator_name, request.reason
+        )
+
+    def _verify(self, request: Any, reply: Any) -> None:
+        required(request, 'path')
+        result = verify(Path(request.path))
+        reply.sound = result.sound
+        reply.text = report_text(result)
+
+    # --- the batch's thread -----------------------------------------------------------------
+
+    def _work(self, engine: BatchEngine, cell: RosCell, record: BatchRecord) -> None:
+        try:
+            engine.run()
+        except Exception as error:
+            self.get_logger().fatal(f'batch {engine.batch.batch_id} ended by a defect: {error!r}')
+            cell.stop(f'defect: {error!r}')
+            engine.fail(error)
+        finally:
+            record.close()
+            cell.rest()
+            cell.close()
+
+    def _changed(self) -> None:
+        engine = self._engine
+        if engine is None or self._publisher is None:
+            return
+        self._say(engine.state)
+        self._publisher.engine_changed(engine, engine.batch.now_s())
+
+    def _say(self, state: PackMLState) -> None:
+        """Publish the PackML state; its sequence counts the record's entries published."""
+        assert self._publisher is not None
+        engine = self._engine
+        message = DeviceState(
+            stamp=time_to_message(self._now_s()),
+            role=NAME,
+            state=int(state),
+            sequence=self._publisher.entries,
+        )
+        if engine is not None:
+            message.operation = engine.snapshot().phase
+        self._state.publish(message)
+
+    def _now_s(self) -> float:
+        return float(self.get_clock().now().nanoseconds) * 1e-9
+
+    def _running(self) -> BatchEngine:
+        if self._engine is None or self._engine.over:
+            raise MedicellError(ErrorCode.NO_BATCH, 'no batch is running')
+        return self._engine
+
+
+def required(request: Any, *names: str) -> None:
+    """Raise INVALID_GOAL when a text field of a request is empty."""
+    for name in names:
+        if not getattr(request, name):
+            raise MedicellError(ErrorCode.INVALID_GOAL, f'{name}: must not be empty')
+
+
+def guarded(verb: Callable[[Any, Any], None]) -> Callable[[Any, Any], Any]:
+    """Turn what a service's verb raises into code and text of its reply."""
+
+    def serve(request: Any, reply: Any) -> Any:
+        try:
+            verb(request, reply)
+        except MedicellError as error:
+            reply.error_code = int(error.code)
+            reply.error_msg = error.message
+        except OSError as error:
+            reply.error_code = int(ErrorCode.INVALID_GOAL)
+            reply.error_msg = f'out_dir: {error}'
+        return reply
+
+    return serve
