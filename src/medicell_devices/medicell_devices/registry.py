@@ -10,8 +10,9 @@ from medicell_core.errors import ErrorCode, InputError
 from medicell_core.operations import Role
 from medicell_devices.contract import Driver
 from medicell_devices.settings import Settings
+from medicell_sim.port import WorldPort
 
-DriverFactory = Callable[[Role, Settings, 'WorldPort | None'], Driver]
+DriverFactory = Callable[[Role, Settings, WorldPort | None], Driver]
 """Makes the driver of a role; a hardware driver leaves the world's port alone."""
 
 ENTRY_POINTS = 'medicell.drivers'

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 
 from medicell_core.clock import Clock
-from medicell_core.errors import ErrorCode, OperationFailed
+from medicell_core.errors import ErrorCode, MedicellError, OperationFailed
 from medicell_core.operations import Operation, Outcome, Progress
 
 OnProgress = Callable[[Progress], None]
@@ -55,9 +55,16 @@ class RunningOperation:
         left_s = duration_s
         while left_s > 0.0:
             now_s = min(left_s, self._step_s)
-            self._clock.sleep(self.owner, now_s)
+            self._sleep_step(now_s)
             left_s -= now_s
             self.check()
+
+    def _sleep_step(self, duration_s: float) -> None:
+        try:
+            self._clock.sleep(self.owner, duration_s)
+        except MedicellError:
+            self.check()
+            raise
 
     def check(self) -> None:
         """Raise CANCELLED or STOPPED if the operation must end now."""

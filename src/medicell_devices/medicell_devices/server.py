@@ -150,15 +150,9 @@ class OperationServer:
         with self._lock:
             answer = self._admit(running)
         self._notify()
-        thread = threading.Thread(
-            target=self._work,
-            args=(running, answer),
-            name=f'{self._driver.role}/{goal.operation_id}',
-            daemon=True,
+        self._spawn(
+            lambda: self._work(running, answer), f'{self._driver.role}/{goal.operation_id}'
         )
-        with self._lock:
-            self._threads.add(thread)
-        thread.start()
 
     def cancel(self, operation_id: str) -> bool:
         """Have an operation end within a step; returns whether it was running."""
@@ -167,6 +161,7 @@ class OperationServer:
         if running is None:
             return False
         running.end_early(ErrorCode.CANCELLED, 'cancelled')
+        self._wake([operation_id])
         return True
 
     def stop(self, reason: str) -> None:
@@ -175,6 +170,7 @@ class OperationServer:
             if self._state is PackMLState.STOPPED:
                 return
             aborted = self._state is PackMLState.ABORTED
+            owners = list(self._running)
             for running in self._running.values():
                 running.end_early(ErrorCode.STOPPED, reason)
             if not aborted:
@@ -182,6 +178,7 @@ class OperationServer:
                 self._fault_code, self._fault_text = ErrorCode.STOPPED, reason
         self._notify()
         self._make_safe()
+        self._wake(owners)
         with self._lock:
             self._settle()
         self._notify()
@@ -284,14 +281,12 @@ class OperationServer:
             running.on_done(outcome)
         except Exception:
             _LOG.exception('%s: on_done of %s failed', self._driver.role, running.owner)
-        with self._lock:
-            self._threads.discard(threading.current_thread())
 
     def _perform(self, running: RunningOperation) -> Outcome:
         """Take the operation from its journal's `started` to `finished`."""
         row = check_goal(running.goal, self._driver.role)
         try:
-            self._clock.begin(running.owner)
+            self._begin(running)
             try:
                 running.check()
                 self._journal.started(running.owner, row.name, to_json(running.goal))
@@ -304,6 +299,14 @@ class OperationServer:
             return Outcome.of_error(error, at_s=self._clock.now_s())
         except Exception as error:
             return self._unexpected(running, error)
+
+    def _begin(self, running: RunningOperation) -> None:
+        """Wait for the operation's turn; raises CANCELLED or STOPPED when it must end before."""
+        try:
+            self._clock.begin(running.owner)
+        except MedicellError:
+            running.check()
+            raise
 
     def _run_verb(self, running: RunningOperation, row: OperationType) -> Outcome:
         verb: Callable[[Operation, RunningOperation], Result]
@@ -329,7 +332,7 @@ class OperationServer:
         """Bring the device to Aborted and return HARDWARE_FAULT with the cause."""
         _LOG.error('%s: %s failed', self._driver.role, running.owner, exc_info=error)
         text = f'{type(running.goal).__name__}: {type(error).__name__}: {error}'
-        self._abort(text)
+        self._abort(text, running)
         return Outcome(
             error_code=ErrorCode.HARDWARE_FAULT,
             error_msg=text,
@@ -337,14 +340,47 @@ class OperationServer:
             at_s=self._clock.now_s(),
         )
 
-    def _abort(self, text: str) -> None:
+    def _abort(self, text: str, failed: RunningOperation | None = None) -> None:
+        """Go to Aborted: the safe state now, and every other operation ends."""
         with self._lock:
             self._state = PackMLState.ABORTED
             self._fault_code, self._fault_text = ErrorCode.HARDWARE_FAULT, text
-            for other in self._running.values():
+            others = [item for item in self._running.values() if item is not failed]
+            for other in others:
                 other.end_early(ErrorCode.STOPPED, f'{self._driver.role} aborted: {text}')
         self._make_safe()
+        self._wake([item.owner for item in others])
         self._notify()
+
+    def _wake(self, owners: list[str]) -> None:
+        """End the sleep of operations that must end now.
+
+        A clock may have to ask another process, so this does not happen in the caller's thread.
+        """
+        if owners:
+            self._spawn(lambda: self._end_sleeps(owners), f'{self._driver.role}/wake')
+
+    def _end_sleeps(self, owners: list[str]) -> None:
+        for owner in owners:
+            try:
+                self._clock.end(owner)
+            except MedicellError as error:
+                _LOG.warning('%s: %s sleeps on: %s', self._driver.role, owner, error.message)
+
+    def _spawn(self, work: Callable[[], None], name: str) -> None:
+        """Do a piece of work in a thread of its own, which `close` waits for."""
+
+        def run() -> None:
+            try:
+                work()
+            finally:
+                with self._lock:
+                    self._threads.discard(threading.current_thread())
+
+        thread = threading.Thread(target=run, name=name, daemon=True)
+        with self._lock:
+            self._threads.add(thread)
+        thread.start()
 
     def _make_safe(self) -> None:
         try:

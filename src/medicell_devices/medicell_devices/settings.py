@@ -46,8 +46,8 @@ class FluidHandlerSettings(Settings):
     weight_tolerance_ml: NotNegative = 0.1
     """By how much two weighings of one container may differ."""
     weight_tolerance_pct: NotNegative = 1.0
-    short_stroke_pct: Annotated[float, Field(gt=0.0, lt=100.0)] = 10.0
-    """A transfer that ends short by more than this, without any sensor's word, is a fault."""
+    max_pump_error_pct: Annotated[float, Field(gt=0.0, lt=100.0)] = 5.0
+    """How far the load cells may find a pump off what it was told; the pump itself has 2 %."""
     empty_below_ml: NotNegative = 0.05
     valve_s: NotNegative = 2.0
     weigh_settle_s: NotNegative = 3.0
@@ -57,6 +57,8 @@ class FluidHandlerSettings(Settings):
     """A container not mixed for longer is mixed before a sample is drawn."""
     selection_incubation_s: NotNegative = 1800.0
     selection_rate_ml_min: Positive = 10.0
+    elution_share: Annotated[float, Field(gt=0.0, le=1.0)] = 0.5
+    """Part of the buffer that at most goes to the target with the selected cells."""
     min_selected_ml: Positive = 0.5
     wash_rate_ml_min: Positive = 30.0
     wash_spin_s: NotNegative = 600.0
@@ -79,6 +81,8 @@ class IncubatorSettings(Settings):
     max_exchange_ml: Positive = 2000.0
     min_exchange_ml: Positive = 0.5
     max_pressure_kpa: Positive = 80.0
+    max_pump_error_pct: Annotated[float, Field(gt=0.0, lt=100.0)] = 5.0
+    valve_s: NotNegative = 2.0
     strokes: Annotated[int, Field(ge=1, le=100)] = 8
     perfusion_strokes: Annotated[int, Field(ge=1, le=200)] = 24
     density_g_ml: Positive = 1.0
@@ -119,10 +123,8 @@ class ImagingSettings(Settings):
     stain_s: NotNegative = 180.0
     field_s: NotNegative = 3.0
     analysis_s: NotNegative = 20.0
-    min_bright_field_grey: Annotated[float, Field(ge=0.0, le=255.0)] = 60.0
-    """Mean grey value below which the lamp has failed."""
-    min_fluorescence_grey: Annotated[float, Field(ge=0.0, le=255.0)] = 4.0
-    """Brightest percentile of the nuclei channel below which the lamp has failed."""
+    min_illumination: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.5
+    """Part of its nominal light below which the lamp's monitor calls it failed."""
     focus_range_um: Positive = 80.0
     focus_step_um: Positive = 20.0
     focus_step_s: NotNegative = 1.0
@@ -137,6 +139,9 @@ class FillRobotSettings(Settings):
     fill_volume_ml: Range
     density_g_ml: Positive = 1.0
     max_pressure_kpa: Positive = 80.0
+    max_pump_error_pct: Annotated[float, Field(gt=0.0, lt=100.0)] = 25.0
+    """Coarse, since every vial is weighed."""
+    valve_s: NotNegative = 0.5
     fast_rate_ml_min: Positive = 20.0
     slow_rate_ml_min: Positive = 5.0
     fast_share: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.9

@@ -46,8 +46,8 @@ class Exchange:
             moving,
             max_pressure_kpa=settings.max_pressure_kpa,
             strokes=settings.strokes,
-            short_stroke_pct=10.0,
-            valve_s=2.0,
+            max_pump_error_pct=settings.max_pump_error_pct,
+            valve_s=settings.valve_s,
         )
 
     def check(self, goal: ExchangeMedium, vessel: str, waste: ContainerView) -> None:

@@ -62,8 +62,8 @@ class SimulatedFillRobot(SimulatedDriver):
             self._moving,
             max_pressure_kpa=settings.max_pressure_kpa,
             strokes=1,
-            short_stroke_pct=50.0,
-            valve_s=0.5,
+            max_pump_error_pct=settings.max_pump_error_pct,
+            valve_s=settings.valve_s,
         )
         nest = tuple(f'nest_{index + 1:02d}' for index in range(settings.nest_positions))
         self.stations = (*nest, *WORK_STATIONS)

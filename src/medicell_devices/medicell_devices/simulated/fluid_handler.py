@@ -56,7 +56,7 @@ class SimulatedFluidHandler(SimulatedDriver):
             self._moving,
             max_pressure_kpa=settings.max_pressure_kpa,
             strokes=settings.strokes,
-            short_stroke_pct=settings.short_stroke_pct,
+            max_pump_error_pct=settings.max_pump_error_pct,
             valve_s=settings.valve_s,
         )
         self._mixed_at_s: dict[str, float] = {}
@@ -153,6 +153,8 @@ class SimulatedFluidHandler(SimulatedDriver):
             held = self._scales.require_content('source', goal.source, settings.min_volume_ml)
             passing = held + goal.reagent_volume_ml + goal.buffer_volume_ml
             self._scales.require_room('waste', waste, passing)
+            eluted = goal.buffer_volume_ml * settings.elution_share
+            self._scales.require_room('target', self._port.look(goal.target), eluted)
             with self._path.flow(
                 context, settings.selection_rate_ml_min, goal.source, goal.target
             ):

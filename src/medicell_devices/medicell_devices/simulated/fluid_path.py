@@ -26,14 +26,14 @@ class FluidPath:
         *,
         max_pressure_kpa: float,
         strokes: int,
-        short_stroke_pct: float,
+        max_pump_error_pct: float,
         valve_s: float,
     ) -> None:
         self._scales = scales
         self._moving = moving
         self._max_pressure_kpa = max_pressure_kpa
         self._strokes = strokes
-        self._short_pct = short_stroke_pct
+        self._error_pct = max_pump_error_pct
         self._valve_s = valve_s
         self.open_valves: tuple[str, ...] = ()
         self.rate_ml_min = 0.0
@@ -66,6 +66,16 @@ class FluidPath:
         self.pumped_ml += max(0.0, reading.moved_ml)
         check_sensors(reading, self._max_pressure_kpa)
 
+    def check_metering(self, told_ml: float, moved_ml: float) -> None:
+        """Raise HARDWARE_FAULT when the load cells find the pump off what it was told."""
+        allowed_ml = told_ml * self._error_pct / 100.0 + self._scales.tolerance_ml
+        if abs(moved_ml - told_ml) > allowed_ml:
+            raise OperationFailed(
+                ErrorCode.HARDWARE_FAULT,
+                f'the pump was told {told_ml:.2f} mL and moved {moved_ml:.2f} mL; allowed are '
+                f'{allowed_ml:.2f} mL off',
+            )
+
     def pump(
         self,
         context: OperationContext,
@@ -78,9 +88,9 @@ class FluidPath:
         """Move a volume, metered by the target's load cell.
 
         Raises PartlyDone with what has moved: LEAK, OCCLUSION, BUBBLE, EMPTY_SOURCE,
-        HARDWARE_FAULT when the pump moves too little, CANCELLED, STOPPED.
+        HARDWARE_FAULT when the pump is out of calibration, CANCELLED, STOPPED.
         """
-        moved = peak = 0.0
+        moved = peak = told = 0.0
         with self.flow(context, rate_ml_min, source, target):
             try:
                 for left in range(self._strokes, 0, -1):
@@ -90,8 +100,10 @@ class FluidPath:
                     peak = max(peak, reading.pressure_kpa)
                     self.check(reading)
                     self._check_source(reading, source, volume_ml, moved)
+                    if not reading.source_empty:
+                        told += stroke_ml
+                        self.check_metering(told, moved)
                     context.report(min(1.0, max(0.0, moved / volume_ml)), 'pumping')
-                self._check_moved(volume_ml, moved)
             except MedicellError as error:
                 done = f'{moved:.2f} of {volume_ml:.2f} mL moved from {source} to {target}'
                 result = TransferResult(volume_ml=moved, peak_pressure_kpa=peak)
@@ -122,11 +134,3 @@ class FluidPath:
         missing = volume_ml - moved_ml
         if reading.source_empty and missing > self._scales.tolerance_of(volume_ml):
             raise OperationFailed(ErrorCode.EMPTY_SOURCE, f'{source} ran empty')
-
-    def _check_moved(self, volume_ml: float, moved_ml: float) -> None:
-        missing = volume_ml - moved_ml - self._scales.tolerance_ml
-        if missing > volume_ml * self._short_pct / 100.0:
-            raise OperationFailed(
-                ErrorCode.HARDWARE_FAULT,
-                f'the pump moved more than {self._short_pct:g} % too little',
-            )

@@ -34,7 +34,6 @@ from medicell_sim.port import Scene, WorldPort
 BRIGHT_FIELD = 'bright_field'
 FLUORESCENCE = 'fluorescence'
 MODALITIES = (BRIGHT_FIELD, FLUORESCENCE)
-SIGNAL_PERCENTILE = 99.9
 
 Picture = npt.NDArray[np.uint8]
 
@@ -64,6 +63,7 @@ class SimulatedImaging(SimulatedDriver):
         self._latest: Picture | None = None
         self._focus_score = 0.0
         self._focus_offset_um = 0.0
+        self._illumination = 1.0
         self._lamp = False
 
     def lanes(self, goal: Operation) -> frozenset[str]:
@@ -77,6 +77,7 @@ class SimulatedImaging(SimulatedDriver):
             'focus_score': self._focus_score,
             'focus_offset_um': self._focus_offset_um,
             'lamp': float(self._lamp),
+            'illumination': self._illumination,
             'image_sets': float(len(self._sets)),
         }
 
@@ -104,9 +105,9 @@ class SimulatedImaging(SimulatedDriver):
                 scenes, images = self._take_fields(goal, context)
             finally:
                 self._lamp = False
+            self._check_light(scenes)
             worst = min(self._score(image) for image in images)
             self._focus_score = worst
-            self._check_light(goal.modality, images)
             result = AcquireImagesResult(image_set=goal.operation_id, focus_score=worst)
             if worst < self._settings.min_focus_score:
                 raise PartlyDone(
@@ -205,41 +206,37 @@ class SimulatedImaging(SimulatedDriver):
 
     def _sweep(self, goal: AcquireImages, context: OperationContext) -> None:
         """Move the objective through its range and leave it where the picture is sharpest."""
+        middle_um = 0.0
         step_um = self._settings.focus_step_um
         reach_um = self._settings.focus_range_um
         while step_um >= 1.0:
             offsets = np.arange(-reach_um, reach_um + step_um / 2.0, step_um)
-            best_um, best_score, here_um = 0.0, -1.0, 0.0
+            scores = []
             for offset_um in offsets:
-                self._move_focus(float(offset_um) - here_um, context)
-                here_um = float(offset_um)
-                score = self._score(self._expose(goal, 0, context)[1])
-                if score > best_score:
-                    best_um, best_score = here_um, score
-            self._move_focus(best_um - here_um, context)
+                self._move_focus(middle_um + float(offset_um), context)
+                scores.append(self._score(self._expose(goal, 0, context)[1]))
+            middle_um += float(offsets[int(np.argmax(scores))])
             reach_um, step_um = step_um / 2.0, step_um / 4.0
+        self._move_focus(middle_um, context)
 
     def _move_focus(self, offset_um: float, context: OperationContext) -> None:
         context.sleep(self._settings.focus_step_s, step='focus sweep')
         with self._moving(context):
             self._port.correct_focus(offset_um)
-            self._focus_offset_um += offset_um
+            self._focus_offset_um = offset_um
 
     def _score(self, image: Picture) -> float:
         return float(focus_score(image))
 
-    def _check_light(self, modality: str, images: list[Picture]) -> None:
-        """Raise ILLUMINATION_FAILED when a picture is too dark to be judged."""
-        if modality == BRIGHT_FIELD:
-            grey = min(float(image.mean()) for image in images)
-            least = self._settings.min_bright_field_grey
-        else:
-            grey = min(float(np.percentile(image[0], SIGNAL_PERCENTILE)) for image in images)
-            least = self._settings.min_fluorescence_grey
-        if grey < least:
+    def _check_light(self, scenes: list[Scene]) -> None:
+        """Raise ILLUMINATION_FAILED when the lamp's own monitor sees too little light."""
+        least = self._settings.min_illumination
+        self._illumination = min(scene.illumination for scene in scenes)
+        if self._illumination < least:
             raise OperationFailed(
                 ErrorCode.ILLUMINATION_FAILED,
-                f'{modality} grey value is {grey:.0f}; at least {least:g} is needed',
+                f'the lamp gives {self._illumination:.2f} of its nominal light; at least '
+                f'{least:g} is needed',
             )
 
     def _keep(self, goal: AcquireImages, scene: Scene, images: list[Picture]) -> None:
