@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 ACTOR = 'orchestrator'
 DAY_S = 86400.0
+NEST = 'fill_robot/nest'
 FULL_ENOUGH_ML = 0.5
 """A reagent container with less than this left counts as empty."""
 
@@ -202,6 +203,11 @@ class Batch:
         if content == 'empty':
             return list(self.groups.get(material, (material,)))
         return [item.name for item in self.kit.values() if item.content == content]
+
+    def nest_of(self, vial: str) -> str:
+        """Return the place of the nest from which a vial came, such as `nest_07`."""
+        nested = [item.name for item in self.kit.values() if item.location == NEST]
+        return f'nest_{nested.index(vial) + 1:02d}'
 
     def drew(self, name: str, volume_ml: float) -> None:
         """Count a volume as drawn from a container."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from medicell_core.cell import Cell
 from medicell_core.containers import Patient, label_text
@@ -20,8 +21,9 @@ from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.states import PackMLState
 from py_trees.common import Status
 
-from medicell_orchestrator.batch import Batch, Judge, RecordSink
+from medicell_orchestrator.batch import Batch, RecordSink
 from medicell_orchestrator.behaviours import failure_of, steps_below, was_aborted
+from medicell_orchestrator.judging import judge_of
 from medicell_orchestrator.patient import check_fit
 from medicell_orchestrator.phase import Ask
 from medicell_orchestrator.recipe import Recipe
@@ -56,7 +58,7 @@ class BatchSnapshot:
 
 
 class BatchEngine:
-    """Runs one batch on a cell.
+    """Runs one batch on a cell; `products` is the folder of the release specifications.
 
     `run` belongs to one thread; the commands and the snapshots may be called from any.
     """
@@ -68,14 +70,20 @@ class BatchEngine:
         patient: Patient,
         cell: Cell,
         record: RecordSink,
-        judge: Judge,
+        products: Path,
         seed: int = -1,
         operator: str = 'system',
         software_version: str = '',
         on_change: Callable[[], None] | None = None,
     ) -> None:
         check_fit(recipe, patient)
-        self.batch = Batch(recipe=recipe, patient=patient, cell=cell, record=record, judge=judge)
+        self.batch = Batch(
+            recipe=recipe,
+            patient=patient,
+            cell=cell,
+            record=record,
+            judge=judge_of(recipe.product, products),
+        )
         self.root = TreeFactory(self.batch, self).procedure(recipe)
         self._cell = cell
         self._seed = seed
@@ -252,6 +260,14 @@ class BatchEngine:
             if self.root.status is not Status.RUNNING:
                 self._finish()
             self._changed()
+
+    def fail(self, error: BaseException) -> None:
+        """End the batch after a defect of the software itself: cell stopped, record closed."""
+        with self._lock:
+            if self.over:
+                return
+            self._cell.stop(f'defect: {error!r}')
+            self._end(ABORTED, f'defect of the software: {error!r}')
 
     def _begin(self) -> None:
         batch = self.batch

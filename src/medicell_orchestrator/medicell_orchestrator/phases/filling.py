@@ -27,11 +27,12 @@ from medicell_orchestrator.recovery import ask_about
 from medicell_orchestrator.run import ABORT, RETRY, PhaseRun
 from medicell_orchestrator.schema import container_ref, quantity, whole
 
-FILL = 'fill_robot/fill'
-STOPPER = 'fill_robot/stopper'
-CAP = 'fill_robot/cap'
-LABEL = 'fill_robot/label'
-HANDOVER = 'fill_robot/handover'
+FILL = 'fill'
+STOPPER = 'stopper'
+CAP = 'cap'
+LABEL = 'label'
+HANDOVER = 'handover'
+REJECT = 'reject'
 MIX_S = 120.0
 CLEAR_COUNTS = 2
 """So many clear counts in a row end a particle excursion (R)."""
@@ -176,6 +177,7 @@ class FillVialsPhase(Phase):
                 'vial rejected, the next one is used',
                 recovered=True,
             )
+            yield from self._put_aside(run, vial)
         run.batch.vial(
             VialFilled(
                 vial=run.batch.id_of(vial),
@@ -234,6 +236,12 @@ class FillVialsPhase(Phase):
             )
         outcome = yield from self._move(run, vial, HANDOVER)
         return read, None if outcome.ok else outcome
+
+    def _put_aside(self, run: PhaseRun, vial: str) -> Steps[None]:
+        """Clear the station: to the reject place, or back to the nest when that is taken."""
+        outcome = yield from self._move(run, vial, REJECT)
+        if outcome.error_code is ErrorCode.STATION_OCCUPIED:
+            yield from self._move(run, vial, run.batch.nest_of(vial))
 
     def _label(self, run: PhaseRun, vial: str, text: str) -> Steps[Outcome]:
         """Label a vial, once more when the label cannot be read."""

@@ -1,0 +1,185 @@
+"""A whole batch in one process, without ROS: what studies, rehearsals and tests run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from medicell_core.containers import Patient
+from medicell_core.entries import BatchClosed, Entry, Question
+from medicell_core.errors import ErrorCode, InputError
+from medicell_core.states import PackMLState
+from medicell_devices.cell_config import CellConfig, make_drivers
+from medicell_devices.journal import MemoryJournal
+from medicell_devices.server import DeviceStatus, OperationServer
+from medicell_record.record import RecordedEntry
+from medicell_sim.parameter_models import WorldParameters
+from medicell_sim.port import Balance, FaultView
+from medicell_sim.world import World
+
+from medicell_orchestrator.batch import RecordSink
+from medicell_orchestrator.engine import BatchEngine
+from medicell_orchestrator.local import LocalCell
+from medicell_orchestrator.recipe import Recipe
+
+WAIT_S = 0.5
+MOST_ANSWERS = 20
+"""Questions answered before a batch that keeps asking is closed as held."""
+
+Answers = Callable[[Question, World], str | None]
+"""Plays the operator: returns a choice, after remedying what it wants to, or None to give up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultAt:
+    """A fault of the scenario and the phase at which it strikes."""
+
+    fault: str
+    phase: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalResult:
+    """How a simulated batch ended."""
+
+    outcome: str
+    reason: str
+    figures: dict[str, float]
+    entries: tuple[RecordedEntry, ...]
+    balance: Balance
+    faults: tuple[FaultView, ...]
+    questions: tuple[Question, ...]
+    duration_s: float
+
+
+@dataclass(slots=True)
+class ListRecord:
+    """A record in memory, which may pass every entry on."""
+
+    entries: list[RecordedEntry] = field(default_factory=list)
+    onward: RecordSink | None = None
+
+    def append(self, entry: Entry, *, at_s: float, actor: str) -> None:
+        """Append one entry."""
+        self.entries.append(
+            RecordedEntry(sequence=len(self.entries) + 1, at_s=at_s, actor=actor, entry=entry)
+        )
+        if self.onward is not None:
+            self.onward.append(entry, at_s=at_s, actor=actor)
+
+
+@contextmanager
+def local_cell(
+    config: CellConfig, parameters: WorldParameters, *, seed: int
+) -> Iterator[tuple[LocalCell, World]]:
+    """Make a world with its devices, and close them at the end."""
+    world = World(
+        parameters,
+        seed,
+        paused_until_idle=True,
+        speed=math.inf,
+        bays=list(config.incubator.bays),
+    )
+    drivers = make_drivers(config, world)
+    servers = {
+        role: OperationServer(driver, world, MemoryJournal(), on_status=_ignore)
+        for role, driver in drivers.items()
+    }
+    try:
+        for server in servers.values():
+            server.start()
+        yield LocalCell(servers, world), world
+    finally:
+        world.close()
+        for server in servers.values():
+            server.close()
+
+
+def run_local_batch(
+    recipe: Recipe,
+    patient: Patient,
+    *,
+    seed: int,
+    config: CellConfig,
+    parameters: WorldParameters,
+    products: Path,
+    faults: Sequence[FaultAt] = (),
+    answers: Answers | None = None,
+    record: RecordSink | None = None,
+) -> LocalResult:
+    """Run one batch to its end; the same seed gives the same record.
+
+    A question that `answers` does not answer closes the batch as held. Raises InputError for
+    a fault at a phase that the recipe does not have.
+    """
+    check_faults(recipe, faults)
+    sink = ListRecord(onward=record)
+    questions: list[Question] = []
+    with local_cell(config, parameters, seed=seed) as (cell, world):
+        world.load(patient.chain_of_identity, recipe.kit(patient), patient.apheresis_label)
+        for item in faults:
+            world.inject(item.fault, item.phase)
+        start_s = cell.now_s()
+        engine = BatchEngine(
+            recipe=recipe, patient=patient, cell=cell, record=sink, products=products, seed=seed
+        )
+        engine.start()
+        while not engine.over:
+            engine.tick()
+            if engine.state is PackMLState.HELD and engine.question is not None:
+                questions.append(engine.question)
+                _reply(engine, engine.question, world, answers, len(questions))
+            elif not engine.over:
+                cell.wait(WAIT_S)
+        closed = next(item.entry for item in sink.entries if isinstance(item.entry, BatchClosed))
+        assert isinstance(closed, BatchClosed)
+        return LocalResult(
+            outcome=closed.outcome,
+            reason=closed.reason,
+            figures=closed.figures,
+            entries=tuple(sink.entries),
+            balance=world.balance(),
+            faults=tuple(world.faults()),
+            questions=tuple(questions),
+            duration_s=cell.now_s() - start_s,
+        )
+
+
+def _reply(
+    engine: BatchEngine, question: Question, world: World, answers: Answers | None, asked: int
+) -> None:
+    choice = None if answers is None or asked > MOST_ANSWERS else answers(question, world)
+    if choice is None:
+        engine.close_held(f'nobody answered: {question.text}')
+    else:
+        engine.answer(question.question_id, choice, 'rehearsal', 'scripted')
+
+
+def check_faults(recipe: Recipe, faults: Sequence[FaultAt]) -> None:
+    """Raise UNKNOWN_PHASE for a fault at a phase that the recipe does not have."""
+    for item in faults:
+        if not recipe.has_phase(item.phase):
+            names = sorted({path.rpartition('/')[2] for path, _ in recipe.phases()})
+            raise InputError(
+                ErrorCode.UNKNOWN_PHASE,
+                f'the recipe has no phase "{item.phase}"; it has {", ".join(names)}',
+                file=recipe.file,
+                field=f'{item.fault}@{item.phase}',
+            )
+
+
+def default_folder(start: Path) -> Path:
+    """Return the nearest `config` folder at or above a path."""
+    for folder in (start, *start.parents):
+        if (folder / 'config' / 'recipes').is_dir():
+            return folder / 'config'
+    raise InputError(ErrorCode.RECIPE_INVALID, 'no config folder above', file=str(start))
+
+
+def _ignore(status: DeviceStatus) -> None:
+    """Drop a device's state: the engine hears outcomes."""
+
+
