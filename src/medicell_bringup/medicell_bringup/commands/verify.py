@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Annotated, Optional
 
-import typer
+from medicell_record.verify import report_text, verify
 
 
-def verify(
-    file: Annotated[Path, typer.Argument(help='A record.sqlite, or a run folder that holds one.')],
-    head: Annotated[
-        Optional[str],  # noqa: UP045 (typer reads the annotation on Python 3.10)
-        typer.Option(help='Head hash written down elsewhere: finds a cut-off end too.'),
-    ] = None,
-) -> int:
-    """Check the chain; 0 when sound, 2 when it is no record, 3 when it was altered."""
-    from medicell_record.verify import report_text
-    from medicell_record.verify import verify as verify_record
-
-    path = file / 'record.sqlite' if file.is_dir() else file
-    result = verify_record(path, expected_head=head)
-    typer.echo(report_text(result))
+def verify_file(path: Path, *, head: str | None) -> int:
+    """Print what the check found; returns 0 when sound, 2 when no record, 3 when altered."""
+    record = path / 'record.sqlite' if path.is_dir() else path
+    result = verify(record, expected_head=head)
+    sys.stdout.write(report_text(result) + '\n')
     return result.exit_code

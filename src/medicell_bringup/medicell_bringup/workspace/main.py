@@ -11,17 +11,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from medicell_bringup.catalogue import COMMANDS
 from medicell_bringup.workspace import build, environment, host, packages
 from medicell_bringup.workspace.layout import Layout, only_one
 from medicell_bringup.workspace.progress import Progress
 
-HANDED_OVER = {
-    'run': 'run one batch from a recipe, a patient and a seed',
-    'verify': "check a batch record's chain",
-    'tree': 'draw a recipe as its behaviour tree',
-    'study': 'compare the culture model with published tables, or over many seeds',
-}
-"""Commands of medicell_bringup.cli, which needs the workspace."""
 HELP = """Medicell, the control software of a robotic cell-manufacturing workcell
 
 usage: ./medicell COMMAND [OPTIONS]
@@ -48,7 +42,7 @@ def main(arguments: list[str]) -> int:
             return 0
         if name in own:
             return own[name](layout, arguments[1:])
-        if name in HANDED_OVER:
+        if name in COMMANDS:
             return _hand_over(layout, arguments)
     except host.SetupError as error:
         sys.stderr.write(f'medicell: {error}\n')
@@ -64,7 +58,7 @@ def help_text() -> str:
     """Return what `./medicell --help` prints."""
     commands = {
         'setup': 'make the workspace ready; done by the others when needed',
-        **HANDED_OVER,
+        **COMMANDS,
         'test': 'lint, types, import rules and tests; options go to pytest',
     }
     lines = '\n'.join(f'  {name:8} {text}' for name, text in commands.items())

@@ -1,0 +1,11 @@
+"""The commands of `./medicell` that run inside the workspace, in the order of its help."""
+
+from __future__ import annotations
+
+COMMANDS = {
+    'run': 'run one batch from a recipe, a patient and a seed',
+    'verify': "check a batch record's chain",
+    'tree': 'draw a recipe as its behaviour tree',
+    'study': 'compare the culture model with published tables, or over many seeds',
+}
+"""By name: what it is for. Each is a function of its name in medicell_bringup.commands.<name>."""

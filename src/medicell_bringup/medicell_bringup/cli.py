@@ -1,0 +1,127 @@
+"""The command line: options here, the work in a lazily imported module per command."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer.exceptions import TyperException
+
+from medicell_bringup.catalogue import COMMANDS
+from medicell_core.errors import InputError, MedicellError
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+
+app = typer.Typer(
+    name='medicell',
+    help='Medicell, the control software of a robotic cell-manufacturing workcell.',
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(help='Folder with cell.yaml, recipes and patients; the shipped one by default.'),
+]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if not given:
+        return _fail(f'name a command: {", ".join(COMMANDS)}', EXIT_USAGE)
+    try:
+        code = app(given, prog_name='medicell', standalone_mode=False)
+    except TyperException as error:
+        hint = f'medicell {given[0]} --help' if given[0] in COMMANDS else 'medicell --help'
+        return _fail(f'{error.format_message()} (see `{hint}`)', EXIT_USAGE)
+    except InputError as error:
+        return _fail(error.message, EXIT_USAGE)
+    except MedicellError as error:
+        return _fail(f'{error.code.name} ({int(error.code)}): {error.message}', EXIT_FAILED)
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail('interrupted', EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        # A reader such as `head` went away: nothing more can be said, and nothing is wrong.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return int(code or 0)
+
+
+def shipped_config() -> Path:
+    """Return the installed configuration's folder; the repository's own where it is linked."""
+    from ament_index_python.packages import get_package_share_directory
+
+    share = Path(get_package_share_directory('medicell_bringup'))
+    return (share / 'config' / 'cell.yaml').resolve().parent
+
+
+@app.command('run', help='Run one batch from leukapheresis to labelled vials.')
+def run_command(
+    recipe: Annotated[
+        str, typer.Option(help='A shipped recipe by name, or a recipe file.')
+    ] = 'car_t_12_day',
+    patient: Annotated[
+        Path | None, typer.Option(help='Patient file; the shipped example by default.')
+    ] = None,
+    seed: Annotated[int, typer.Option(help='Seed of donor, instruments and faults.')] = 1,
+    out: Annotated[
+        Path | None, typer.Option(help='Folder for the results; made, and never overwritten.')
+    ] = None,
+    speed: Annotated[
+        str, typer.Option(help='`max`, or simulated seconds per second of wall time.')
+    ] = 'max',
+    processes: Annotated[
+        bool, typer.Option('--processes', help='One process per node instead of one for all.')
+    ] = False,
+    inject: Annotated[
+        list[str] | None,
+        typer.Option(metavar='FAULT@PHASE', help='Let a fault strike in a phase; repeatable.'),
+    ] = None,
+    config: ConfigOption = None,
+) -> int:
+    """Hand the options of a run over to its command."""
+    from medicell_bringup.commands.run import RunOptions, run
+
+    return run(
+        RunOptions(
+            recipe=recipe,
+            patient=patient,
+            seed=seed,
+            out=out,
+            speed=speed,
+            processes=processes,
+            inject=inject or [],
+            config=config or shipped_config(),
+        )
+    )
+
+
+@app.command('verify', help="Check a batch record's chain: exit 0 sound, 2 no record, 3 altered.")
+def verify_command(
+    file: Annotated[Path, typer.Argument(help='A record.sqlite, or the run folder that holds it.')],
+    head: Annotated[
+        str | None,
+        typer.Option(help='Head hash written down elsewhere: finds a cut-off end too.'),
+    ] = None,
+) -> int:
+    """Hand the options of a check over to its command."""
+    from medicell_bringup.commands.verify import verify_file
+
+    return verify_file(file, head=head)
+
+
+def _fail(message: str, code: int) -> int:
+    sys.stderr.write(f'medicell: {message}\n')
+    return code
+
+
+if __name__ == '__main__':
+    sys.exit(main())
