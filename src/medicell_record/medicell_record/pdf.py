@@ -83,8 +83,12 @@ class ReportPages(FPDF):
         self.set_y(10.0)
         self._write(f'{self._title}   ', 8.0, GREY, width=45.0)
         self._write(self._identity, 11.0, NAVY, bold=True, width=self.epw - 90.0, align=Align.C)
-        page = f'page {self.page_no()} / {self.str_alias_nb_pages}'
-        self._write(page, 8.0, GREY, width=45.0, align=Align.R)
+        alias = str(self.str_alias_nb_pages)
+        page = f'page {self.page_no()} / {alias}'
+        self._pen(8.0, GREY)
+        # The alias is laid out by its own width and replaced by the number afterwards.
+        slack = self.get_string_width(alias) - self.get_string_width('00')
+        self._write(page, 8.0, GREY, width=45.0 + slack, align=Align.R)
         self.set_draw_color(*NAVY)
         self.set_line_width(0.4)
         self.line(MARGIN_MM, 18.0, self.w - MARGIN_MM, 18.0)
@@ -157,6 +161,7 @@ class ReportPages(FPDF):
         """Draw a table; its heading is repeated on each page, and no row is split."""
         self._pen(TEXT_PT - 0.8 if headed else TEXT_PT, BLACK)
         self.set_draw_color(*RULE)
+        self.set_fill_color(*WHITE)
         self.set_line_width(0.2)
         with self.table(
             width=self.epw,

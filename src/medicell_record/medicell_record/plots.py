@@ -112,7 +112,7 @@ def plot_climate(view: BatchView, target: Path | str | IO[bytes]) -> None:
             (gas, 'co2_pct', 'CO$_2$, %', GREY),
             (oxygen, 'dissolved_oxygen_pct', 'dissolved O$_2$, %', BLUE),
         ):
-            _series(axes, view.culture(name), colour, '.', label)
+            _series(axes, view.culture(name), colour, 'o', label)
             axes.set_ylabel(label)
             axes.margins(y=0.25)
             axes.ticklabel_format(axis='y', useOffset=False)

@@ -15,6 +15,7 @@ from medicell_record.texts import (
     code_name,
     duration,
     fixed,
+    measurement,
     moment,
     number,
     result,
@@ -39,31 +40,32 @@ _RIGHT = Align.R
 
 MATERIALS = _columns(
     ('material', 26),
-    ('container', 30),
+    ('container', 28),
     ('kind', 16),
-    ('content', 26),
-    ('volume, mL', 16, _RIGHT),
-    ('lot or label', 50),
+    ('content', 24),
+    ('volume, mL', 18, _RIGHT),
+    ('lot or label', 58),
 )
 PHASES = _columns(
-    ('phase', 62),
-    ('runs', 9, _RIGHT),
-    ('begin', 26),
-    ('day', 10, _RIGHT),
-    ('end', 26),
-    ('duration', 16, _RIGHT),
-    ('verdict', 31),
+    ('unit procedure', 27),
+    ('phase', 40),
+    ('runs', 11, _RIGHT),
+    ('begin', 28),
+    ('day', 9, _RIGHT),
+    ('end', 28),
+    ('duration', 17, _RIGHT),
+    ('verdict', 22),
 )
 COUNTS = _columns(
-    ('time', 25),
-    ('day', 10, _RIGHT),
+    ('time', 28),
+    ('day', 9, _RIGHT),
     ('container', 22),
-    ('volume, mL', 15, _RIGHT),
-    ('viable, 10⁶/mL', 26, _RIGHT),
+    ('volume, mL', 19, _RIGHT),
+    ('viable, 10⁶/mL', 25, _RIGHT),
     ('viable cells', 20, _RIGHT),
-    ('viability, %', 22, _RIGHT),
-    ('CAR+, %', 20, _RIGHT),
-    ('diameter, µm', 16, _RIGHT),
+    ('viability, %', 21, _RIGHT),
+    ('CAR+, %', 19, _RIGHT),
+    ('size, µm', 16, _RIGHT),
 )
 PROBES = _columns(
     ('time', 25),
@@ -77,8 +79,7 @@ PROBES = _columns(
     ('CO₂, %', 14, _RIGHT),
 )
 SPREADS = _columns(
-    ('measurement', 46),
-    ('unit', 22),
+    ('measurement', 52),
     ('values', 14, _RIGHT),
     ('lowest', 18, _RIGHT),
     ('mean', 18, _RIGHT),
@@ -94,16 +95,16 @@ DECISIONS = _columns(
     ('figures', 36),
 )
 DEVIATIONS = _columns(
-    ('number', 16),
+    ('number', 17),
     ('day', 10, _RIGHT),
     ('phase', 32),
     ('code', 26),
     ('what happened', 44),
     ('what was done', 40),
-    ('recovered', 16),
+    ('recovered', 20),
 )
 QUESTIONS = _columns(
-    ('number', 14),
+    ('number', 17),
     ('asked', 24),
     ('question and choices', 54),
     ('answer', 16),
@@ -113,9 +114,9 @@ QUESTIONS = _columns(
 )
 VIALS = _columns(
     ('vial', 18),
-    ('volume, mL', 16, _RIGHT),
+    ('volume, mL', 20, _RIGHT),
     ('viable cells', 20, _RIGHT),
-    ('viable CAR+ cells', 22, _RIGHT),
+    ('CAR+ cells', 20, _RIGHT),
     ('label as read', 54),
     ('verdict', 40),
 )
@@ -124,7 +125,7 @@ RELEASE = _columns(
     ('result', 16, _RIGHT),
     ('unit', 18),
     ('limit', 24),
-    ('verdict', 14),
+    ('verdict', 19),
     ('method', 44),
     ('source of the limit', 36),
 )
@@ -155,12 +156,10 @@ def phases(view: BatchView) -> list[Line]:
     lines: list[Line] = []
     runs = view.phases()
     for procedure in dict.fromkeys(run.unit_procedure for run in runs):
-        lines.append(
-            [Cell(text=words(procedure), bold=True, colour=NAVY, columns=len(PHASES), fill=SHADE)]
-        )
-        own = [run for run in runs if run.unit_procedure == procedure]
-        for group in _grouped(own):
-            lines.append(_phase_line(view, group))
+        title = words(procedure)
+        for group in _grouped([run for run in runs if run.unit_procedure == procedure]):
+            lines.append([Cell(text=title, bold=True, colour=NAVY), *_phase_line(view, group)])
+            title = ''
     return lines
 
 
@@ -210,8 +209,7 @@ def spreads(items: Sequence[Spread]) -> list[Line]:
         figures = (min(item.values), mean, max(item.values))
         lines.append(
             [
-                words(item.name),
-                item.unit,
+                measurement(item.name),
                 str(len(item.values)),
                 *(result(value, item.unit) for value in figures),
                 item.method,
@@ -229,7 +227,9 @@ def decisions(items: Sequence[tuple[float, Decision]]) -> list[Line]:
             entry.question,
             Cell(text=entry.choice, bold=True),
             entry.reason,
-            '\n'.join(f'{words(name)} {number(value)}' for name, value in entry.inputs.items()),
+            '\n'.join(
+                f'{measurement(name)} {number(value)}' for name, value in entry.inputs.items()
+            ),
         ]
         for day, entry in items
     ]

@@ -62,7 +62,7 @@ def build_summary(record: BatchRecord, run: RunFigures) -> dict[str, Any]:
     | vials | each: vial, volume_ml, viable_cells, car_positive_cells, label_text, accepted |
     | duration_days | from the first entry to the last |
     | deviations | deviation_id, phase, error_code, description, action, recovered |
-    | wall_s, speed_up, peak_rss_mb, actions, messages, mass_balance_error_pct, faults | RunFigures |
+    | the names of RunFigures | what the run measured |
     | record_head | hash of the last entry: `verify` takes it as the expected head |
 
     NaN and infinity become null.

@@ -10,7 +10,33 @@ from medicell_core.errors import ErrorCode
 _SUPERSCRIPT = str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹')
 _QUALITATIVE = {0.0: 'negative', 1.0: 'positive'}
 _LARGE = 1e5
-NOT_KNOWN = '–'
+NOT_KNOWN = '—'
+
+MEASUREMENT_LABELS = {
+    'viable_per_ml': 'viable cells per mL',
+    'viable_cells': 'viable cells',
+    'viability_pct': 'viability, %',
+    'car_positive_pct': 'CAR+, %',
+    'diameter_um': 'cell diameter, µm',
+    'volume_ml': 'volume, mL',
+    'glucose_mm': 'glucose, mmol/L',
+    'lactate_mm': 'lactate, mmol/L',
+    'ph': 'pH',
+    'dissolved_oxygen_pct': 'dissolved oxygen, %',
+    'temperature_c': 'temperature, °C',
+    'co2_pct': 'CO₂, %',
+    'particles_0_5_um_per_m3': 'particles ≥ 0.5 µm per m³',
+    'particles_5_um_per_m3': 'particles ≥ 5 µm per m³',
+    'cd3_positive_pct': 'CD3+ cells, %',
+    'vector_copies': 'vector copies per cell',
+    'endotoxin': 'endotoxin, EU/mL',
+    'sterility': 'sterility',
+    'mycoplasma': 'mycoplasma',
+    'residual_beads': 'residual beads per 3·10⁶ cells',
+    'potency': 'potency, %',
+    'fill_weight_g': 'fill weight, g',
+}
+"""What people call each measurement of `medicell_core.entries.MEASUREMENTS`."""
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -59,6 +85,11 @@ def duration(seconds: float) -> str:
 def words(name: str) -> str:
     """Return an identifier as words."""
     return name.replace('_', ' ')
+
+
+def measurement(name: str) -> str:
+    """Return a measurement's or another figure's name for people."""
+    return MEASUREMENT_LABELS.get(name, words(name))
 
 
 def code_name(code: int) -> str:

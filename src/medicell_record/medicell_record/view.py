@@ -205,7 +205,10 @@ class BatchView:
         ]
 
     def events(self) -> list[Event]:
-        """Return what was done to the culture, in time; activation and the like once each."""
+        """Return what was done to the culture, in time; activation and the like once each.
+
+        Medium that comes in with one of these is no feed of its own.
+        """
         firsts: dict[EventKind, Event] = {}
         feeds = [Event(day=item.day, kind=EventKind.FEED) for item in self.exchanges()]
         for item, entry in self.of(Movement):
@@ -218,7 +221,12 @@ class BatchView:
             else:
                 firsts.setdefault(kind, event)
         begin = firsts[EventKind.ACTIVATION].day if EventKind.ACTIVATION in firsts else 0.0
-        fed = [event for event in feeds if event.day > begin]
+        fed = [
+            event
+            for event in feeds
+            if event.day > begin
+            and all(abs(event.day - item.day) > _SAME_LOOK_DAYS for item in firsts.values())
+        ]
         return sorted([*firsts.values(), *fed], key=lambda event: event.day)
 
     def harvest_sequence(self) -> int | None:

@@ -380,7 +380,7 @@ def _release(writer: Writer, *, sterile: bool) -> None:
                 'fold_expansion': 33.1,
                 'viability_pct': 93.1,
                 'car_positive_pct': 36.8,
-                'car_positive_cells': 9.94e7,
+                'car_positive_cells': 9.92e7,
                 'vector_copies': 2.31,
             },
         )
