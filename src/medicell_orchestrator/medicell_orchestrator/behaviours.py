@@ -9,13 +9,13 @@ from typing import Protocol
 import py_trees
 from medicell_core.entries import Command, Completed, PhaseFinished, PhaseStarted
 from medicell_core.errors import ErrorCode, MedicellError
-from medicell_core.operations import Incubate, Operation, Outcome, Role
+from medicell_core.operations import Incubate, Operation, Outcome
 from medicell_core.serialise import to_json
 from py_trees.common import Status
 
 from medicell_orchestrator.batch import Batch
 from medicell_orchestrator.movements import movements_of
-from medicell_orchestrator.phase import Ask, Reply, Request, Send, Step, Steps
+from medicell_orchestrator.phase import Ask, Collect, Reply, Request, Send, Step, Steps
 from medicell_orchestrator.run import BatchAborted, PhaseRun
 
 CANCELLED_BY_HOLD = (Incubate,)
@@ -59,21 +59,28 @@ class PerformStep(py_trees.behaviour.Behaviour):
         self._desk = desk
         self._body: Steps[None] | None = None
         self._request: Request | None = None
-        self._sent: dict[str, tuple[Role, Operation]] = {}
+        self._sent: tuple[str, ...] | None = None
+        self._behind: list[str] = []
+        self._goals: dict[str, Operation] = {}
         self._done: dict[str, Outcome] = {}
         self._cancelled: set[str] = set()
 
     @property
     def outstanding(self) -> tuple[str, ...]:
         """The operations that have been sent and have not ended."""
-        return tuple(key for key in self._sent if key not in self._done)
+        return tuple(key for key in self._goals if key not in self._done)
+
+    @property
+    def ahead(self) -> tuple[str, ...]:
+        """Those of them that are not in the background."""
+        return tuple(key for key in self.outstanding if key not in self._behind)
 
     def initialise(self) -> None:
         """Begin the step's body."""
         self.failure = None
         self._body = self._step.body(self._run)
-        self._request = None
-        self._sent, self._done, self._cancelled = {}, {}, set()
+        self._request, self._sent, self._behind = None, None, []
+        self._goals, self._done, self._cancelled = {}, {}, set()
 
     def update(self) -> Status:
         """Drive the body as far as it goes without waiting."""
@@ -81,6 +88,7 @@ class PerformStep(py_trees.behaviour.Behaviour):
         try:
             if self._request is None:
                 self._take(next(self._body))
+            self._poll()
             while (reply := self._reply()) is not None:
                 self._take(self._body.send(reply))
         except StopIteration:
@@ -98,28 +106,39 @@ class PerformStep(py_trees.behaviour.Behaviour):
             self._body.close()
 
     def _take(self, request: Request) -> None:
-        self._request = request
-        self._sent, self._done = {}, {}
+        self._request, self._sent = request, None
         if isinstance(request, Ask):
             self.feedback_message = request.question.text
             self._desk.ask(request)
 
     def _reply(self) -> Reply | None:
-        if isinstance(self._request, Ask):
-            return self._desk.answer_to(self._request)
-        assert self._request is not None
-        if not self._sent:
+        """Return what the body waits for, or None while it has to wait."""
+        request = self._request
+        if isinstance(request, Ask):
+            return self._desk.answer_to(request)
+        if isinstance(request, Collect):
+            keys, self._sent = tuple(self._behind), tuple(self._behind)
+            if not self._ended(keys):
+                return None
+            self._behind = []
+            return tuple(self._done[key] for key in keys)
+        assert isinstance(request, Send)
+        if self._sent is None:
             if self._desk.holding:
                 return None
-            self._send(self._request)
-        self._poll()
-        if self.outstanding:
-            return None
-        return tuple(self._done[key] for key in self._sent)
+            self._sent = self._send(request)
+            self._poll()
+        if request.background:
+            self._behind.extend(self._sent)
+            return ()
+        return tuple(self._done[key] for key in self._sent) if self._ended(self._sent) else None
 
-    def _send(self, request: Send) -> None:
+    def _ended(self, keys: tuple[str, ...]) -> bool:
+        return all(key in self._done for key in keys)
+
+    def _send(self, request: Send) -> tuple[str, ...]:
         for role, goal in request.goals:
-            self._sent[goal.operation_id] = (role, goal)
+            self._goals[goal.operation_id] = goal
             self._batch.operations += 1
             name = type(goal).__name__
             self.feedback_message = f'{name} #{goal.operation_id.rpartition("#")[2]}'
@@ -132,28 +151,31 @@ class PerformStep(py_trees.behaviour.Behaviour):
                 )
             )
             self._batch.cell.start(role, goal)
+        return tuple(goal.operation_id for _, goal in request.goals)
 
     def _poll(self) -> None:
+        """Read what has ended; cancel what a hold may break off."""
         for key in self.outstanding:
             outcome = self._batch.cell.outcome(key)
-            goal = self._sent[key][1]
-            if outcome is None:
-                if self._desk.holding and isinstance(goal, CANCELLED_BY_HOLD):
-                    self._cancel(key)
-                continue
-            self._done[key] = outcome
-            at_s = outcome.at_s if math.isfinite(outcome.at_s) else None
-            self._batch.append(
-                Completed(
-                    operation_id=key,
-                    error_code=int(outcome.error_code),
-                    error_msg=outcome.error_msg,
-                    result={} if outcome.result is None else to_json(outcome.result),
-                ),
-                at_s=at_s,
-            )
-            for movement in movements_of(goal, outcome):
-                self._batch.append(movement, at_s=at_s)
+            if outcome is not None:
+                self._done[key] = outcome
+                self._record(self._goals[key], outcome)
+            elif self._desk.holding and isinstance(self._goals[key], CANCELLED_BY_HOLD):
+                self._cancel(key)
+
+    def _record(self, goal: Operation, outcome: Outcome) -> None:
+        at_s = outcome.at_s if math.isfinite(outcome.at_s) else None
+        self._batch.append(
+            Completed(
+                operation_id=goal.operation_id,
+                error_code=int(outcome.error_code),
+                error_msg=outcome.error_msg,
+                result={} if outcome.result is None else to_json(outcome.result),
+            ),
+            at_s=at_s,
+        )
+        for movement in movements_of(goal, outcome):
+            self._batch.append(movement, at_s=at_s)
 
     def _cancel(self, key: str) -> None:
         if key not in self._cancelled:

@@ -314,12 +314,12 @@ class BatchEngine:
             self._go(PackMLState.EXECUTE, 'resumed')
 
     def outstanding(self) -> list[str]:
-        """Return the operations that have not ended."""
+        """Return the operations that have not ended, without those in the background."""
         return [
             key
             for leaf in steps_below(self.root)
             if leaf.status is Status.RUNNING
-            for key in leaf.outstanding
+            for key in leaf.ahead
         ]
 
     def _finish(self) -> None:

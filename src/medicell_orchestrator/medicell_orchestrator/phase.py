@@ -17,9 +17,18 @@ T = TypeVar('T')
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Send:
-    """A step wants these goals done, together; it is given their outcomes in order."""
+    """A step wants these goals done, together; it is given their outcomes in order.
+
+    In the background, it is given an empty tuple at once, and asks with Collect later.
+    """
 
     goals: tuple[tuple[Role, Operation], ...]
+    background: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collect:
+    """A step wants the outcomes of what it sent in the background, in order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,9 +38,9 @@ class Ask:
     question: Question
 
 
-Request = Send | Ask
+Request = Send | Collect | Ask
 Reply = tuple[Outcome, ...] | Answer
-Steps = Generator[Send | Ask, Any, T]
+Steps = Generator[Send | Collect | Ask, Any, T]
 """A step's body: yields requests, is sent replies, returns a value."""
 
 

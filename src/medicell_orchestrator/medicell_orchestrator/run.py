@@ -18,7 +18,7 @@ from medicell_core.operations import (
 )
 
 from medicell_orchestrator.batch import Batch
-from medicell_orchestrator.phase import Ask, Send, Steps
+from medicell_orchestrator.phase import Ask, Collect, Send, Steps
 
 UNKNOWN_SE = -1.0
 RETRY, SKIP, ABORT = 'retry', 'skip', 'abort'
@@ -72,6 +72,15 @@ class PhaseRun:
     def together(self, *goals: Operation) -> Steps[tuple[Outcome, ...]]:
         """Perform operations of different devices at the same time, without recovery."""
         outcomes = yield Send(goals=tuple((role_of(type(goal)), goal) for goal in goals))
+        return cast('tuple[Outcome, ...]', outcomes)
+
+    def begin(self, *goals: Operation) -> Steps[None]:
+        """Start operations and go on; `collect` waits for them, in the same step."""
+        yield Send(goals=tuple((role_of(type(goal)), goal) for goal in goals), background=True)
+
+    def collect(self) -> Steps[tuple[Outcome, ...]]:
+        """Wait for the operations that were begun, and return their outcomes in order."""
+        outcomes = yield Collect()
         return cast('tuple[Outcome, ...]', outcomes)
 
     def operate(

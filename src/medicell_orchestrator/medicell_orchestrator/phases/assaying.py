@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from medicell_core.entries import MEASUREMENTS
 from medicell_core.errors import ErrorCode, MedicellError
-from medicell_core.operations import ASSAYS, AssaySample, AssaySampleResult
+from medicell_core.operations import ASSAYS
 
 from medicell_orchestrator.phase import Phase, Problem, Step, Steps
-from medicell_orchestrator.phases.common import draw_sample
+from medicell_orchestrator.phases.common import begin_assays, collect_assays
 from medicell_orchestrator.run import ABORT, SKIP, PhaseRun
 from medicell_orchestrator.schema import container_ref, quantity, text, texts
 from medicell_orchestrator.units import UnitError, parse_quantity
@@ -105,17 +105,10 @@ class AssayPhase(Phase):
         return (Step(name='sample and test', body=self._assay),)
 
     def _assay(self, run: PhaseRun) -> Steps[None]:
-        tube = yield from draw_sample(
-            run, source=self.source, group=self.tubes, volume_ml=self.volume_ml
+        tube = yield from begin_assays(
+            run, source=self.source, tubes=self.tubes, volume_ml=self.volume_ml, tests=self.tests
         )
-        goals = [run.goal(AssaySample, container=tube, test=test) for test in self.tests]
-        outcomes = yield from run.together(*goals)
-        for test, outcome in zip(self.tests, outcomes, strict=True):
-            result = outcome.result
-            if not outcome.ok or not isinstance(result, AssaySampleResult):
-                result = yield from run.operate(AssaySample, container=tube, test=test)
-            if result is not None:
-                run.measure(test, result.value, container=self.source, method='laboratory')
+        yield from collect_assays(run, source=self.source, tube=tube, tests=self.tests)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

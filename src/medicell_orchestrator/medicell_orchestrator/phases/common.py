@@ -6,6 +6,8 @@ import math
 
 from medicell_core.errors import ErrorCode
 from medicell_core.operations import (
+    AssaySample,
+    AssaySampleResult,
     ExchangeMedium,
     ExchangeMediumResult,
     Incubate,
@@ -154,3 +156,25 @@ def draw_sample(run: PhaseRun, *, source: str, group: str, volume_ml: float) -> 
         if outcome.error_code in CLEARED_BY_FRESH and len(failed) % SAMPLE_TRIES:
             continue
         yield from ask_about(run, 'Sample', outcome, ['a fresh container'], [RETRY, ABORT])
+
+
+def begin_assays(
+    run: PhaseRun, *, source: str, tubes: str, volume_ml: float, tests: tuple[str, ...]
+) -> Steps[str]:
+    """Sample into the next tube and have all tests begun; return the tube's name."""
+    tube = yield from draw_sample(run, source=source, group=tubes, volume_ml=volume_ml)
+    yield from run.begin(*(run.goal(AssaySample, container=tube, test=test) for test in tests))
+    return tube
+
+
+def collect_assays(
+    run: PhaseRun, *, source: str, tube: str, tests: tuple[str, ...]
+) -> Steps[None]:
+    """Wait for the tests begun on a tube and record their figures."""
+    outcomes = yield from run.collect()
+    for test, outcome in zip(tests, outcomes, strict=True):
+        result = outcome.result
+        if not outcome.ok or not isinstance(result, AssaySampleResult):
+            result = yield from run.operate(AssaySample, container=tube, test=test)
+        if result is not None:
+            run.measure(test, result.value, container=source, method='laboratory')

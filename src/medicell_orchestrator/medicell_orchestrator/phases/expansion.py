@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from medicell_core.errors import ErrorCode, MedicellError
+from medicell_core.operations import ASSAYS
 
 from medicell_orchestrator.batch import CellCount, ProbeLook
 from medicell_orchestrator.decisions import (
@@ -22,7 +23,15 @@ from medicell_orchestrator.decisions import (
     uptake_mm_per_day,
 )
 from medicell_orchestrator.phase import Phase, Problem, Step, Steps
-from medicell_orchestrator.phases.common import HOUR_S, add, exchange, incubate, look
+from medicell_orchestrator.phases.common import (
+    HOUR_S,
+    add,
+    begin_assays,
+    collect_assays,
+    exchange,
+    incubate,
+    look,
+)
 from medicell_orchestrator.phases.counting import MOST_FIELDS, CountPlan, count_cells
 from medicell_orchestrator.run import PhaseRun
 from medicell_orchestrator.schema import (
@@ -33,6 +42,7 @@ from medicell_orchestrator.schema import (
     quantity,
     reagent_ref,
     text,
+    texts,
     whole,
 )
 
@@ -40,6 +50,7 @@ SHORTEST_LOOK_APART_S = 2.0 * HOUR_S
 """Two looks closer than this say nothing of the uptake, given the probes' noise (R)."""
 
 NEAR_S = 600.0
+SHORTEST_WAIT_S = 60.0
 """What is due within this time is due now."""
 
 MOL_PER_PMOL_PER_ML = 1e-6
@@ -53,7 +64,8 @@ class ExpandPhase(Phase):
     Looks at the probes at most `look_every` apart, earlier when glucose would run short;
     counts on the days given; feeds or exchanges as measured glucose and lactate demand;
     ends at `target_cells` from `earliest_day` on, at `until_day` at the latest; stops the
-    batch (LIMIT_FAILED) when viability falls below `least_viability`.
+    batch (LIMIT_FAILED) when viability falls below `least_viability`. On `assay_day` a sample
+    goes to the laboratory, which works while the cells grow.
     """
 
     vessel: str = container_ref('vessel')
@@ -80,6 +92,10 @@ class ExpandPhase(Phase):
     look_every_s: float = quantity('s', 1800.0, 7 * DAY_S, default=12 * HOUR_S)
     soonest_look_s: float = quantity('s', 600.0, DAY_S, default=4 * HOUR_S)
     least_viability_pct: float = quantity('%', 0.0, 100.0, default=50.0)
+    assay_day: float = quantity('', 0.0, 60.0, default=math.inf)
+    assay_tests: tuple[str, ...] = texts(*ASSAYS, default=())
+    assay_volume_ml: float = quantity('mL', 0.1, 50.0, default=2.0)
+    tubes: str = container_ref('tube', default='')
 
     def steps(self) -> tuple[Step, ...]:
         """Return the control loop."""
@@ -97,6 +113,10 @@ class ExpandPhase(Phase):
                 key='least_feed',
                 message=f'{self.least_feed_ml:g} mL is above most_feed {self.most_feed_ml:g} mL',
             )
+        if (self.assay_day < math.inf) != bool(self.assay_tests and self.tubes):
+            return Problem(
+                key='assay_day', message='assay_day, assay_tests and tubes go together'
+            )
         return None
 
     def until_culture_day(self) -> float | None:
@@ -104,20 +124,39 @@ class ExpandPhase(Phase):
         return self.until_day
 
     def _grow(self, run: PhaseRun) -> Steps[None]:
-        due = [day for day in sorted(self.count_days) if day <= self.until_day + 1e-9]
+        counts, assays = sorted(self.count_days), [self.assay_day]
+        tube = ''
         while True:
             seen = yield from look(run, bay=self.bay, container=self.vessel)
-            while due and run.batch.culture_day() * DAY_S >= due[0] * DAY_S - NEAR_S:
-                del due[0]
-                if not due or run.batch.culture_day() * DAY_S < due[0] * DAY_S - NEAR_S:
-                    yield from self._count(run)
+            if self._due(run, counts):
+                yield from self._count(run)
+            if self._due(run, assays):
+                tube = yield from begin_assays(
+                    run,
+                    source=self.vessel,
+                    tubes=self.tubes,
+                    volume_ml=self.assay_volume_ml,
+                    tests=self.assay_tests,
+                )
             if self._done(run):
-                return
+                break
             wait_s = yield from self._feed(run, seen)
-            left = (self.until_day - run.batch.culture_day()) * DAY_S
-            to_count = (due[0] - run.batch.culture_day()) * DAY_S if due else math.inf
-            wait_s = max(60.0, min(wait_s, left, to_count))
+            wait_s = min([wait_s, *(self._until(run, day) for day in (*counts, *assays))])
+            wait_s = max(SHORTEST_WAIT_S, min(wait_s, self._until(run, self.until_day)))
             yield from incubate(run, bay=self.bay, duration_s=wait_s)
+        if tube:
+            yield from collect_assays(
+                run, source=self.vessel, tube=tube, tests=self.assay_tests
+            )
+
+    def _due(self, run: PhaseRun, days: list[float]) -> bool:
+        """Take what is due from a list of culture days; return whether there was any."""
+        passed = [day for day in days if self._until(run, day) < NEAR_S]
+        del days[: len(passed)]
+        return bool(passed)
+
+    def _until(self, run: PhaseRun, day: float) -> float:
+        return (day - run.batch.culture_day()) * DAY_S
 
     def _count(self, run: PhaseRun) -> Steps[CellCount]:
         return (

@@ -38,8 +38,6 @@ CLEAR_COUNTS = 2
 """So many clear counts in a row end a particle excursion (R)."""
 
 MOST_AIR_COUNTS = 30
-RESIDUE_ML = 2.0
-"""Stays in the product's bag and the line (R)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +55,8 @@ class FillVialsPhase(Phase):
     least_volume_ml: float = quantity('mL', 0.5, 20.0)
     most_volume_ml: float = quantity('mL', 0.5, 20.0)
     spare_vials: int = whole(0, 20, default=2)
+    reserve_ml: float = quantity('mL', 0.0, 100.0, default=6.0)
+    """Left in the bag: for quality control, and what cannot be drawn."""
     air_count_s: float = quantity('s', 10.0, HOUR_S, default=60.0)
 
     def steps(self) -> tuple[Step, ...]:
@@ -101,7 +101,7 @@ class FillVialsPhase(Phase):
         plan = plan_fill(
             dose_cells=run.batch.patient.target_dose_cells,
             car_per_ml=viable * car,
-            available_ml=max(0.0, available_ml - RESIDUE_ML),
+            available_ml=max(0.0, available_ml - self.reserve_ml),
             vials_available=max(1, run.batch.unused(self.vials) - self.spare_vials),
             least_ml=self.least_volume_ml,
             most_ml=self.most_volume_ml,
