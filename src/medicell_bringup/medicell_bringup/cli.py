@@ -35,12 +35,12 @@ ConfigOption = Annotated[
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if not given:
-        return _fail(f'name a command: {", ".join(COMMANDS)}', EXIT_USAGE)
     try:
-        code = app(given, prog_name='medicell', standalone_mode=False)
+        code = app(given or ['--help'], prog_name='medicell', standalone_mode=False)
     except TyperException as error:
-        hint = f'medicell {given[0]} --help' if given[0] in COMMANDS else 'medicell --help'
+        hint = (
+            f'medicell {given[0]} --help' if given and given[0] in COMMANDS else 'medicell --help'
+        )
         return _fail(f'{error.format_message()} (see `{hint}`)', EXIT_USAGE)
     except InputError as error:
         return _fail(error.message, EXIT_USAGE)
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # A reader such as `head` went away: nothing more can be said, and nothing is wrong.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        code = 0
     return int(code or 0)
 
 
@@ -65,6 +65,7 @@ def shipped_config() -> Path:
 
 @app.command('run', help='Run one batch from leukapheresis to labelled vials.')
 def run_command(
+    *,
     recipe: Annotated[
         str, typer.Option(help='A shipped recipe by name, or a recipe file.')
     ] = 'car_t_12_day',
@@ -106,7 +107,9 @@ def run_command(
 
 @app.command('verify', help="Check a batch record's chain: exit 0 sound, 2 no record, 3 altered.")
 def verify_command(
-    file: Annotated[Path, typer.Argument(help='A record.sqlite, or the run folder that holds it.')],
+    file: Annotated[
+        Path, typer.Argument(help='A record.sqlite, or the run folder that holds it.')
+    ],
     head: Annotated[
         str | None,
         typer.Option(help='Head hash written down elsewhere: finds a cut-off end too.'),

@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from medicell_bringup.workspace import environment
 from medicell_bringup.workspace.host import Host, SetupError
@@ -116,7 +117,7 @@ def load_overlay(layout: Layout) -> dict[str, list[str]]:
     return dict(read_stamp(layout.build_stamp).get('overlay', {}))
 
 
-def _usable_stamp(layout: Layout, *, has_ros: bool) -> dict[str, object]:
+def _usable_stamp(layout: Layout, *, has_ros: bool) -> dict[str, Any]:
     stamp = read_stamp(layout.build_stamp)
     same = stamp.get('underlay') == _underlay_identity(layout, has_ros=has_ros)
     return stamp if same else {}
@@ -146,7 +147,7 @@ def build(layout: Layout, host: Host, progress: Progress) -> None:
     _forget_killed(layout)
     wanted = stale(layout, has_ros=host.has_ros)
     env = environment.underlay(layout, os.environ, has_ros=host.has_ros)
-    known = dict(stamp.get('packages', {}))  # type: ignore[call-overload]
+    known = dict(stamp.get('packages', {}))
     known = {item.name: known[item.name] for item in packages if item.name in known}
     failure = None
     if wanted:
@@ -208,7 +209,7 @@ def _check_types(layout: Layout, packages: list[Package], env: dict[str, str]) -
         if found != f'ros.{item.build_type}':
             raise SetupError(
                 f'{item.folder}/package.xml: colcon takes {item.name} for {found}, not for '
-                f'ros.{item.build_type}; is the maintainer\'s e-mail a valid one?'
+                f"ros.{item.build_type}; is the maintainer's e-mail a valid one?"
             )
 
 

@@ -60,7 +60,8 @@ def detect(root: Path) -> Host:
         oldest, newest = ('.'.join(map(str, item)) for item in PYTHON_RANGE)
         raise SetupError(
             f'Python {version[0]}.{version[1]} ({sys.executable}) has no ROS 2 wheels: they exist '
-            f'for {oldest} to {newest}. Name another: MEDICELL_PYTHON=python{newest} ./medicell setup'
+            f'for {oldest} to {newest}. Name another: '
+            f'MEDICELL_PYTHON=python{newest} ./medicell setup'
         )
     return Host(
         python=sys.executable,
@@ -117,9 +118,7 @@ def missing(host: Host, root: Path) -> list[Missing]:
         )
     free_gb = shutil.disk_usage(root).free / 1e9
     if free_gb < DISK_NEEDED_GB:
-        raise SetupError(
-            f'{root} has {free_gb:.1f} GB free; set-up needs {DISK_NEEDED_GB:.0f} GB'
-        )
+        raise SetupError(f'{root} has {free_gb:.1f} GB free; set-up needs {DISK_NEEDED_GB:.0f} GB')
     return found
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from medicell_bringup.catalogue import COMMANDS
-from medicell_bringup.workspace import build, environment, host, packages
+from medicell_bringup.workspace import build, checks, environment, host, packages
 from medicell_bringup.workspace.layout import Layout, only_one
 from medicell_bringup.workspace.progress import Progress
 
@@ -65,7 +65,7 @@ def help_text() -> str:
     return HELP.format(commands=lines)
 
 
-def _as_interrupt(signum: int, frame: object) -> None:
+def _as_interrupt(_signum: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
 
@@ -140,6 +140,4 @@ def _hand_over(layout: Layout, arguments: list[str]) -> int:
 
 def _test(layout: Layout, arguments: list[str]) -> int:
     ensure_ready(layout)
-    from medicell_bringup.workspace import checks
-
     return checks.run_all(layout, arguments, _environment(layout))

@@ -43,9 +43,7 @@ def make(layout: Layout, host: Host, progress: Progress) -> None:
     shutil.rmtree(layout.venv, ignore_errors=True)
     env = {key: value for key, value in os.environ.items() if key != 'PYTHONHOME'}
     options = ['--system-site-packages'] if host.has_ros else []
-    progress.run(
-        [host.python, '-m', 'venv', *options, str(layout.venv)], env=env, cwd=layout.root
-    )
+    progress.run([host.python, '-m', 'venv', *options, str(layout.venv)], env=env, cwd=layout.root)
     if not host.has_ros:
         env.pop('PYTHONPATH', None)
     progress.run(_pip_command(layout, host), env=env, cwd=layout.root)
@@ -99,7 +97,9 @@ def _pip_command(layout: Layout, host: Host) -> list[str]:
 
 def requirement_lines(path: Path) -> list[str]:
     """Return a requirements file's lines without comments."""
-    lines = (line.split('#')[0].strip() for line in path.read_text(encoding='utf-8').splitlines())
+    lines = (
+        line.partition('#')[0].strip() for line in path.read_text(encoding='utf-8').splitlines()
+    )
     return [line for line in lines if line]
 
 

@@ -74,8 +74,8 @@ class Progress:
                 raise
         if process.returncode:
             raise SetupError(
-                f'{Path(command[0]).name} ended with {process.returncode}; the end of {self.log}:\n'
-                + self._tail(start)
+                f'{Path(command[0]).name} ended with {process.returncode}; '
+                f'the end of {self.log}:\n' + self._tail(start)
             )
 
     def close(self) -> None:
