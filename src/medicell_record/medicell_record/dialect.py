@@ -12,6 +12,10 @@ from sqlalchemy.pool import StaticPool
 
 from medicell_core.errors import ErrorCode, InputError, MedicellError
 
+# A damaged schema has SQLite quote bytes in its message that sqlite3 cannot decode.
+READ_ERRORS = (sa.exc.DBAPIError, UnicodeDecodeError)
+"""What a database that is damaged, or none, raises when it is read."""
+
 GUARDS: dict[str, str] = {
     'entry_never_changes': (
         'CREATE TRIGGER entry_never_changes BEFORE UPDATE ON entry '
@@ -65,7 +69,7 @@ class Store:
         store = cls(_sqlite_engine(path, read_only=read_only), name)
         try:
             store._connection = store._engine.connect()
-        except sa.exc.DBAPIError as error:
+        except READ_ERRORS as error:
             store.close()
             raise _unreadable(name, error) from error
         return store
@@ -89,7 +93,7 @@ class Store:
         try:
             with self.connection.begin():
                 return self.connection.execute(query).all()
-        except sa.exc.DBAPIError as error:
+        except READ_ERRORS as error:
             raise _unreadable(self.name, error) from error
 
     def write(self, statement: sa.Insert, row: dict[str, Any]) -> None:
@@ -99,17 +103,13 @@ class Store:
 
     def missing_guards(self) -> list[str]:
         """Return the guards that the database lacks or that say something else."""
-        rows = self.connection.exec_driver_sql(
-            "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
-        ).all()
-        found: dict[str, str] = {row[0]: row[1] for row in rows}
-        self.connection.rollback()
+        rows = self.read(sa.text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"))
+        found = {row.name: row.sql for row in rows}
         return [name for name, text in GUARDS.items() if found.get(name) != text]
 
     def fault(self) -> str:
         """Return what is wrong with the database's own structure, or an empty text."""
-        found = self.connection.exec_driver_sql('PRAGMA integrity_check(1)').scalar_one()
-        self.connection.rollback()
+        found = self.read(sa.text('PRAGMA integrity_check(1)'))[0][0]
         return '' if found == 'ok' else str(found)
 
     def close(self) -> None:
@@ -144,12 +144,21 @@ def _sqlite_engine(path: Path, *, read_only: bool) -> sa.Engine:
     def connect() -> sqlite3.Connection:
         uri = _uri(path, read_only=read_only)
         connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
+        connection.text_factory = _text_or_bytes
         if not read_only:
             connection.execute('PRAGMA journal_mode=WAL')
             connection.execute('PRAGMA synchronous=NORMAL')
         return connection
 
     return sa.create_engine('sqlite://', creator=connect, poolclass=StaticPool)
+
+
+def _text_or_bytes(data: bytes) -> str | bytes:
+    """Keep what is not UTF-8 as it is: the check then names its entry."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data
 
 
 def _uri(path: Path, *, read_only: bool) -> str:
@@ -161,7 +170,8 @@ def _uri(path: Path, *, read_only: bool) -> str:
     return f'{uri}?mode=ro' if has_log else f'{uri}?mode=ro&immutable=1'
 
 
-def _unreadable(name: str, error: sa.exc.DBAPIError) -> InputError:
+def _unreadable(name: str, error: sa.exc.DBAPIError | UnicodeDecodeError) -> InputError:
+    cause = error.orig if isinstance(error, sa.exc.DBAPIError) else 'its schema is damaged'
     return InputError(
-        ErrorCode.RECORD_UNREADABLE, f'this is not a batch record: {error.orig}', file=name
+        ErrorCode.RECORD_UNREADABLE, f'this is not a batch record: {cause}', file=name
     )

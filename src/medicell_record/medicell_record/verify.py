@@ -117,12 +117,12 @@ def report_text(result: VerifyResult) -> str:
 
 
 def _verify(store: Store, expected_head: str | None) -> VerifyResult:
-    columns = ', '.join(_COLUMNS)
+    columns = ', '.join(f'{name} AS {name}' for name in _COLUMNS)
     try:
         # Plain SQL, so that a value of a wrong type is seen as it stands and not converted.
         rows = store.read(sa.text(f'SELECT {columns} FROM entry ORDER BY sequence'))
         damage = store.fault()
-    except (MedicellError, sa.exc.SQLAlchemyError) as error:
+    except MedicellError as error:
         return _result(store.name, [], _unreadable(error))
     fault = _first_fault(rows)
     sound = rows[: _sound_count(rows, fault)]
