@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -31,27 +31,61 @@ def assay(
     if contents.volume_ml(amounts) <= 0.0:
         raise OperationRefused(ErrorCode.SAMPLE_TOO_SMALL, f'test {test}: the sample is empty')
     rng = stream(seed, 'assay', operation_id, test)
+    return _METHODS[test](p, amounts, rng)
+
+
+def _cd3_positive(p: LaboratoryParameters, amounts: Amounts, rng: np.random.Generator) -> float:
     t_cells = contents.viable_t_cells(amounts)
+    viable = t_cells + float(amounts[Component.OTHER])
+    return _percentage(rng, t_cells / viable if viable > 0.0 else 0.0, p.cytometry_cv)
+
+
+def _car_positive(p: LaboratoryParameters, amounts: Amounts, rng: np.random.Generator) -> float:
+    return _percentage(rng, _car_fraction(amounts), p.cytometry_cv)
+
+
+def _vector_copies(p: LaboratoryParameters, amounts: Amounts, rng: np.random.Generator) -> float:
     car = float(amounts[Component.CAR_POSITIVE])
-    fraction = car / t_cells if t_cells > 0.0 else 0.0
-    if test == 'cd3_positive_pct':
-        viable = t_cells + float(amounts[Component.OTHER])
-        return _percentage(rng, t_cells / viable if viable > 0.0 else 0.0, p.cytometry_cv)
-    if test == 'car_positive_pct':
-        return _percentage(rng, fraction, p.cytometry_cv)
-    if test == 'vector_copies':
-        return _measured(rng, float(amounts[Component.COPIES]) / car if car else 0.0, p.copies_cv)
-    if test == 'endotoxin':
-        true = contents.concentration(amounts, Component.ENDOTOXIN_EU)
-        return max(p.endotoxin_detection_eu_per_ml, _measured(rng, true, p.endotoxin_cv))
-    if test == 'residual_beads':
-        cells = contents.nucleated_cells(amounts)
-        mean = float(amounts[Component.BEADS]) / cells * _CELLS_PER_BEAD_TEST if cells else 0.0
-        return float(rng.poisson(mean))
-    if test == 'potency':
-        killing = p.potency_full_pct * fraction / (fraction + p.potency_half_fraction)
-        return min(_PCT, _measured(rng, killing, p.potency_cv))
+    copies = float(amounts[Component.COPIES]) / car if car > 0.0 else 0.0
+    return _measured(rng, copies, p.copies_cv)
+
+
+def _endotoxin(p: LaboratoryParameters, amounts: Amounts, rng: np.random.Generator) -> float:
+    true = contents.concentration(amounts, Component.ENDOTOXIN_EU)
+    return max(p.endotoxin_detection_eu_per_ml, _measured(rng, true, p.endotoxin_cv))
+
+
+def _residual_beads(p: LaboratoryParameters, amounts: Amounts, rng: np.random.Generator) -> float:  # noqa: ARG001
+    cells = contents.nucleated_cells(amounts)
+    mean = float(amounts[Component.BEADS]) / cells * _CELLS_PER_BEAD_TEST if cells > 0.0 else 0.0
+    return float(rng.poisson(mean))
+
+
+def _potency(p: LaboratoryParameters, amounts: Amounts, rng: np.random.Generator) -> float:
+    fraction = _car_fraction(amounts)
+    killing = p.potency_full_pct * fraction / (fraction + p.potency_half_fraction)
+    return min(_PCT, _measured(rng, killing, p.potency_cv))
+
+
+def _growth(p: LaboratoryParameters, amounts: Amounts, rng: np.random.Generator) -> float:  # noqa: ARG001
     return float(rng.random() < p.contamination_probability)
+
+
+_METHODS: dict[str, Callable[[LaboratoryParameters, Amounts, np.random.Generator], float]] = {
+    'cd3_positive_pct': _cd3_positive,
+    'car_positive_pct': _car_positive,
+    'vector_copies': _vector_copies,
+    'endotoxin': _endotoxin,
+    'sterility': _growth,
+    'mycoplasma': _growth,
+    'residual_beads': _residual_beads,
+    'potency': _potency,
+}
+
+
+def _car_fraction(amounts: Amounts) -> float:
+    t_cells = contents.viable_t_cells(amounts)
+    return float(amounts[Component.CAR_POSITIVE]) / t_cells if t_cells > 0.0 else 0.0
 
 
 def _measured(rng: np.random.Generator, true: float, cv: float) -> float:
@@ -61,5 +95,5 @@ def _measured(rng: np.random.Generator, true: float, cv: float) -> float:
 def _percentage(rng: np.random.Generator, true: float, cv: float) -> float:
     """Return a percentage whose error vanishes at both ends, as that of a gate does."""
     true = min(max(true, 0.0), 1.0)
-    sd = cv * math.sqrt(true * (1.0 - true)) * 2.0 * true if true < 0.5 else cv * (1.0 - true)
+    sd = cv * min(true, 1.0 - true)
     return min(max(true + sd * rng.normal(), 0.0), 1.0) * _PCT

@@ -107,7 +107,7 @@ class Bay:
 
 
 def _control(loop: _Loop, gain: float, integral_s: float, dt: float, forward: float) -> float:
-    """Return the controller's output, 0 to 1; the integral stands while the output is at an end."""
+    """Return the controller's output, 0 to 1; its integral stands while that is at an end."""
     error = loop.setpoint - loop.value
     output = forward + gain * error + loop.integral
     if 0.0 < output < 1.0:

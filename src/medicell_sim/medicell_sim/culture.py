@@ -12,8 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medicell_sim.contents import SIZE, Amounts
-from medicell_sim.contents import Component as C
+from medicell_sim.contents import SIZE, Amounts, Component
 from medicell_sim.parameter_models import CultureParameters
 
 _DAY_S = 86400.0
@@ -55,20 +54,20 @@ def density_limit_per_ml(
 def derivatives(p: CultureParameters, b: Biology, at: Surroundings, y: Amounts) -> Amounts:
     """Return dy/dt per day of every row."""
     y = np.maximum(y, 0.0)
-    volume = np.maximum(y[:, C.VOLUME_ML], _TINY)
+    volume = np.maximum(y[:, Component.VOLUME_ML], _TINY)
     plain, car, dead, other = (
-        y[:, C.UNTRANSDUCED],
-        y[:, C.CAR_POSITIVE],
-        y[:, C.DEAD],
-        y[:, C.OTHER],
+        y[:, Component.UNTRANSDUCED],
+        y[:, Component.CAR_POSITIVE],
+        y[:, Component.DEAD],
+        y[:, Component.OTHER],
     )
     viable = plain + car
     cells = np.maximum(viable, _TINY)
     density = (viable + other) / volume
-    glucose = y[:, C.GLUCOSE_UMOL] / volume
-    lactate = y[:, C.LACTATE_UMOL] / volume
-    signal = np.minimum(y[:, C.SIGNAL] / cells, 1.0)
-    activation = np.minimum(y[:, C.ACTIVATION] / cells, 1.0)
+    glucose = y[:, Component.GLUCOSE_UMOL] / volume
+    lactate = y[:, Component.LACTATE_UMOL] / volume
+    signal = np.minimum(y[:, Component.SIGNAL] / cells, 1.0)
+    activation = np.minimum(y[:, Component.ACTIVATION] / cells, 1.0)
     warmth = p.q10 ** ((at.temperature_c - p.optimum_c) / 10.0)
     comfort = np.exp(
         -(((at.temperature_c - p.optimum_c) / p.growth_width_c) ** 2)
@@ -92,7 +91,7 @@ def derivatives(p: CultureParameters, b: Biology, at: Surroundings, y: Amounts) 
     death = (death + p.starvation_per_d * hunger) * warmth
     death = death + p.heat_death_per_d * np.maximum(0.0, at.temperature_c - p.harm_c)
 
-    dose = y[:, C.ACTIVATOR_ML] / volume / p.k_activator
+    dose = y[:, Component.ACTIVATOR_ML] / volume / p.k_activator
     contact = dose**2 / (1.0 + dose**2)
     signal_rate = (
         p.activation_rise_per_d * np.maximum(0.0, contact - signal)
@@ -104,12 +103,13 @@ def derivatives(p: CultureParameters, b: Biology, at: Surroundings, y: Amounts) 
     ) * warmth
 
     gate = np.minimum(1.0, activation / p.transduction_activation)
-    hits = p.eta * b.eta * p.vector_decay_per_d * y[:, C.VECTOR_TU] / cells * gate * warmth
+    hits = p.eta * b.eta * p.vector_decay_per_d * y[:, Component.VECTOR_TU] / cells * gate * warmth
     hits = hits * (viable > 1.0)
     overdispersion = (cells / np.maximum(plain, 1e-3 * cells)) ** (1.0 / p.copies_dispersion)
 
+    blast = np.maximum(0.0, signal - activation)
     uptake = (
-        (p.glucose_rest_pmol_d + p.glucose_blast_pmol_d * activation**2)
+        (p.glucose_rest_pmol_d + p.glucose_blast_pmol_d * blast)
         * _UMOL_PER_PMOL
         * (viable + other)
         * fed
@@ -120,17 +120,19 @@ def derivatives(p: CultureParameters, b: Biology, at: Surroundings, y: Amounts) 
     lysis = p.lysis_per_d * warmth * dead
 
     out = np.zeros_like(y)
-    out[:, C.UNTRANSDUCED] = net * plain - hits * plain
-    out[:, C.CAR_POSITIVE] = net * car + hits * plain
-    out[:, C.DEAD] = death * viable + other_death - lysis
-    out[:, C.OTHER] = -other_death
-    out[:, C.SIGNAL] = net * y[:, C.SIGNAL] + signal_rate * viable
-    out[:, C.ACTIVATION] = net * y[:, C.ACTIVATION] + activation_rate * viable
-    out[:, C.COPIES] = net * y[:, C.COPIES] + hits * viable * overdispersion
-    out[:, C.GLUCOSE_UMOL] = -uptake
-    out[:, C.LACTATE_UMOL] = p.lactate_per_glucose * uptake
-    out[:, C.ACTIVATOR_ML] = -p.activator_decay_per_d * warmth * y[:, C.ACTIVATOR_ML]
-    out[:, C.VECTOR_TU] = -p.vector_decay_per_d * warmth * y[:, C.VECTOR_TU]
+    out[:, Component.UNTRANSDUCED] = net * plain - hits * plain
+    out[:, Component.CAR_POSITIVE] = net * car + hits * plain
+    out[:, Component.DEAD] = death * viable + other_death - lysis
+    out[:, Component.OTHER] = -other_death
+    out[:, Component.SIGNAL] = net * y[:, Component.SIGNAL] + signal_rate * viable
+    out[:, Component.ACTIVATION] = net * y[:, Component.ACTIVATION] + activation_rate * viable
+    out[:, Component.COPIES] = net * y[:, Component.COPIES] + hits * viable * overdispersion
+    out[:, Component.GLUCOSE_UMOL] = -uptake
+    out[:, Component.LACTATE_UMOL] = p.lactate_per_glucose * uptake
+    out[:, Component.ACTIVATOR_ML] = (
+        -p.activator_decay_per_d * warmth * y[:, Component.ACTIVATOR_ML]
+    )
+    out[:, Component.VECTOR_TU] = -p.vector_decay_per_d * warmth * y[:, Component.VECTOR_TU]
     out[:, BORN] = growth * viable
     out[:, LYSED] = lysis
     return out
@@ -165,11 +167,11 @@ def integrate(
 
 def _fastest_per_d(p: CultureParameters, at: Surroundings, y: Amounts) -> float:
     """Return the rate at which the last glucose goes, the fastest of the system; 0 without any."""
-    volume = np.maximum(y[:, C.VOLUME_ML], _TINY)
-    living = y[:, C.UNTRANSDUCED] + y[:, C.CAR_POSITIVE] + y[:, C.OTHER]
-    cells = np.maximum(y[:, C.UNTRANSDUCED] + y[:, C.CAR_POSITIVE], _TINY)
-    activation = np.minimum(y[:, C.ACTIVATION] / cells, 1.0)
-    uptake = (p.glucose_rest_pmol_d + p.glucose_blast_pmol_d * activation**2) * _UMOL_PER_PMOL
+    volume = np.maximum(y[:, Component.VOLUME_ML], _TINY)
+    living = y[:, Component.UNTRANSDUCED] + y[:, Component.CAR_POSITIVE] + y[:, Component.OTHER]
+    cells = np.maximum(y[:, Component.UNTRANSDUCED] + y[:, Component.CAR_POSITIVE], _TINY)
+    blast = np.clip((y[:, Component.SIGNAL] - y[:, Component.ACTIVATION]) / cells, 0.0, 1.0)
+    uptake = (p.glucose_rest_pmol_d + p.glucose_blast_pmol_d * blast) * _UMOL_PER_PMOL
     warmth = p.q10 ** ((at.temperature_c - p.optimum_c) / 10.0)
     rate = uptake * living / volume / p.k_glucose_mm * warmth
-    return float(np.max(np.where(y[:, C.GLUCOSE_UMOL] > 0.0, rate, 0.0)))
+    return float(np.max(np.where(y[:, Component.GLUCOSE_UMOL] > 0.0, rate, 0.0)))
