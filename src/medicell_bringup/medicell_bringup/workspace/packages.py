@@ -116,7 +116,7 @@ def _host_has(name: str, version: str) -> bool:
     if name in BOUND_TO_ROS and importlib.util.find_spec(BOUND_TO_ROS[name]):
         return True
     here = _version_of(name)
-    return here is not None and here.split('.')[0] == version.split('.')[0]
+    return here is not None and here.partition('.')[0] == version.partition('.')[0]
 
 
 def _version_of(name: str) -> str | None:

@@ -52,7 +52,7 @@ class Progress:
         """Say something below the present step."""
         self._show(f'      {text}', stay=True)
 
-    def run(self, command: Sequence[str], *, env: Mapping[str, str], cwd: Path) -> None:
+    def run(self, name: str, command: Sequence[str], *, env: Mapping[str, str], cwd: Path) -> None:
         """Run a command into the log; raises SetupError with the log's end when it fails."""
         self._file.write(f'\n$ {" ".join(command)}\n'.encode())
         self._file.flush()
@@ -74,7 +74,7 @@ class Progress:
                 raise
         if process.returncode:
             raise SetupError(
-                f'{Path(command[0]).name} ended with {process.returncode}; '
+                f'{name} ended with {process.returncode}; '
                 f'the end of {self.log}:\n' + self._tail(start)
             )
 
