@@ -162,7 +162,7 @@ def run_fake_colcon(
     layout: Layout, monkeypatch: pytest.MonkeyPatch, codes: dict[str, str], *, fails: bool = False
 ) -> None:
     class FakeProgress:
-        def run(self, command: list[str], *, env: dict[str, str], cwd: Path) -> None:
+        def run(self, name: str, command: list[str], *, env: dict[str, str], cwd: Path) -> None:
             for name, code in codes.items():
                 write(layout.build / name / 'colcon_build.rc', code)
                 (layout.install / name).mkdir(exist_ok=True)
@@ -200,8 +200,8 @@ def test_unreadable_stamp_counts_as_none(tmp_path: Path) -> None:
 def test_failed_command_shows_the_end_of_its_log(tmp_path: Path) -> None:
     progress = Progress(tmp_path / 'log' / 'setup.log', steps=1)
     command = [sys.executable, '-c', 'print("no space left"); raise SystemExit(7)']
-    with pytest.raises(SetupError, match=r'(?s)ended with 7.*setup\.log.*no space left'):
-        progress.run(command, env=dict(os.environ), cwd=tmp_path)
+    with pytest.raises(SetupError, match=r'(?s)fetch ended with 7.*setup\.log.*no space left'):
+        progress.run('fetch', command, env=dict(os.environ), cwd=tmp_path)
     progress.close()
 
 

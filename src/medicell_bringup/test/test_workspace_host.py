@@ -133,7 +133,7 @@ def test_own_environment_is_not_taken_for_a_ros_host(monkeypatch: pytest.MonkeyP
 def test_python_without_wheels_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv('ROS_DISTRO', raising=False)
     monkeypatch.setattr(host.sys, 'version_info', (3, 99, 0))
-    with pytest.raises(SetupError, match='3.10 to 3.14'):
+    with pytest.raises(SetupError, match=r'3\.10 to 3\.14'):
         host.detect(REPOSITORY)
 
 

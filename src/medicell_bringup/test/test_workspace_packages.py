@@ -25,7 +25,7 @@ class FakeProgress:
         self.commands: list[list[str]] = []
         self.environments: list[Mapping[str, str]] = []
 
-    def run(self, command: Sequence[str], *, env: Mapping[str, str], cwd: Path) -> None:
+    def run(self, name: str, command: Sequence[str], *, env: Mapping[str, str], cwd: Path) -> None:
         self.commands.append(list(command))
         self.environments.append(env)
         if 'venv' in command:
@@ -98,9 +98,7 @@ def test_environment_of_wheels_is_not_used_beside_a_sourced_ros(
 def test_ros_host_gets_only_what_it_lacks_and_keeps_its_numpy(
     layout: Layout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        packages.importlib.metadata, 'version', lambda name: versions_of_ubuntu(name)
-    )
+    monkeypatch.setattr(packages.importlib.metadata, 'version', versions_of_ubuntu)
     ros = Host(python=sys.executable, python_version='3.12.3', has_ros=True)
     progress = FakeProgress(layout)
     packages.make(layout, ros, progress)  # type: ignore[arg-type]

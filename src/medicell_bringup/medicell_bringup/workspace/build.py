@@ -188,7 +188,7 @@ def _run_colcon(
     command += ['-GNinja'] if shutil.which('ninja') else []
     failure = None
     try:
-        progress.run(command, env=env, cwd=layout.root)
+        progress.run('colcon', command, env=env, cwd=layout.root)
     except SetupError as error:
         failure = error
     layout.building.unlink(missing_ok=True)

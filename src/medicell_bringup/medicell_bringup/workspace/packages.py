@@ -43,10 +43,12 @@ def make(layout: Layout, host: Host, progress: Progress) -> None:
     shutil.rmtree(layout.venv, ignore_errors=True)
     env = {key: value for key, value in os.environ.items() if key != 'PYTHONHOME'}
     options = ['--system-site-packages'] if host.has_ros else []
-    progress.run([host.python, '-m', 'venv', *options, str(layout.venv)], env=env, cwd=layout.root)
+    progress.run(
+        'venv', [host.python, '-m', 'venv', *options, str(layout.venv)], env=env, cwd=layout.root
+    )
     if not host.has_ros:
         env.pop('PYTHONPATH', None)
-    progress.run(_pip_command(layout, host), env=env, cwd=layout.root)
+    progress.run('pip', _pip_command(layout, host), env=env, cwd=layout.root)
     (layout.venv / 'COLCON_IGNORE').touch()
 
 
