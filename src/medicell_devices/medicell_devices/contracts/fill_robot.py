@@ -1,0 +1,87 @@
+"""What a fill robot does: carries vials, fills, stoppers, caps and labels them in grade A air."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from medicell_core.operations import (
+    CapVial,
+    CapVialResult,
+    FillVial,
+    FillVialResult,
+    LabelVial,
+    LabelVialResult,
+    MoveContainer,
+    MoveContainerResult,
+    ReadLabel,
+    ReadLabelResult,
+    StopperVial,
+    StopperVialResult,
+)
+from medicell_devices.contract import Driver, OperationContext
+from medicell_motion.cell import Plan
+
+
+@runtime_checkable
+class FillRobot(Driver, Protocol):
+    """Six axes in an isolator, a filling needle, a balance, stoppers, caps and labels.
+
+    Stations are nest_01 to nest_24, fill, stopper, cap, label, handover, reject, hatch. Every
+    verb reads the labels of what it names, raises the identity errors, and OUT_OF_REACH when a
+    vial is not at the station of the verb. Safe state: the arm stands where it is, the needle's
+    pump is off.
+    """
+
+    def read_label(self, goal: ReadLabel, context: OperationContext) -> ReadLabelResult:
+        """Return a label's text, which names this batch and this container."""
+        ...
+
+    def move_container(
+        self, goal: MoveContainer, context: OperationContext
+    ) -> MoveContainerResult:
+        """Carry a vial to a free station, over no open container.
+
+        Raises UNKNOWN_STATION, STATION_OCCUPIED, OUT_OF_REACH, FIRST_AIR_BREACH, PATH_BLOCKED
+        before it moves; CONTAINER_DROPPED after.
+        """
+        ...
+
+    def fill_vial(self, goal: FillVial, context: OperationContext) -> FillVialResult:
+        """Fill by weight, topping up once.
+
+        Raises VIAL_ALREADY_FILLED, VIAL_SEALED, OVERFLOW, EMPTY_SOURCE, VOLUME_OUT_OF_RANGE
+        before it fills; FILL_OUT_OF_TOLERANCE with the weight after.
+        """
+        ...
+
+    def stopper_vial(self, goal: StopperVial, context: OperationContext) -> StopperVialResult:
+        """Press a stopper in; raises VIAL_NOT_FILLED, VIAL_SEALED."""
+        ...
+
+    def cap_vial(self, goal: CapVial, context: OperationContext) -> CapVialResult:
+        """Crimp a cap; raises VIAL_NOT_FILLED, VIAL_NOT_STOPPERED, VIAL_SEALED."""
+        ...
+
+    def label_vial(self, goal: LabelVial, context: OperationContext) -> LabelVialResult:
+        """Label a capped vial and read it back.
+
+        Raises VIAL_NOT_STOPPERED, IDENTITY_MISMATCH, WRONG_CONTAINER before it prints;
+        LABEL_MISMATCH, LABEL_UNREADABLE after.
+        """
+        ...
+
+
+@runtime_checkable
+class JointSource(Protocol):
+    """A driver that knows where its arm is."""
+
+    def joint_positions(self, now_s: float) -> npt.NDArray[np.float64]:
+        """Return the six joint angles in radians at a time of the cell's clock."""
+        ...
+
+    def current_plan(self) -> tuple[Plan, float] | None:
+        """Return the path being followed and when it began, or None at rest."""
+        ...

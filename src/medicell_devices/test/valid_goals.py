@@ -1,0 +1,145 @@
+"""A goal of every operation that the bench takes, and ways to set its cell up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from device_bench import Bench, cid, label_of
+
+from medicell_core.operations import (
+    AcquireImages,
+    AnalyseImages,
+    AssaySample,
+    CapVial,
+    CountParticles,
+    ExchangeMedium,
+    FillVial,
+    Incubate,
+    LabelVial,
+    LoadBay,
+    MeasureProbes,
+    Mix,
+    MoveContainer,
+    MoveToBay,
+    Operation,
+    ReadLabel,
+    Sample,
+    SelectCells,
+    SetClimate,
+    StopperVial,
+    Transfer,
+    WashAndConcentrate,
+    Weigh,
+)
+
+Setup = Callable[[Bench], None]
+
+VALID: dict[type[Operation], dict[str, object]] = {
+    ReadLabel: {'container': cid('apheresis')},
+    Transfer: {
+        'source': cid('medium'),
+        'target': cid('spare_vessel'),
+        'volume_ml': 50.0,
+        'rate_ml_min': 20.0,
+    },
+    Mix: {'container': cid('apheresis'), 'duration_s': 30.0},
+    Weigh: {'container': cid('apheresis')},
+    Sample: {'source': cid('apheresis'), 'target': cid('cartridge'), 'volume_ml': 0.5},
+    SelectCells: {
+        'source': cid('apheresis'),
+        'target': cid('selected'),
+        'waste': cid('waste'),
+        'reagent': cid('beads'),
+        'reagent_volume_ml': 5.0,
+        'buffer': cid('buffer'),
+        'buffer_volume_ml': 100.0,
+    },
+    WashAndConcentrate: {
+        'source': cid('product'),
+        'target': cid('product'),
+        'waste': cid('waste'),
+        'buffer': cid('buffer'),
+        'buffer_volume_ml': 80.0,
+        'final_volume_ml': 20.0,
+    },
+    LoadBay: {'bay': 'bay_2', 'container': cid('spare_vessel')},
+    MoveToBay: {'from_bay': 'bay_1', 'to_bay': 'bay_2'},
+    SetClimate: {
+        'bay': 'bay_1',
+        'temperature_c': 37.0,
+        'co2_pct': 5.0,
+        'agitation_rpm': 20.0,
+    },
+    Incubate: {
+        'bay': 'bay_1',
+        'duration_s': 7200.0,
+        'temperature_tolerance_c': 0.5,
+        'co2_tolerance_pct': 0.5,
+        'tolerated_excursion_s': 600.0,
+    },
+    ExchangeMedium: {
+        'bay': 'bay_1',
+        'medium': cid('medium'),
+        'waste': cid('waste'),
+        'volume_ml': 40.0,
+        'mode': 'batch',
+        'duration_s': 0.0,
+    },
+    MeasureProbes: {'bay': 'bay_1'},
+    AcquireImages: {
+        'container': cid('loaded_cartridge'),
+        'modality': 'bright_field',
+        'fields': 2,
+        'dilution': 1.0,
+        'refocus': False,
+    },
+    AnalyseImages: {'image_set': 'none'},
+    MoveContainer: {'container': cid('vial_01'), 'station': 'fill'},
+    FillVial: {'source': cid('product'), 'vial': cid('vial_01'), 'volume_ml': 2.0},
+    StopperVial: {'vial': cid('vial_03')},
+    CapVial: {'vial': cid('vial_03')},
+    LabelVial: {'vial': cid('vial_03'), 'label_text': label_of('vial_03')},
+    CountParticles: {'duration_s': 600.0},
+    AssaySample: {'container': cid('full_tube'), 'test': 'endotoxin'},
+}
+"""A goal of every operation that the bench's cell can take, vials' places aside."""
+
+
+def station(vial: str, where: str, *, stoppered: bool = False, capped: bool = False) -> Setup:
+    """Put a vial at a station, closed as far as said."""
+
+    def put(bench: Bench) -> None:
+        bench.world.place(cid(vial), f'fill_robot/{where}')
+        if stoppered:
+            bench.world.stopper(operation_id='set-up', vial=cid(vial))
+        if capped:
+            bench.world.cap(operation_id='set-up', vial=cid(vial))
+
+    return put
+
+
+def climate(bench: Bench) -> None:
+    bench.run(bench.goal(SetClimate, **VALID[SetClimate]))
+
+
+def door(bay: str) -> Setup:
+    return lambda bench: bench.world.set_door(bay, open_=True)
+
+
+def fault(name: str) -> Setup:
+    return lambda bench: bench.world.inject(name, 'p')
+
+
+def placed(name: str, where: str) -> Setup:
+    return lambda bench: bench.world.place(cid(name), where)
+
+
+def label(name: str, text: str) -> Setup:
+    return lambda bench: bench.world.stick_label(
+        operation_id='set-up', container=cid(name), text=text
+    )
+
+
+def unlabelled(bench: Bench) -> None:
+    """Print nothing on the label of what is named first: a label that cannot be read."""
+    label('apheresis', '')(bench)
