@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from medicell_core.errors import ErrorCode, MedicellError, OperationRefused
-from medicell_motion.arm import JOINT_NAMES, Array
+from medicell_core.errors import ErrorCode, OperationRefused
+from medicell_motion.arm import BRANCHES, JOINT_NAMES, Array
 from medicell_motion.body import CARRIED, first_contact, moving_parts
 from medicell_motion.first_air import AirColumn, first_breach
 from medicell_motion.geometry import CellGeometry, shipped_geometry
@@ -64,12 +64,7 @@ class RobotCell:
 
     def home(self) -> Array:
         """Return the waiting posture: tool drawn back, straight ahead, level; (6,)."""
-        ahead = Grip(
-            radius_m=self.geometry.travel.ring_radius_m,
-            azimuth_rad=0.0,
-            height_m=self.geometry.arm.shoulder_height_m,
-        )
-        return self._best_posture(ahead, what='home')
+        return self._best_posture(self._home_grip(), what='home')
 
     def grip_posture(self, station: str) -> Array:
         """Return the posture that grips at a station, (6,); raises UNKNOWN_STATION."""
@@ -118,13 +113,39 @@ class RobotCell:
         return station
 
     def _best_posture(self, grip: Grip, *, what: str) -> Array:
-        """Return the posture of a grip with most room to the limits; raises OUT_OF_REACH."""
-        postures = self.geometry.arm.inverse(grip_poses(grip.as_array()[None])[0])
-        if not len(postures):
-            raise self._out_of_reach(grip, what)
-        return np.asarray(postures[0])
+        """Return the posture of a grip in the preferred branch; raises OUT_OF_REACH."""
+        for branch in self._branches():
+            posture = self._posture(grip, branch)
+            if posture is not None:
+                return posture
+        raise self._out_of_reach(grip, what)
 
-    def _out_of_reach(self, grip: Grip, what: str) -> MedicellError:
+    def _posture(self, grip: Grip, branch: int) -> Array | None:
+        """Return the posture of a grip in one branch, or None when it is beyond a limit."""
+        path = self.geometry.arm.branch(grip_poses(grip.as_array()[None]), branch)
+        path = path + self._turns(path, None)
+        return np.asarray(path[0]) if bool(self.geometry.arm.within_limits(path)[0]) else None
+
+    def _branches(self) -> list[int]:
+        """Return all branches, those first that have most room to the limits at home.
+
+        One order for the whole cell, so that a move begins in the branch the last one ended in.
+        """
+        home = grip_poses(self._home_grip().as_array()[None])
+        best = self.geometry.arm.inverse(home[0])
+        postures = self.geometry.arm.branches(home)[0]
+        nearest = [int(np.argmin(_turned(postures - posture))) for posture in best]
+        return list(dict.fromkeys([*nearest, *range(BRANCHES)]))
+
+    def _home_grip(self) -> Grip:
+        """Return where the tool waits: on the ring, straight ahead, at the shoulder's height."""
+        return Grip(
+            radius_m=self.geometry.travel.ring_radius_m,
+            azimuth_rad=0.0,
+            height_m=self.geometry.arm.shoulder_height_m,
+        )
+
+    def _out_of_reach(self, grip: Grip, what: str) -> OperationRefused:
         """Return the refusal that names the pose and the reach."""
         arm = self.geometry.arm
         x, y, z = grip_poses(grip.as_array()[None])[0, :3, 3]
@@ -139,18 +160,30 @@ class RobotCell:
         """Return the first route on which the carried container and all others keep their air."""
         for station in (start, goal):
             self._best_posture(station.grip, what=f'station {station.name}')
-        ends = frozenset({start.name, goal.name})
-        refusals: list[MedicellError] = []
-        for branch in self._branches(start.grip):
+        first: list[OperationRefused] = []
+        for branch in self._branches():
+            refusals: list[OperationRefused] = []
             for route in carry_routes(start, goal, self.geometry.travel.ring_radius_m):
                 try:
-                    moved = joined(self._along(route, branch))
-                    self._check(moved, ends, open_ - ends, carrying=True)
+                    return self._checked_carry(route, branch, start, goal, open_)
                 except OperationRefused as refusal:
                     refusals.append(refusal)
-                else:
-                    return moved
-        raise min(refusals, key=lambda refusal: _SEVERITY.index(refusal.code))
+            first = first or refusals
+        raise min(first, key=lambda refusal: _SEVERITY.index(refusal.code))
+
+    def _checked_carry(
+        self,
+        route: list[Array],
+        branch: int,
+        start: Station,
+        goal: Station,
+        open_: frozenset[str],
+    ) -> Trajectory:
+        """Return the motion along a route in one branch; raises what speaks against it."""
+        moved = joined(self._along(route, branch))
+        ends = frozenset({start.name, goal.name})
+        self._check(moved, ends, open_ - ends, carrying=True)
+        return moved
 
     def _approach(
         self, posture: Array, start: Station, grasp: Array, open_: frozenset[str]
@@ -177,13 +210,6 @@ class RobotCell:
         left = {name for name, s in self.geometry.stations.items() if _same_place(s.grip, here)}
         self._check(way, frozenset({start.name, *left}), open_ | {start.name}, carrying=False)
         return way
-
-    def _branches(self, grip: Grip) -> list[int]:
-        """Return the branches that grip here within limits, best first."""
-        postures = self._branch_postures(grip)
-        best = self.geometry.arm.inverse(grip_poses(grip.as_array()[None])[0])
-        nearest = [int(np.argmin(_turned(postures - posture))) for posture in best]
-        return list(dict.fromkeys(nearest))
 
     def _branch_postures(self, grip: Grip) -> Array:
         """Return all eight postures of a grip, (8, 6); NaN where there is none."""

@@ -187,6 +187,17 @@ def test_plan_from_any_tilted_posture_gets_level_first(cell: RobotCell) -> None:
     assert float(np.abs(np.diff(plan.positions_rad, axis=0)).max()) < 0.5
 
 
+@pytest.mark.parametrize('place', ['hatch', 'nest_12', 'label', 'handover'])
+def test_empty_hand_leaves_every_place_with_all_stations_open(cell: RobotCell, place: str) -> None:
+    posture = cell.grip_posture(place)
+    for start in ('nest_01', 'nest_24', 'fill', 'reject'):
+        plan = cell.plan_move(
+            start, 'cap', open_stations=frozenset(cell.stations), posture=posture
+        )
+        assert plan.positions_rad[0] == pytest.approx(posture)
+        assert plan.grasp_s > 0.0
+
+
 def test_posture_outside_the_limits_is_refused(cell: RobotCell) -> None:
     with pytest.raises(MedicellError, match='posture') as refused:
         cell.plan_move('nest_03', 'fill', posture=np.array([9.0, 0, 0, 0, 0, 0]))
