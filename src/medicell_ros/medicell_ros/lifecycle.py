@@ -1,0 +1,135 @@
+"""The base of every node of the cell: a lifecycle whose failures are told, and counted messages."""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.publisher import Publisher
+
+from medicell_core.errors import ErrorCode, MedicellError
+
+
+class ManagedNode(LifecycleNode):
+    """A lifecycle node whose subclasses override the four verbs and nothing else.
+
+    `configure`, `activate`, `deactivate`, `cleanup` raise to fail; `deactivate` and `cleanup`
+    are safe to call twice. rclpy swallows what a transition raises: here it is logged, and
+    kept for :meth:`bring_up`.
+    """
+
+    def __init__(self, name: str, **arguments: Any) -> None:
+        super().__init__(
+            name, automatically_declare_parameters_from_overrides=True, **arguments
+        )
+        self._count_lock = threading.Lock()
+        self._published = 0
+        self._failure: Exception | None = None
+
+    @property
+    def messages_published(self) -> int:
+        """How many messages the node has published through :meth:`send`."""
+        return self._published
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the node is in the lifecycle state `active`."""
+        return bool(self._state_machine.current_state[1] == 'active')
+
+    def send(self, publisher: Publisher, message: Any, *, sequence: bool = False) -> None:
+        """Publish and count; with `sequence`, the message carries the count. Any thread."""
+        with self._count_lock:
+            self._published += 1
+            if sequence:
+                message.sequence = self._published
+            publisher.publish(message)
+
+    def configure(self) -> None:
+        """Make what the node needs; nothing runs yet."""
+
+    def activate(self) -> None:
+        """Start serving."""
+
+    def deactivate(self) -> None:
+        """Stop serving; no thread is left."""
+
+    def cleanup(self) -> None:
+        """Let go of what `configure` made."""
+
+    def bring_up(self) -> None:
+        """Configure and activate; raises what failed, as MedicellError."""
+        for transition, verb in (
+            (self.trigger_configure, 'configure'),
+            (self.trigger_activate, 'activate'),
+        ):
+            self._failure = None
+            if transition() != TransitionCallbackReturn.SUCCESS:
+                self._raise(verb)
+
+    def bring_down(self) -> None:
+        """Shut the node down, from any state; safe to call twice."""
+        if self._state_machine.current_state[1] != 'finalized':
+            self.trigger_shutdown()
+
+    def _raise(self, verb: str) -> None:
+        cause = self._failure
+        text = f'{self.get_name()} could not {verb}: {cause}'
+        if isinstance(cause, MedicellError):
+            raise MedicellError(cause.code, text) from cause
+        raise MedicellError(ErrorCode.HARDWARE_FAULT, text) from cause
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Serve the transition `configure`."""
+        return self._transit(self.configure, self.cleanup)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Serve the transition `activate`."""
+        return self._transit(self.activate, self.deactivate)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Serve the transition `deactivate`."""
+        return self._transit(self.deactivate)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Serve the transition `cleanup`."""
+        return self._transit(self.cleanup)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Serve the transition `shutdown`, from any state."""
+        stopped = self._transit(self.deactivate)
+        cleaned = self._transit(self.cleanup)
+        return cleaned if stopped == TransitionCallbackReturn.SUCCESS else stopped
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Go back to `unconfigured` after an unexpected error, so that one can try again."""
+        stopped = self._transit(self.deactivate)
+        cleaned = self._transit(self.cleanup)
+        return cleaned if stopped == TransitionCallbackReturn.SUCCESS else stopped
+
+    def _transit(
+        self, verb: Callable[[], None], undo: Callable[[], None] | None = None
+    ) -> TransitionCallbackReturn:
+        """Run a verb; a refusal fails the transition, anything else is an error."""
+        try:
+            verb()
+        except MedicellError as error:
+            self._failure = error
+            self.get_logger().error(f'{verb.__name__}: {error.code.name}: {error.message}')
+            if undo is not None:
+                self._transit_back(undo)
+            return TransitionCallbackReturn.FAILURE
+        except Exception as error:
+            self._failure = error
+            self.get_logger().error(f'{verb.__name__}: {traceback.format_exc()}')
+            return TransitionCallbackReturn.ERROR
+        return TransitionCallbackReturn.SUCCESS
+
+    def _transit_back(self, undo: Callable[[], None]) -> None:
+        """Take back what a refused transition has begun; its own failure is only logged."""
+        try:
+            undo()
+        except Exception:
+            self.get_logger().error(f'{undo.__name__}: {traceback.format_exc()}')

@@ -1,0 +1,222 @@
+"""Parameters of a node: declared once as a dataclass, typed, bounded, described, read-only."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.node import Node
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from medicell_core.errors import ErrorCode, InputError
+
+T = TypeVar('T')
+Value = str | float | int | bool
+
+BUILT_IN = ('use_sim_time', 'start_type_description_service', 'enable_logger_service')
+"""Parameters that rclpy declares itself."""
+BUILT_IN_PREFIX = 'qos_overrides.'
+_METADATA = 'medicell_parameter'
+_TYPE_NAMES = {str: 'a text', float: 'a number', int: 'a whole number', bool: 'true or false'}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What a parameter means and which values it takes; NaN is no bound."""
+
+    description: str
+    minimum: float
+    maximum: float
+    choices: tuple[str, ...]
+    read_only: bool
+
+
+def parameter(
+    default: Value,
+    description: str,
+    *,
+    minimum: float = math.nan,
+    maximum: float = math.nan,
+    choices: tuple[str, ...] = (),
+    read_only: bool = True,
+) -> Any:
+    """Return the dataclass field of a parameter; bounds are allowed values themselves."""
+    bounds = Bounds(
+        description=description,
+        minimum=minimum,
+        maximum=maximum,
+        choices=choices,
+        read_only=read_only,
+    )
+    return field(default=default, metadata={_METADATA: bounds})
+
+
+def names(cls: type) -> frozenset[str]:
+    """Return the names of a parameter dataclass."""
+    return frozenset(item.name for item in fields(cls))
+
+
+def declare(node: Node, cls: type[T]) -> T:
+    """Declare a node's parameters and return their values.
+
+    The node must have been made with `automatically_declare_parameters_from_overrides`, which
+    is how overrides that nobody declares come to light. Raises InputError that names node and
+    parameter: unknown, of a wrong type, or out of range.
+    """
+    given = {name: item.value for name, item in node.get_parameters_by_prefix('').items()}
+    _refuse_unknown(node.get_name(), set(given) - names(cls), cls)
+    hints = get_type_hints(cls)
+    values: dict[str, Value] = {}
+    for item in fields(cls):  # type: ignore[arg-type]
+        bounds: Bounds = item.metadata[_METADATA]
+        place = f'{node.get_name()}.{item.name}'
+        value = _checked(given.get(item.name, item.default), hints[item.name], bounds, place)
+        if item.name in given:
+            node.undeclare_parameter(item.name)
+        node.declare_parameter(
+            item.name, value, _descriptor(hints[item.name], bounds), ignore_override=True
+        )
+        values[item.name] = value
+    return cls(**values)
+
+
+def check_file(path: Path, known: Mapping[str, type]) -> None:
+    """Refuse a parameter file that names an unknown node or parameter, or a wrong value.
+
+    `known` holds the parameter dataclass of each node of the cell. Raises InputError with
+    file, line and field.
+    """
+    document = _read(path)
+    for node, content in _sections(path, document):
+        line = _line(document, node)
+        name = node.strip('/').rpartition('/')[2]
+        if name not in known and name not in ('*', '**'):
+            raise InputError(
+                ErrorCode.INVALID_GOAL,
+                f'no node is named {name!r}; known are {", ".join(sorted(known))}',
+                file=str(path),
+                line=line,
+                field=node,
+            )
+        _check_section(path, content, node, known.get(name))
+
+
+def _check_section(path: Path, content: Any, node: str, cls: type | None) -> None:
+    parameters = content.get('ros__parameters') if isinstance(content, Mapping) else None
+    if not isinstance(parameters, Mapping) or set(content) != {'ros__parameters'}:
+        raise InputError(
+            ErrorCode.INVALID_GOAL,
+            'must hold one table ros__parameters',
+            file=str(path),
+            line=_line(content, 'ros__parameters'),
+            field=node,
+        )
+    if cls is None:
+        return
+    hints = get_type_hints(cls)
+    items = {item.name: item for item in fields(cls)}
+    for key, value in parameters.items():
+        line = _line(parameters, key)
+        if key in BUILT_IN:
+            continue
+        if key not in items:
+            raise InputError(
+                ErrorCode.INVALID_GOAL,
+                f'unknown parameter; known are {", ".join(sorted(items))}',
+                file=str(path),
+                line=line,
+                field=f'{node}.{key}',
+            )
+        bounds = items[key].metadata[_METADATA]
+        _checked(value, hints[key], bounds, f'{node}.{key}', file=str(path), line=line)
+
+
+def _read(path: Path) -> Any:
+    try:
+        return YAML(typ='rt').load(path.read_text(encoding='utf-8'))
+    except OSError as error:
+        raise InputError(ErrorCode.INVALID_GOAL, error.strerror or '', file=str(path)) from error
+    except YAMLError as error:
+        mark = getattr(error, 'problem_mark', None)
+        raise InputError(
+            ErrorCode.INVALID_GOAL,
+            f'not YAML: {getattr(error, "problem", error)}',
+            file=str(path),
+            line=None if mark is None else mark.line + 1,
+        ) from error
+
+
+def _sections(path: Path, document: Any) -> list[tuple[str, Any]]:
+    if not isinstance(document, Mapping):
+        raise InputError(
+            ErrorCode.INVALID_GOAL, 'must be a table of node names', file=str(path), line=1
+        )
+    return [(str(key), value) for key, value in document.items()]
+
+
+def _line(table: Any, key: str) -> int | None:
+    """Return the line of a key, from 1, where the YAML reader knows it."""
+    try:
+        return int(table.lc.key(key)[0]) + 1
+    except (AttributeError, KeyError):
+        return None
+
+
+def _refuse_unknown(node: str, found: set[str], cls: type) -> None:
+    unknown = sorted(
+        name for name in found if name not in BUILT_IN and not name.startswith(BUILT_IN_PREFIX)
+    )
+    if unknown:
+        raise InputError(
+            ErrorCode.INVALID_GOAL,
+            f'unknown parameter; known are {", ".join(sorted(names(cls)))}',
+            field=f'{node}.{unknown[0]}',
+        )
+
+
+def _checked(
+    value: Any, hint: type, bounds: Bounds, place: str, *, file: str = '', line: int | None = None
+) -> Value:
+    """Return a value of the declared type; raises InputError with the limit."""
+
+    def refuse(text: str) -> InputError:
+        return InputError(ErrorCode.INVALID_GOAL, text, file=file, line=line, field=place)
+
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if type(value) is not hint and not (hint is str and isinstance(value, str)):
+        raise refuse(f'must be {_TYPE_NAMES[hint]}, not {value!r}')
+    if hint in (float, int):
+        if math.isnan(value) or value < bounds.minimum or value > bounds.maximum:
+            raise refuse(f'{value} is outside {bounds.minimum} to {bounds.maximum}')
+    if bounds.choices and value not in bounds.choices:
+        raise refuse(f'{value!r} is not one of {", ".join(bounds.choices)}')
+    checked: Value = value
+    return checked
+
+
+def _descriptor(hint: type, bounds: Bounds) -> ParameterDescriptor:
+    descriptor = ParameterDescriptor(description=bounds.description, read_only=bounds.read_only)
+    if bounds.choices:
+        descriptor.additional_constraints = f'one of {", ".join(bounds.choices)}'
+    if math.isnan(bounds.minimum) and math.isnan(bounds.maximum):
+        return descriptor
+    low = -math.inf if math.isnan(bounds.minimum) else bounds.minimum
+    high = math.inf if math.isnan(bounds.maximum) else bounds.maximum
+    if hint is float:
+        descriptor.floating_point_range = [FloatingPointRange(from_value=low, to_value=high)]
+    if hint is int:
+        limit = 2**63 - 1
+        descriptor.integer_range = [
+            IntegerRange(
+                from_value=-limit if math.isinf(low) else int(low),
+                to_value=limit if math.isinf(high) else int(high),
+                step=1,
+            )
+        ]
+    return descriptor
