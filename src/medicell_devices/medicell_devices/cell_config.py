@@ -109,8 +109,12 @@ def _check_driver(file: str, document: CommentedMap, role: Role, name: str) -> N
 
 
 def _input_error(file: str, document: CommentedMap, error: ValidationError) -> InputError:
-    """Return the first of pydantic's complaints with the line that it is about."""
-    first = error.errors(include_url=False)[0]
+    """Return one of pydantic's complaints with the line that it is about.
+
+    An unknown key comes first: it is most often the misspelt name of one that is missing.
+    """
+    complaints = error.errors(include_url=False)
+    first = min(complaints, key=lambda item: item['type'] != 'extra_forbidden')
     place = first['loc']
     message = first['msg'].removeprefix('Value error, ')
     if first['type'] == 'extra_forbidden':

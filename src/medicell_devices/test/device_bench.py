@@ -215,6 +215,19 @@ class Served:
         self.bench.await_only()
         return outcome
 
+    def run_all(self, *goals: Operation) -> dict[str, Outcome]:
+        """Submit goals together and wait for all; time goes on for those that still run."""
+        self.submit(*goals)
+        left = {goal.operation_id for goal in goals}
+        found: dict[str, Outcome] = {}
+        while left:
+            with self._done:
+                assert self._done.wait_for(lambda: left & self.outcomes.keys(), WAIT_S), left
+                found |= {key: self.outcomes.pop(key) for key in left & self.outcomes.keys()}
+                left -= found.keys()
+            self.bench.await_only(*left)
+        return found
+
     def run(self, goal: Operation) -> Outcome:
         self.submit(goal)
         return self.outcome(goal)

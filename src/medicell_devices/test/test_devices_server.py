@@ -1,0 +1,414 @@
+"""The operation server: once only, one per lane, always an outcome, never a dead thread."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from device_bench import WAIT_S, Bench, Served, cid
+from valid_goals import VALID, climate
+
+from medicell_core.clock import WallClock
+from medicell_core.errors import ErrorCode, MedicellError, OperationRefused
+from medicell_core.operations import (
+    AssaySample,
+    CountParticles,
+    Incubate,
+    MeasureProbes,
+    Mix,
+    MoveToBay,
+    Operation,
+    Outcome,
+    Role,
+    SetClimate,
+    Transfer,
+    TransferResult,
+)
+from medicell_core.serialise import to_json
+from medicell_core.states import PackMLState
+from medicell_devices.journal import MemoryJournal
+from medicell_devices.server import OperationServer
+from medicell_record.journal import Journal, JournalState
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    made = Bench()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def served(bench: Bench) -> Iterator[Served]:
+    made = Served(bench, Role.FLUID_HANDLER)
+    made.server.start()
+    yield made
+    assert made.server.close()
+
+
+def goal(bench: Bench, cls: type[Operation], **changes: object) -> Operation:
+    return bench.goal(cls, **{**VALID[cls], **changes})
+
+
+def states(served: Served) -> list[PackMLState]:
+    seen: list[PackMLState] = []
+    for status in served.statuses:
+        if not seen or status.state is not seen[-1]:
+            seen.append(status.state)
+    return seen
+
+
+def test_operation_runs_and_its_outcome_is_journalled(bench: Bench, served: Served) -> None:
+    wanted = goal(bench, Transfer)
+    outcome = served.run(wanted)
+    assert outcome.ok
+    assert isinstance(outcome.result, TransferResult)
+    assert outcome.at_s == bench.world.now_s()
+    entry = served.journal.find(wanted.operation_id)
+    assert entry is not None
+    assert entry.state is JournalState.FINISHED
+    assert entry.outcome == to_json(outcome)
+    assert states(served) == [PackMLState.IDLE, PackMLState.EXECUTE, PackMLState.IDLE]
+    assert served.progress[-1].fraction_done == pytest.approx(1.0, abs=0.02)
+
+
+def test_status_names_the_running_operation(bench: Bench, served: Served) -> None:
+    wanted = goal(bench, Transfer)
+    served.run(wanted)
+    running = next(item for item in served.statuses if item.state is PackMLState.EXECUTE)
+    assert (running.operation_id, running.operation) == (wanted.operation_id, 'Transfer')
+
+
+def test_finished_id_returns_the_recorded_outcome_and_moves_nothing(
+    bench: Bench, served: Served
+) -> None:
+    wanted = goal(bench, Transfer)
+    first = served.run(wanted)
+    before = bench.volumes()
+    second = served.run(wanted)
+    assert second == first
+    assert bench.volumes() == before
+
+
+def test_failed_id_returns_the_recorded_failure(bench: Bench, served: Served) -> None:
+    bench.world.inject('leak', 'p')
+    wanted = goal(bench, Transfer)
+    first = served.run(wanted)
+    assert first.error_code is ErrorCode.LEAK
+    assert isinstance(first.result, TransferResult)
+    before = bench.volumes()
+    assert served.run(wanted) == first
+    assert bench.volumes() == before
+    assert served.server.status().state is PackMLState.IDLE
+    assert served.server.status().fault_code is ErrorCode.LEAK
+
+
+def test_finished_id_is_answered_after_a_restart_from_disk(bench: Bench, tmp_path: Path) -> None:
+    wanted = goal(bench, Transfer)
+    with Journal(tmp_path / 'journal') as journal:
+        first = Served(bench, Role.FLUID_HANDLER, journal=journal)  # type: ignore[arg-type]
+        first.server.start()
+        outcome = first.run(wanted)
+        first.server.close()
+    before = bench.volumes()
+    with Journal(tmp_path / 'journal') as journal:
+        again = Served(bench, Role.FLUID_HANDLER, journal=journal)  # type: ignore[arg-type]
+        again.server.start()
+        assert again.run(wanted) == outcome
+        again.server.close()
+    assert bench.volumes() == before
+
+
+def test_started_and_not_finished_is_unknown_and_the_device_is_held(
+    bench: Bench, served: Served
+) -> None:
+    wanted = goal(bench, Transfer)
+    served.journal.started(wanted.operation_id, 'Transfer', to_json(wanted))
+    before = bench.volumes()
+    assert served.run(wanted).error_code is ErrorCode.OUTCOME_UNKNOWN
+    assert bench.volumes() == before
+    assert served.server.status().state is PackMLState.HELD
+    assert served.run(goal(bench, Mix)).error_code is ErrorCode.NOT_ACTIVE
+    served.server.clear()
+    assert served.run(goal(bench, Mix)).ok
+
+
+def test_id_used_for_another_goal_is_refused(bench: Bench, served: Served) -> None:
+    wanted = goal(bench, Mix)
+    served.run(wanted)
+    other = Mix(
+        operation_id=wanted.operation_id,
+        batch_id=wanted.batch_id,
+        container=cid('product'),
+        duration_s=30.0,
+    )
+    assert served.run(other).error_code is ErrorCode.INVALID_GOAL
+
+
+def test_journal_is_written_before_the_first_stroke_and_the_clock_ends_after_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+    journal = MemoryJournal()
+    spied = (
+        (journal, 'started'),
+        (journal, 'finished'),
+        (bench.world, 'begin'),
+        (bench.world, 'pump'),
+        (bench.world, 'end'),
+    )
+    for owner, name in spied:
+        real = getattr(owner, name)
+
+        def spy(*args: object, _real: object = real, _name: str = name, **rest: object) -> object:
+            order.append(_name)
+            return _real(*args, **rest)  # type: ignore[operator]
+
+        monkeypatch.setattr(owner, name, spy)
+    served = Served(bench, Role.FLUID_HANDLER, journal=journal)
+    served.server.start()
+    wanted = goal(bench, Transfer)
+    bench.await_only(wanted.operation_id)
+    done = threading.Event()
+
+    def on_done(_: Outcome) -> None:
+        order.append('done')
+        done.set()
+
+    served.server.submit(wanted, on_progress=lambda _: None, on_done=on_done)
+    assert done.wait(WAIT_S)
+    assert order == ['begin', 'started', *['pump'] * 8, 'finished', 'end', 'done']
+    assert served.server.close()
+
+
+def test_second_operation_of_one_lane_is_busy(bench: Bench, served: Served) -> None:
+    first, second = goal(bench, Transfer), goal(bench, Mix)
+    outcomes = served.run_all(first, second)
+    assert outcomes[first.operation_id].ok
+    assert outcomes[second.operation_id].error_code is ErrorCode.DEVICE_BUSY
+
+
+def test_same_id_twice_at_once_is_busy_and_done_once(bench: Bench, served: Served) -> None:
+    wanted = goal(bench, Transfer)
+    bench.await_only('nobody')
+    codes: list[ErrorCode] = []
+    came = threading.Semaphore(0)
+
+    def on_done(outcome: Outcome) -> None:
+        codes.append(outcome.error_code)
+        came.release()
+
+    for _ in range(2):
+        served.server.submit(wanted, on_progress=lambda _: None, on_done=on_done)
+    assert came.acquire(timeout=WAIT_S)
+    bench.await_only(wanted.operation_id)
+    assert came.acquire(timeout=WAIT_S)
+    assert codes == [ErrorCode.DEVICE_BUSY, ErrorCode.OK]
+    assert bench.world.truth(cid('spare_vessel')).volume_ml == pytest.approx(50.0, rel=0.02)
+
+
+def test_bays_work_side_by_side_and_one_bay_does_not(bench: Bench) -> None:
+    climate(bench)
+    served = Served(bench, Role.INCUBATOR)
+    served.server.start()
+    first = goal(bench, Incubate)
+    beside = goal(bench, SetClimate, bay='bay_2')
+    probes = goal(bench, MeasureProbes)
+    clash = goal(bench, MoveToBay, from_bay='bay_3', to_bay='bay_1')
+    outcomes = served.run_all(first, beside, probes, clash)
+    assert outcomes.pop(clash.operation_id).error_code is ErrorCode.DEVICE_BUSY
+    assert all(outcome.ok for outcome in outcomes.values())
+    assert served.server.close()
+
+
+def test_tests_of_the_laboratory_run_side_by_side(bench: Bench) -> None:
+    served = Served(bench, Role.LABORATORY)
+    served.server.start()
+    begun_s = bench.world.now_s()
+    goals = [goal(bench, AssaySample, test=test) for test in ('sterility', 'potency', 'endotoxin')]
+    assert all(outcome.ok for outcome in served.run_all(*goals).values())
+    assert bench.world.now_s() - begun_s <= 24.5 * 3600.0
+    assert served.server.close()
+
+
+def sleeping(served: Served, wanted: Operation) -> None:
+    """Submit a goal and wait until it sleeps in a world that stands still."""
+    steps = threading.Event()
+    served.bench.world.register('sampler/still')
+    served.submit(wanted, progress=lambda _: steps.set())
+    assert steps.wait(WAIT_S)
+
+
+def test_cancel_ends_a_sleeping_operation_though_time_stands_still(
+    bench: Bench, served: Served
+) -> None:
+    wanted = goal(bench, Mix, duration_s=86400.0)
+    sleeping(served, wanted)
+    assert served.server.cancel(wanted.operation_id)
+    assert served.outcome(wanted).error_code is ErrorCode.CANCELLED
+    assert not served.server.cancel(wanted.operation_id)
+    assert served.server.status().state is PackMLState.IDLE
+    bench.world.end('sampler/still')
+
+
+def test_stop_halts_and_nothing_runs_until_clear(bench: Bench, served: Served) -> None:
+    wanted = goal(bench, Mix, duration_s=86400.0)
+    sleeping(served, wanted)
+    served.server.stop('stop button')
+    served.server.stop('stop button again')
+    outcome = served.outcome(wanted)
+    assert outcome.error_code is ErrorCode.STOPPED
+    assert 'stop button' in outcome.error_msg
+    assert served.server.status().state is PackMLState.STOPPED
+    refused = served.run(goal(bench, Mix))
+    assert refused.error_code is ErrorCode.STOPPED
+    assert 'stop button' in refused.error_msg
+    served.server.clear()
+    served.server.clear()
+    bench.world.end('sampler/still')
+    assert served.run(goal(bench, Mix)).ok
+    assert PackMLState.STOPPING in states(served)
+    assert PackMLState.RESETTING in states(served)
+
+
+def test_refusal_is_not_started_in_the_journal(bench: Bench, served: Served) -> None:
+    served.server.stop('stop button')
+    wanted = goal(bench, Mix)
+    served.run(wanted)
+    assert served.journal.find(wanted.operation_id) is None
+    served.server.clear()
+    assert served.run(wanted).ok
+
+
+def test_server_that_was_not_started_is_not_active(bench: Bench) -> None:
+    served = Served(bench, Role.FLUID_HANDLER)
+    assert served.run(goal(bench, Mix)).error_code is ErrorCode.NOT_ACTIVE
+    with pytest.raises(OperationRefused) as caught:
+        served.server.clear()
+    assert caught.value.code is ErrorCode.NOT_ACTIVE
+    assert served.server.close()
+
+
+def test_closed_server_has_ended_its_threads(bench: Bench) -> None:
+    served = Served(bench, Role.FLUID_HANDLER)
+    served.server.start()
+    wanted = goal(bench, Mix, duration_s=86400.0)
+    sleeping(served, wanted)
+    assert served.server.close()
+    assert served.outcome(wanted).error_code is ErrorCode.STOPPED
+    assert not [item for item in threading.enumerate() if 'fluid_handler' in item.name]
+    assert served.run(goal(bench, Mix)).error_code is ErrorCode.NOT_ACTIVE
+
+
+def test_unexpected_error_becomes_a_hardware_fault_and_aborts(
+    bench: Bench, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: str) -> None:
+        raise ZeroDivisionError('the firmware divided by zero')
+
+    monkeypatch.setattr(bench.world, 'mix', broken)
+    wanted = goal(bench, Mix)
+    outcome = served.run(wanted)
+    assert outcome.error_code is ErrorCode.HARDWARE_FAULT
+    assert 'ZeroDivisionError: the firmware divided by zero' in outcome.error_msg
+    assert served.server.status().state is PackMLState.ABORTED
+    assert served.run(goal(bench, Mix)).error_code is ErrorCode.NOT_ACTIVE
+    monkeypatch.undo()
+    served.server.clear()
+    assert served.run(goal(bench, Mix)).ok
+    assert PackMLState.CLEARING in states(served)
+
+
+def test_safe_state_that_is_not_reached_aborts(
+    bench: Bench, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stuck() -> None:
+        raise MedicellError(ErrorCode.HARDWARE_FAULT, 'the valve is stuck')
+
+    driver = bench.driver(Role.FLUID_HANDLER)
+    monkeypatch.setattr(driver, 'stop', stuck)
+    served.server.stop('stop button')
+    status = served.server.status()
+    assert status.state is PackMLState.ABORTED
+    assert 'the valve is stuck' in status.fault_text
+    monkeypatch.setattr(driver, 'reset', stuck)
+    with pytest.raises(MedicellError) as caught:
+        served.server.clear()
+    assert caught.value.code is ErrorCode.HARDWARE_FAULT
+    monkeypatch.undo()
+
+
+def test_journal_that_cannot_be_written_lets_nothing_move(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = MemoryJournal()
+    served = Served(bench, Role.FLUID_HANDLER, journal=journal)
+    served.server.start()
+
+    def full(*_: object) -> None:
+        raise MedicellError(ErrorCode.HARDWARE_FAULT, 'no space left on device')
+
+    monkeypatch.setattr(journal, 'started', full)
+    before = bench.volumes()
+    outcome = served.run(goal(bench, Transfer))
+    assert outcome.error_code is ErrorCode.HARDWARE_FAULT
+    assert bench.volumes() == before
+    assert served.server.close()
+
+
+def test_callbacks_that_fail_do_no_harm(bench: Bench, served: Served) -> None:
+    came = threading.Event()
+
+    def broken(outcome: Outcome) -> None:
+        came.set()
+        raise ValueError(outcome)
+
+    wanted = goal(bench, Mix)
+    bench.await_only(wanted.operation_id)
+    served.server.submit(wanted, on_progress=lambda _: None, on_done=broken)
+    assert came.wait(WAIT_S)
+    assert served.run(goal(bench, Mix)).ok
+
+
+def test_driver_without_an_instrument_cannot_start(bench: Bench) -> None:
+    def away() -> float:
+        raise MedicellError(ErrorCode.COMMUNICATION_LOST, 'no answer')
+
+    driver = bench.driver(Role.FLUID_HANDLER)
+    real, bench.world.now_s = bench.world.now_s, away  # type: ignore[method-assign]
+    server = OperationServer(driver, bench.world, MemoryJournal(), on_status=lambda _: None)
+    with pytest.raises(MedicellError) as caught:
+        server.start()
+    assert caught.value.code is ErrorCode.HARDWARE_FAULT
+    assert server.status().state is PackMLState.STOPPED
+    bench.world.now_s = real  # type: ignore[method-assign]
+
+
+def test_goal_of_another_role_is_refused(bench: Bench, served: Served) -> None:
+    outcome = served.run(goal(bench, CountParticles))
+    assert outcome.error_code is ErrorCode.INVALID_GOAL
+
+
+def test_wall_clock_ends_an_operation_within_a_step(bench: Bench) -> None:
+    clock = WallClock()
+    done: list[Outcome] = []
+    came = threading.Event()
+    begun = threading.Event()
+    server = OperationServer(
+        bench.driver(Role.FLUID_HANDLER), clock, MemoryJournal(), on_status=lambda _: None
+    )
+    server.start()
+    wanted = goal(bench, Mix, duration_s=3600.0)
+    server.submit(
+        wanted,
+        on_progress=lambda _: begun.set(),
+        on_done=lambda outcome: (done.append(outcome), came.set()),
+    )
+    assert begun.wait(WAIT_S)
+    assert server.cancel(wanted.operation_id)
+    assert came.wait(2.0)
+    assert done[0].error_code is ErrorCode.CANCELLED
+    clock.close()
+    assert server.close()
