@@ -27,7 +27,8 @@ def check_goal(goal: Operation, role: Role) -> OperationType:
     row = operation_type(goal)
     if role not in row.roles:
         raise OperationRefused(ErrorCode.INVALID_GOAL, f'{row.name} is not done by the {role}')
-    hints = _hints(type(goal))
+    cls: type[Operation] = type(goal)
+    hints = _hints(cls)
     for item in fields(goal):
         _check_value(item.name, getattr(goal, item.name), hints[item.name])
     named = [getattr(goal, name) for name in row.containers]
@@ -87,5 +88,5 @@ def _check_value(name: str, value: object, hint: object) -> None:
 
 
 @cache
-def _hints(cls: type) -> dict[str, object]:
+def _hints(cls: type[Operation]) -> dict[str, object]:
     return dict(get_type_hints(cls))

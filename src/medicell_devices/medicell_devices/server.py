@@ -10,14 +10,15 @@ from typing import Protocol, runtime_checkable
 
 from medicell_core.clock import Clock, WallClock
 from medicell_core.errors import ErrorCode, MedicellError, OperationRefused
-from medicell_core.operations import Operation, OperationType, Outcome, Result
+from medicell_core.operations import Operation, OperationType, Outcome
 from medicell_core.serialise import outcome_from_json, to_json
 from medicell_core.states import PackMLState
 from medicell_devices.checks import check_goal
 from medicell_devices.contract import Driver
-from medicell_devices.failure import PartlyDone
 from medicell_devices.journal import OperationJournal
+from medicell_devices.performing import Performer
 from medicell_devices.running import OnDone, OnProgress, RunningOperation
+from medicell_devices.workers import Workers
 from medicell_record.journal import JournalState
 
 WALL_STEP_S = 0.1
@@ -84,7 +85,8 @@ class OperationServer:
         self._step_s = default_s if step_s is None else step_s
         self._lock = threading.RLock()
         self._telling = threading.RLock()
-        self._threads: set[threading.Thread] = set()
+        self._workers = Workers()
+        self._performer = Performer(driver, clock, journal, on_unexpected=self._abort)
         self._running: dict[str, RunningOperation] = {}
         self._started = False
         self._state = PackMLState.STOPPED
@@ -114,12 +116,7 @@ class OperationServer:
             was_started, self._started = self._started, False
         if was_started:
             self.stop('the device is being closed')
-        with self._lock:
-            threads = list(self._threads)
-        for thread in threads:
-            if thread is not threading.current_thread():
-                thread.join(timeout_s)
-        return not any(thread.is_alive() for thread in threads)
+        return self._workers.join(timeout_s)
 
     def status(self) -> DeviceStatus:
         """Return the state now."""
@@ -150,7 +147,7 @@ class OperationServer:
         with self._lock:
             answer = self._admit(running)
         self._notify()
-        self._spawn(
+        self._workers.spawn(
             lambda: self._work(running, answer), f'{self._driver.role}/{goal.operation_id}'
         )
 
@@ -271,7 +268,7 @@ class OperationServer:
         """Perform an operation, or only give its answer; the body of a worker thread."""
         outcome = answer
         if outcome is None:
-            outcome = self._perform(running)
+            outcome = self._performer.perform(running)
             with self._lock:
                 self._running.pop(running.owner, None)
                 self._take(outcome)
@@ -281,64 +278,6 @@ class OperationServer:
             running.on_done(outcome)
         except Exception:
             _LOG.exception('%s: on_done of %s failed', self._driver.role, running.owner)
-
-    def _perform(self, running: RunningOperation) -> Outcome:
-        """Take the operation from its journal's `started` to `finished`."""
-        row = check_goal(running.goal, self._driver.role)
-        try:
-            self._begin(running)
-            try:
-                running.check()
-                self._journal.started(running.owner, row.name, to_json(running.goal))
-                outcome = self._run_verb(running, row)
-                self._journal.finished(running.owner, to_json(outcome))
-                return outcome
-            finally:
-                self._clock.end(running.owner)
-        except MedicellError as error:
-            return Outcome.of_error(error, at_s=self._clock.now_s())
-        except Exception as error:
-            return self._unexpected(running, error)
-
-    def _begin(self, running: RunningOperation) -> None:
-        """Wait for the operation's turn; raises CANCELLED or STOPPED when it must end before."""
-        try:
-            self._clock.begin(running.owner)
-        except MedicellError:
-            running.check()
-            raise
-
-    def _run_verb(self, running: RunningOperation, row: OperationType) -> Outcome:
-        verb: Callable[[Operation, RunningOperation], Result]
-        try:
-            verb = getattr(self._driver, row.verb)
-            result: Result | None = verb(running.goal, running)
-        except PartlyDone as error:
-            return Outcome(
-                error_code=error.code,
-                error_msg=error.message,
-                result=error.result,
-                at_s=self._clock.now_s(),
-            )
-        except MedicellError as error:
-            return Outcome.of_error(error, at_s=self._clock.now_s())
-        except Exception as error:
-            return self._unexpected(running, error)
-        return Outcome(
-            error_code=ErrorCode.OK, error_msg='', result=result, at_s=self._clock.now_s()
-        )
-
-    def _unexpected(self, running: RunningOperation, error: Exception) -> Outcome:
-        """Bring the device to Aborted and return HARDWARE_FAULT with the cause."""
-        _LOG.error('%s: %s failed', self._driver.role, running.owner, exc_info=error)
-        text = f'{type(running.goal).__name__}: {type(error).__name__}: {error}'
-        self._abort(text, running)
-        return Outcome(
-            error_code=ErrorCode.HARDWARE_FAULT,
-            error_msg=text,
-            result=None,
-            at_s=self._clock.now_s(),
-        )
 
     def _abort(self, text: str, failed: RunningOperation | None = None) -> None:
         """Go to Aborted: the safe state now, and every other operation ends."""
@@ -358,7 +297,7 @@ class OperationServer:
         A clock may have to ask another process, so this does not happen in the caller's thread.
         """
         if owners:
-            self._spawn(lambda: self._end_sleeps(owners), f'{self._driver.role}/wake')
+            self._workers.spawn(lambda: self._end_sleeps(owners), f'{self._driver.role}/wake')
 
     def _end_sleeps(self, owners: list[str]) -> None:
         for owner in owners:
@@ -366,21 +305,6 @@ class OperationServer:
                 self._clock.end(owner)
             except MedicellError as error:
                 _LOG.warning('%s: %s sleeps on: %s', self._driver.role, owner, error.message)
-
-    def _spawn(self, work: Callable[[], None], name: str) -> None:
-        """Do a piece of work in a thread of its own, which `close` waits for."""
-
-        def run() -> None:
-            try:
-                work()
-            finally:
-                with self._lock:
-                    self._threads.discard(threading.current_thread())
-
-        thread = threading.Thread(target=run, name=name, daemon=True)
-        with self._lock:
-            self._threads.add(thread)
-        thread.start()
 
     def _make_safe(self) -> None:
         try:

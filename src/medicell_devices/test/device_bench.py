@@ -222,7 +222,8 @@ class Served:
         found: dict[str, Outcome] = {}
         while left:
             with self._done:
-                assert self._done.wait_for(lambda: left & self.outcomes.keys(), WAIT_S), left
+                came = self._done.wait_for(lambda: left & self.outcomes.keys(), WAIT_S)  # noqa: B023
+                assert came, f'no outcome of {left} within {WAIT_S} s'
                 found |= {key: self.outcomes.pop(key) for key in left & self.outcomes.keys()}
                 left -= found.keys()
             self.bench.await_only(*left)

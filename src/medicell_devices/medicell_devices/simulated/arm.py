@@ -37,7 +37,7 @@ class ArmState:
         with self._lock:
             plan = self._plan
             if plan is None:
-                return self._posture.copy()
+                return np.array(self._posture)
             at_s = now_s - self._started_s
             return np.array([np.interp(at_s, plan.times_s, axis) for axis in plan.positions_rad.T])
 
