@@ -1,0 +1,296 @@
+"""A scripted cell: does what it is told at once, with volumes and cells kept, and can fail."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+
+from medicell_core import operations as ops
+from medicell_core.containers import Patient
+from medicell_core.entries import Entry
+from medicell_core.errors import ErrorCode
+from medicell_core.operations import Operation, Outcome, Role
+from medicell_orchestrator.engine import BatchEngine
+from medicell_orchestrator.recipe import Recipe, load_recipe
+
+CONFIG = Path(__file__).resolve().parents[3] / 'config'
+NAN = math.nan
+PATIENT = Patient(
+    chain_of_identity='MC-1',
+    apheresis_label='MC-1',
+    product='cd19_car_t',
+    weight_kg=70.0,
+    target_dose_cells=1e8,
+    apheresis_volume_ml=120.0,
+)
+
+HEADER = """\
+recipe: sample
+version: 1.0.0
+product: cd19_car_t
+description: for tests
+materials:
+  apheresis: {kind: bag, content: leukapheresis, capacity: 300 mL, volume: patient, location: fluid_handler}
+  selected: {kind: bag, content: empty, capacity: 300 mL, location: fluid_handler}
+  culture: {kind: vessel, content: empty, capacity: 300 mL, location: fluid_handler}
+  medium: {kind: bag, content: medium, capacity: 1000 mL, volume: 500 mL, location: fluid_handler, count: 2}
+  buffer: {kind: bag, content: buffer, capacity: 1000 mL, volume: 900 mL, location: fluid_handler}
+  cryo: {kind: bag, content: cryo_medium, capacity: 500 mL, volume: 300 mL, location: fluid_handler}
+  vector: {kind: bag, content: vector, capacity: 30 mL, volume: 20 mL, location: fluid_handler}
+  beads: {kind: bag, content: selection_beads, capacity: 30 mL, volume: 20 mL, location: fluid_handler}
+  product: {kind: bag, content: empty, capacity: 300 mL, location: fluid_handler}
+  waste: {kind: waste, content: empty, capacity: 10 L, location: fluid_handler}
+  cartridge: {kind: cartridge, content: empty, capacity: 1 mL, location: imaging, count: 12}
+  tube: {kind: tube, content: empty, capacity: 5 mL, location: laboratory, count: 3}
+  vial: {kind: vial, content: empty, capacity: 10 mL, location: fill_robot/nest, count: 6}
+procedure:
+  - unit_procedure: unit
+    operations:
+      - operation: operation
+        phases:
+"""
+
+
+def recipe_text(phases: str) -> str:
+    """Return a recipe with these phases, given without indentation."""
+    body = '\n'.join(f'          {line}' for line in phases.strip('\n').splitlines())
+    return f'{HEADER}{body}\n'
+
+
+def make_recipe(folder: Path, phases: str) -> Recipe:
+    path = folder / 'sample.yaml'
+    path.write_text(recipe_text(phases), encoding='utf-8')
+    return load_recipe(path)
+
+
+@dataclass
+class Sink:
+    """A record in a list."""
+
+    entries: list[Entry] = field(default_factory=list)
+
+    def append(self, entry: Entry, *, at_s: float, actor: str) -> None:
+        assert actor == 'orchestrator'
+        assert math.isfinite(at_s)
+        self.entries.append(entry)
+
+    def of(self, kind: type) -> list:
+        return [entry for entry in self.entries if isinstance(entry, kind)]
+
+
+def failed(code: ErrorCode, message: str = 'scripted', result: object = None) -> Outcome:
+    return Outcome(error_code=code, error_msg=message, result=result)  # type: ignore[arg-type]
+
+
+@dataclass
+class Script:
+    """The next `times` operations of a type end so; `moved` of a transfer moves nevertheless."""
+
+    operation: type[Operation]
+    code: ErrorCode
+    times: int = 1
+    moved: float = 0.0
+    skip: int = 0
+
+
+class FakeCell:
+    """Every operation ends at once, unless its type is in `slow`."""
+
+    def __init__(self, recipe: Recipe, patient: Patient = PATIENT) -> None:
+        self.time_s = 1.7e9
+        self.volumes = {
+            f'{patient.chain_of_identity}.{item.name}': item.volume_ml
+            for item in recipe.kit(patient)
+        }
+        self.bays: dict[str, str] = {}
+        self.per_ml = 1.0e7
+        self.viability = 95.0
+        self.car_pct = 35.0
+        self.glucose_mm = 8.0
+        self.label: str | None = None
+        self.scripts: list[Script] = []
+        self.slow: set[type[Operation]] = set()
+        self.goals: list[Operation] = []
+        self.roles: dict[str, Role] = {}
+        self.outcomes: dict[str, Outcome] = {}
+        self.cancelled: list[str] = []
+        self.stopped: list[str] = []
+        self.cleared = 0
+        self.woken = 0
+        self.analysis: Callable[[ops.AcquireImages], Outcome] | None = None
+        self._images: dict[str, ops.AcquireImages] = {}
+
+    def now_s(self) -> float:
+        return self.time_s
+
+    def start(self, role: Role, goal: Operation) -> None:
+        assert goal.operation_id not in self.roles, f'{goal.operation_id} was sent twice'
+        self.goals.append(goal)
+        self.roles[goal.operation_id] = role
+        if type(goal) not in self.slow:
+            self.finish(goal)
+
+    def finish(self, goal: Operation) -> None:
+        self.outcomes[goal.operation_id] = self._perform(goal)
+
+    def end(self, operation_id: str, code: ErrorCode) -> None:
+        self.outcomes[operation_id] = failed(code)
+
+    def outcome(self, operation_id: str) -> Outcome | None:
+        return self.outcomes.get(operation_id)
+
+    def cancel(self, operation_id: str) -> None:
+        self.cancelled.append(operation_id)
+
+    def stop(self, reason: str) -> None:
+        self.stopped.append(reason)
+
+    def clear(self) -> None:
+        self.cleared += 1
+
+    def wait(self, timeout_s: float) -> None:
+        raise AssertionError('a test ticks; it never waits')
+
+    def wake(self) -> None:
+        self.woken += 1
+
+    def sent(self, kind: type) -> list:
+        return [goal for goal in self.goals if isinstance(goal, kind)]
+
+    def _perform(self, goal: Operation) -> Outcome:
+        for script in self.scripts:
+            if script.operation is type(goal) and script.times > 0:
+                if script.skip > 0:
+                    script.skip -= 1
+                    break
+                script.times -= 1
+                if script.moved and isinstance(goal, ops.Transfer):
+                    self._move(goal.source, goal.target, script.moved)
+                return failed(script.code)
+        return replace(
+            Outcome(error_code=ErrorCode.OK, error_msg='', result=None), **self._result(goal)
+        )
+
+    def _result(self, goal: Operation) -> dict:
+        made = getattr(self, f'_{type(goal).__name__.lower()}', None)
+        result = made(goal) if made else self._zeros(goal)
+        return {
+            'error_code': result.error_code, 'error_msg': result.error_msg,
+            'result': result.result,
+        } if isinstance(result, Outcome) else {'result': result}
+
+    def _zeros(self, goal: Operation) -> object:
+        kind = ops.OPERATIONS[type(goal).__name__].result
+        return kind(**{item.name: 0.0 for item in fields(kind)})
+
+    def _move(self, source: str, target: str, volume: float) -> None:
+        self.volumes[source] = self.volumes.get(source, 0.0) - volume
+        self.volumes[target] = self.volumes.get(target, 0.0) + volume
+
+    def _transfer(self, goal: ops.Transfer) -> object:
+        self._move(goal.source, goal.target, goal.volume_ml)
+        return ops.TransferResult(volume_ml=goal.volume_ml, peak_pressure_kpa=5.0)
+
+    def _sample(self, goal: ops.Sample) -> object:
+        self._move(goal.source, goal.target, goal.volume_ml)
+        return ops.SampleResult(volume_ml=goal.volume_ml)
+
+    def _weigh(self, goal: ops.Weigh) -> object:
+        volume = self.volumes[goal.container]
+        return ops.WeighResult(net_weight_g=volume, volume_ml=volume)
+
+    def _readlabel(self, goal: ops.ReadLabel) -> object:
+        text = self.label if self.label is not None else f'{goal.batch_id}|{goal.container}'
+        return ops.ReadLabelResult(label_text=text)
+
+    def _selectcells(self, goal: ops.SelectCells) -> object:
+        self.volumes[goal.source] = 0.0
+        self.volumes[goal.target] = 40.0
+        return ops.SelectCellsResult(volume_ml=40.0)
+
+    def _washandconcentrate(self, goal: ops.WashAndConcentrate) -> object:
+        self.volumes[goal.source] = 0.0
+        self.volumes[goal.target] = goal.final_volume_ml
+        return ops.WashAndConcentrateResult(volume_ml=goal.final_volume_ml)
+
+    def _exchangemedium(self, goal: ops.ExchangeMedium) -> object:
+        self.glucose_mm = min(11.0, self.glucose_mm + 3.0)
+        return ops.ExchangeMediumResult(withdrawn_ml=goal.volume_ml, added_ml=goal.volume_ml)
+
+    def _incubate(self, goal: ops.Incubate) -> object:
+        self.time_s += goal.duration_s
+        return self._zeros(goal)
+
+    def _measureprobes(self, goal: ops.MeasureProbes) -> object:
+        return ops.MeasureProbesResult(
+            glucose_mm=self.glucose_mm, lactate_mm=3.0, ph=7.2, dissolved_oxygen_pct=80.0,
+            temperature_c=37.0, co2_pct=5.0,
+        )
+
+    def _acquireimages(self, goal: ops.AcquireImages) -> object:
+        self._images[goal.operation_id] = goal
+        return ops.AcquireImagesResult(image_set=goal.operation_id, focus_score=0.9)
+
+    def _analyseimages(self, goal: ops.AnalyseImages) -> object:
+        taken = self._images[goal.image_set]
+        if self.analysis is not None:
+            return self.analysis(taken)
+        return self.counted(taken)
+
+    def counted(self, taken: ops.AcquireImages, error_pct: float = 5.0) -> object:
+        bright = taken.modality == 'bright_field'
+        return ops.AnalyseImagesResult(
+            cells_counted=400,
+            viable_per_ml=self.per_ml if bright else NAN,
+            viable_per_ml_se=self.per_ml * error_pct / 100.0 if bright else NAN,
+            viability_pct=self.viability if bright else NAN,
+            viability_pct_se=1.0,
+            diameter_um=9.0 if bright else NAN,
+            car_positive_pct=NAN if bright else self.car_pct,
+            car_positive_pct_se=2.0,
+        )
+
+    def _fillvial(self, goal: ops.FillVial) -> object:
+        self._move(goal.source, goal.vial, goal.volume_ml)
+        return ops.FillVialResult(net_weight_g=goal.volume_ml, volume_ml=goal.volume_ml)
+
+    def _labelvial(self, goal: ops.LabelVial) -> object:
+        return ops.LabelVialResult(label_text=goal.label_text)
+
+    def _assaysample(self, goal: ops.AssaySample) -> object:
+        value = {'cd3_positive_pct': 95.0, 'car_positive_pct': 35.0, 'potency': 80.0}
+        return ops.AssaySampleResult(value=value.get(goal.test, 0.0), unit=ops.ASSAYS[goal.test])
+
+
+@dataclass
+class Rig:
+    """A batch on a scripted cell."""
+
+    recipe: Recipe
+    cell: FakeCell
+    sink: Sink
+    engine: BatchEngine
+
+    def tick(self, most: int = 3000) -> Rig:
+        """Tick until the batch is over, asks, or nothing changes any more."""
+        for _ in range(most):
+            before = (len(self.cell.goals), len(self.sink.entries), self.engine.state)
+            self.engine.tick()
+            if self.engine.over or self.engine.question is not None:
+                break
+            if before == (len(self.cell.goals), len(self.sink.entries), self.engine.state):
+                break
+        return self
+
+
+def make_rig(folder: Path, phases: str, *, patient: Patient = PATIENT) -> Rig:
+    """Return a started batch of these phases."""
+    recipe = make_recipe(folder, phases)
+    cell, sink = FakeCell(recipe, patient), Sink()
+    engine = BatchEngine(
+        recipe=recipe, patient=patient, cell=cell, record=sink, products=CONFIG / 'products'
+    )
+    engine.start()
+    return Rig(recipe, cell, sink, engine)

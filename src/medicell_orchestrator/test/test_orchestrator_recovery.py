@@ -1,0 +1,217 @@
+"""What is tried before a person is asked, and that nothing is dosed twice."""
+
+from __future__ import annotations
+
+import pytest
+from medicell_core import operations as ops
+from medicell_core.entries import Deviation
+from medicell_core.errors import ErrorCode
+from orchestrator_fakes import Script, make_rig
+
+FEED = '- {phase: feed, type: transfer, source: medium, target: culture, volume: 70 mL}\n'
+CLIMATE = (
+    '- {phase: load, type: load_bay, bay: bay_1, container: culture}\n'
+    '- {phase: warm, type: set_climate, bay: bay_1, temperature: 37 degC, co2: 5 %}\n'
+)
+REST = '- {phase: rest, type: incubate, bay: bay_1, duration: 10 h}\n'
+
+
+def dosed(rig) -> float:
+    return rig.cell.volumes['MC-1.culture']
+
+
+@pytest.mark.parametrize('code', [ErrorCode.OCCLUSION, ErrorCode.BUBBLE])
+def test_blocked_line_is_flushed_and_only_the_rest_is_moved(tmp_path, code):
+    rig = make_rig(tmp_path, FEED)
+    rig.cell.scripts = [Script(ops.Transfer, code, moved=30.0)]
+    rig.tick()
+    assert rig.engine.outcome == 'ready_for_release'
+    first, flush, rest = rig.cell.sent(ops.Transfer)
+    assert (flush.source, flush.target) == (first.target, first.source)
+    assert flush.volume_ml == 1.0
+    assert rest.volume_ml == pytest.approx(41.0)
+    assert dosed(rig) == pytest.approx(70.0)
+    (deviation,) = rig.sink.of(Deviation)
+    assert deviation.recovered
+    assert deviation.error_code == int(code)
+    assert 'flush' in deviation.action
+
+
+def test_transfer_that_moved_all_before_it_failed_moves_nothing_more(tmp_path):
+    rig = make_rig(tmp_path, FEED)
+    rig.cell.volumes['MC-1.culture'] = 0.0
+    rig.cell.scripts = [Script(ops.Transfer, ErrorCode.EMPTY_SOURCE, moved=69.9)]
+    rig.tick()
+    assert len(rig.cell.sent(ops.Transfer)) == 1
+    assert dosed(rig) == pytest.approx(69.9)
+
+
+def test_line_that_stays_blocked_asks_and_retry_moves_only_the_rest(tmp_path):
+    rig = make_rig(tmp_path, FEED)
+    rig.cell.scripts = [Script(ops.Transfer, ErrorCode.OCCLUSION, times=1, moved=30.0)]
+    rig.cell.scripts.append(Script(ops.Transfer, ErrorCode.OCCLUSION, times=4))
+    rig.tick()
+    assert rig.engine.question is not None
+    assert rig.sink.of(Deviation)[-1].recovered is False
+    rig.cell.scripts.clear()
+    rig.engine.answer(rig.engine.question.question_id, 'retry', 'ada', 'line changed')
+    rig.tick()
+    assert rig.engine.outcome == 'ready_for_release'
+    assert dosed(rig) == pytest.approx(70.0)
+
+
+def test_empty_bag_is_replaced_by_the_spare_one(tmp_path):
+    rig = make_rig(tmp_path, FEED)
+    rig.cell.scripts = [Script(ops.Transfer, ErrorCode.EMPTY_SOURCE, moved=20.0)]
+    rig.tick()
+    first, second = rig.cell.sent(ops.Transfer)
+    assert (first.source, second.source) == ('MC-1.medium_1', 'MC-1.medium_2')
+    assert second.volume_ml == pytest.approx(50.0)
+    assert dosed(rig) == pytest.approx(70.0)
+
+
+def test_empty_bag_without_a_spare_asks(tmp_path):
+    rig = make_rig(tmp_path, FEED.replace('medium', 'vector').replace('70', '5'))
+    rig.cell.scripts = [Script(ops.Transfer, ErrorCode.EMPTY_SOURCE, times=9)]
+    rig.tick()
+    assert 'EMPTY_SOURCE' in rig.engine.question.text
+
+
+def test_leak_stops_the_cell_at_once_and_asks(tmp_path):
+    rig = make_rig(tmp_path, FEED)
+    rig.cell.scripts = [Script(ops.Transfer, ErrorCode.LEAK, moved=10.0)]
+    rig.tick()
+    assert rig.cell.stopped == ['leak: scripted']
+    assert len(rig.cell.sent(ops.Transfer)) == 1
+    assert 'LEAK' in rig.engine.question.text
+    rig.engine.answer(rig.engine.question.question_id, 'retry', 'ada', 'tightened')
+    rig.tick()
+    assert rig.cell.cleared == 1
+    assert dosed(rig) == pytest.approx(70.0)
+
+
+def test_lost_answer_of_a_transfer_is_never_repeated_blindly(tmp_path):
+    rig = make_rig(tmp_path, FEED)
+    rig.cell.scripts = [Script(ops.Transfer, ErrorCode.OUTCOME_UNKNOWN, moved=70.0)]
+    rig.tick()
+    assert len(rig.cell.sent(ops.Transfer)) == 1
+    assert rig.engine.question is not None
+    rig.engine.answer(rig.engine.question.question_id, 'retry', 'ada', '')
+    rig.tick()
+    assert dosed(rig) == pytest.approx(70.0)
+
+
+@pytest.mark.parametrize(
+    'code', [ErrorCode.DOOR_OPEN, ErrorCode.TEMPERATURE_OUT_OF_RANGE, ErrorCode.CO2_OUT_OF_RANGE]
+)
+def test_climate_is_set_anew_and_the_incubation_goes_on(tmp_path, code):
+    rig = make_rig(tmp_path, CLIMATE + REST)
+    rig.cell.scripts = [Script(ops.Incubate, code)]
+    rig.tick()
+    assert rig.engine.outcome == 'ready_for_release'
+    assert len(rig.cell.sent(ops.SetClimate)) == 2
+    assert rig.sink.of(Deviation)[0].recovered
+
+
+def test_bay_that_stays_bad_is_left_for_a_spare_one(tmp_path):
+    rig = make_rig(tmp_path, CLIMATE + REST + REST.replace('rest', 'more'))
+    rig.cell.scripts = [Script(ops.Incubate, ErrorCode.TEMPERATURE_OUT_OF_RANGE, times=2)]
+    rig.tick()
+    assert rig.engine.outcome == 'ready_for_release'
+    (move,) = rig.cell.sent(ops.MoveToBay)
+    assert (move.from_bay, move.to_bay) == ('bay_1', 'bay_4')
+    assert [goal.bay for goal in rig.cell.sent(ops.Incubate)][-2:] == ['bay_4', 'bay_4']
+    assert 'another bay' in rig.sink.of(Deviation)[0].action
+
+
+def test_probe_is_read_again_then_a_person_may_skip(tmp_path):
+    phase = '- {phase: p, type: measure_probes, bay: bay_1, container: culture}\n'
+    rig = make_rig(tmp_path, phase)
+    rig.cell.scripts = [Script(ops.MeasureProbes, ErrorCode.PROBE_FAILED, times=3)]
+    rig.tick()
+    assert len(rig.cell.sent(ops.MeasureProbes)) == 3
+    assert rig.engine.question.choices == ['retry', 'skip', 'abort']
+    rig.engine.answer(rig.engine.question.question_id, 'skip', 'ada', 'sampled by hand')
+    rig.tick()
+    assert rig.engine.outcome == 'ready_for_release'
+
+
+def test_probe_that_answers_at_the_second_time_is_no_question(tmp_path):
+    rig = make_rig(tmp_path, '- {phase: p, type: measure_probes, bay: bay_1, container: culture}')
+    rig.cell.scripts = [Script(ops.MeasureProbes, ErrorCode.PROBE_FAILED)]
+    rig.tick()
+    assert rig.engine.outcome == 'ready_for_release'
+    assert rig.sink.of(Deviation)[0].recovered
+
+
+def test_unreadable_label_is_read_again(tmp_path):
+    rig = make_rig(tmp_path, '- {phase: i, type: identify, container: apheresis}\n')
+    rig.cell.scripts = [Script(ops.ReadLabel, ErrorCode.LABEL_UNREADABLE, times=2)]
+    rig.tick()
+    assert rig.engine.outcome == 'ready_for_release'
+    assert len(rig.cell.sent(ops.ReadLabel)) == 3
+
+
+SELECT = (
+    '- {phase: s, type: select_cells, source: apheresis, target: selected, waste: waste,'
+    ' reagent: beads, reagent_volume: 3 mL, buffer: buffer, buffer_volume: 100 mL}\n'
+)
+
+
+def test_separation_that_moved_nothing_is_repeated(tmp_path):
+    rig = make_rig(tmp_path, SELECT)
+    rig.cell.scripts = [Script(ops.SelectCells, ErrorCode.OCCLUSION)]
+    rig.tick()
+    assert rig.engine.outcome == 'ready_for_release'
+    assert len(rig.cell.sent(ops.SelectCells)) == 2
+
+
+def test_separation_that_moved_something_asks(tmp_path):
+    rig = make_rig(tmp_path, SELECT)
+    rig.cell.scripts = [Script(ops.SelectCells, ErrorCode.OCCLUSION)]
+    perform = rig.cell._perform
+
+    def half(goal):
+        outcome = perform(goal)
+        if isinstance(goal, ops.SelectCells) and not outcome.ok:
+            rig.cell.volumes[goal.source] -= 60.0
+        return outcome
+
+    rig.cell._perform = half
+    rig.tick()
+    assert len(rig.cell.sent(ops.SelectCells)) == 1
+    assert rig.engine.question is not None
+
+
+EXCHANGE = (
+    '- {phase: x, type: exchange_medium, bay: bay_1, medium: medium, waste: waste,'
+    ' volume: 100 mL, mode: batch}\n'
+)
+
+
+def test_exchange_that_withdrew_and_did_not_add_is_filled_up(tmp_path):
+    rig = make_rig(tmp_path, CLIMATE + EXCHANGE)
+    rig.cell.volumes['MC-1.culture'] = 250.0
+    rig.cell.scripts = [Script(ops.ExchangeMedium, ErrorCode.OCCLUSION)]
+    perform = rig.cell._perform
+
+    def half(goal):
+        outcome = perform(goal)
+        if isinstance(goal, ops.ExchangeMedium) and not outcome.ok:
+            rig.cell.volumes['MC-1.culture'] -= 100.0
+        return outcome
+
+    rig.cell._perform = half
+    rig.tick()
+    assert rig.engine.outcome == 'ready_for_release'
+    assert len(rig.cell.sent(ops.ExchangeMedium)) == 1
+    assert dosed(rig) == pytest.approx(250.0)
+
+
+def test_exchange_that_moved_nothing_is_repeated(tmp_path):
+    rig = make_rig(tmp_path, CLIMATE + EXCHANGE)
+    rig.cell.volumes['MC-1.culture'] = 250.0
+    rig.cell.scripts = [Script(ops.ExchangeMedium, ErrorCode.BUBBLE)]
+    rig.tick()
+    assert len(rig.cell.sent(ops.ExchangeMedium)) == 2
+    assert rig.engine.outcome == 'ready_for_release'
