@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.engine import make_url
 from sqlalchemy.pool import StaticPool
 
 from medicell_core.errors import ErrorCode, InputError, MedicellError
@@ -131,7 +132,7 @@ def _sqlite_path(path_or_url: Path | str) -> Path:
     text = str(path_or_url)
     if '://' not in text:
         return Path(text)
-    url = sa.make_url(text)
+    url = make_url(text)
     if url.get_backend_name() != 'sqlite' or not url.database:
         raise InputError(
             ErrorCode.RECORD_UNREADABLE,
@@ -150,7 +151,7 @@ def _sqlite_engine(path: Path, *, read_only: bool) -> sa.Engine:
             connection.execute('PRAGMA synchronous=NORMAL')
         return connection
 
-    return sa.create_engine('sqlite://', creator=connect, poolclass=StaticPool)
+    return sa.create_engine('sqlite://', creator=connect, poolclass=StaticPool, future=True)
 
 
 def _text_or_bytes(data: bytes) -> str | bytes:

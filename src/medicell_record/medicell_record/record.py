@@ -28,7 +28,7 @@ ENTRY_TABLE = sa.Table(
     'entry',
     METADATA,
     sa.Column('sequence', sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column('at_s', sa.Double, nullable=False),
+    sa.Column('at_s', sa.Float(53), nullable=False),
     sa.Column('actor', sa.Text, nullable=False),
     sa.Column('kind', sa.Text, nullable=False),
     sa.Column('payload', sa.Text, nullable=False),
