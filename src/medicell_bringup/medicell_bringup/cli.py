@@ -121,6 +121,60 @@ def verify_command(
     return verify_file(file, head=head)
 
 
+@app.command('tree', help='Draw a recipe as its behaviour tree.')
+def tree_command(
+    recipe: Annotated[str, typer.Argument(help='A shipped recipe by name, or a recipe file.')],
+    out: Annotated[
+        Path | None, typer.Option(help='Write to this .svg, .png, .dot or .txt file instead.')
+    ] = None,
+    config: ConfigOption = None,
+) -> int:
+    """Hand the options of a drawing over to its command."""
+    from medicell_bringup.commands.tree import draw_recipe
+
+    return draw_recipe(recipe, out=out, config=config or shipped_config())
+
+
+@app.command('study', help='Compare the model with published tables, or run many seeds.')
+def study_command(
+    *,
+    calibration: Annotated[
+        bool, typer.Option('--calibration', help='Model against each published row.')
+    ] = False,
+    seeds: Annotated[
+        int | None, typer.Option(help='Make this many whole batches, without ROS.')
+    ] = None,
+    first_seed: Annotated[int, typer.Option(help='Seed of the first batch.')] = 1,
+    recipe: Annotated[
+        str, typer.Option(help='A shipped recipe by name, or a recipe file.')
+    ] = 'car_t_12_day',
+    patient: Annotated[
+        Path | None, typer.Option(help='Patient file; the shipped example by default.')
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help='Folder for the pictures and the figures as JSON.')
+    ] = None,
+    config: ConfigOption = None,
+) -> int:
+    """Hand the options of a study over to its command."""
+    from medicell_bringup.commands.study import StudyOptions, run_study, show_calibration
+
+    if calibration == (seeds is not None):
+        return _fail('study: give either --seeds N or --calibration', EXIT_USAGE)
+    if seeds is None:
+        return show_calibration(out=out)
+    return run_study(
+        StudyOptions(
+            seeds=seeds,
+            first_seed=first_seed,
+            recipe=recipe,
+            patient=patient,
+            out=out,
+            config=config or shipped_config(),
+        )
+    )
+
+
 def _fail(message: str, code: int) -> int:
     sys.stderr.write(f'medicell: {message}\n')
     return code

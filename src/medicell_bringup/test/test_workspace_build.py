@@ -163,9 +163,9 @@ def run_fake_colcon(
 ) -> None:
     class FakeProgress:
         def run(self, name: str, command: list[str], *, env: dict[str, str], cwd: Path) -> None:
-            for name, code in codes.items():
-                write(layout.build / name / 'colcon_build.rc', code)
-                (layout.install / name).mkdir(exist_ok=True)
+            for package, code in codes.items():
+                write(layout.build / package / 'colcon_build.rc', code)
+                (layout.install / package).mkdir(exist_ok=True)
             if fails:
                 raise SetupError('colcon ended with 1')
 
