@@ -67,10 +67,9 @@ def show_calibration(*, out: Path | None) -> int:
     """Print model against each published row with its error; draws it when `out` is given."""
     rows = calibration()
     table = Table(title='Model against published cultures', box=SIMPLE)
-    for name in ('condition', 'quantity'):
-        table.add_column(name, no_wrap=True)
-    for name in ('published', 'SD', 'model', 'error %'):
-        table.add_column(name, justify='right')
+    table.add_column('condition', overflow='fold')
+    for name in ('quantity', 'published', 'SD', 'model', 'error %'):
+        table.add_column(name, justify='left' if name == 'quantity' else 'right', no_wrap=True)
     for row in rows:
         table.add_row(
             row.condition,

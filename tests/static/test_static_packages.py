@@ -1,0 +1,156 @@
+"""Manifests, builds and pins say what is there."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+MANIFESTS = sorted((REPOSITORY / 'src').glob('*/package.xml'))
+PACKAGES = {path.parent.name for path in MANIFESTS}
+ROSDEP_KEYS = {
+    'action_msgs',
+    'ament_cmake',
+    'ament_cmake_python',
+    'ament_index_python',
+    'builtin_interfaces',
+    'diagnostic_msgs',
+    'geometry_msgs',
+    'lifecycle_msgs',
+    'py_trees',
+    'python3-matplotlib',
+    'python3-numpy',
+    'python3-opencv',
+    'python3-pydantic',
+    'python3-pytest',
+    'python3-rich',
+    'python3-ruamel.yaml',
+    'python3-scipy',
+    'python3-sqlalchemy',
+    'python3-transforms3d',
+    'python3-typer',
+    'python3-yaml',
+    'rclpy',
+    'rosgraph_msgs',
+    'rosidl_default_generators',
+    'rosidl_default_runtime',
+    'rosidl_interface_packages',
+    'sensor_msgs',
+    'std_msgs',
+    'std_srvs',
+    'trajectory_msgs',
+    'unique_identifier_msgs',
+    'visualization_msgs',
+}
+"""Keys of the rosdep data base (index of Jazzy, and python.yaml) that Medicell uses."""
+LAYERS_BELOW = {
+    'medicell_core': set(),
+    'medicell_sim': {'medicell_core'},
+    'medicell_motion': {'medicell_core'},
+    'medicell_vision': {'medicell_core'},
+    'medicell_record': {'medicell_core'},
+}
+"""Packages whose manifest may name no other package of the workspace than these."""
+IMPORT = re.compile(r'^\s*(?:from|import) (medicell_\w+)', re.MULTILINE)
+
+
+def by_folder(path: Path) -> str:
+    return path.parent.name
+
+
+def dependencies(manifest: Path) -> set[str]:
+    root = ET.parse(manifest).getroot()
+    return {str(item.text).strip() for item in root if item.tag.endswith('depend')}
+
+
+@pytest.mark.parametrize('manifest', MANIFESTS, ids=by_folder)
+def test_every_dependency_is_a_package_here_or_a_known_key(manifest: Path) -> None:
+    assert dependencies(manifest) - PACKAGES - ROSDEP_KEYS == set()
+
+
+@pytest.mark.parametrize('manifest', MANIFESTS, ids=by_folder)
+def test_imported_packages_of_the_workspace_are_named(manifest: Path) -> None:
+    package = manifest.parent.name
+    imported: set[str] = set()
+    for path in (manifest.parent / package).rglob('*.py'):
+        imported |= set(IMPORT.findall(path.read_text(encoding='utf-8')))
+    assert imported - dependencies(manifest) - {package} == set()
+
+
+@pytest.mark.parametrize('package', sorted(LAYERS_BELOW))
+def test_lower_packages_name_no_package_above_them(package: str) -> None:
+    named = dependencies(REPOSITORY / 'src' / package / 'package.xml') & PACKAGES
+    assert named - LAYERS_BELOW[package] == set()
+
+
+@pytest.mark.parametrize('manifest', MANIFESTS, ids=by_folder)
+def test_manifest_names_its_folder_and_the_licence(manifest: Path) -> None:
+    root = ET.parse(manifest).getroot()
+    assert root.findtext('name') == manifest.parent.name
+    assert root.findtext('license') == 'Apache-2.0'
+    assert root.findtext('version') == '0.1.0'
+
+
+def test_colcon_takes_every_package_for_an_ament_package() -> None:
+    starter = 'import sys; from colcon_core.command import main; sys.exit(main())'
+    result = subprocess.run(
+        [sys.executable, '-c', starter, '--log-base', os.devnull, 'list', '--base-paths', 'src'],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    found = {line.split('\t')[0]: line.split('\t')[2] for line in result.stdout.splitlines()}
+    expected = {
+        path.parent.name: f'(ros.{ET.parse(path).getroot().findtext("export/build_type")})'
+        for path in MANIFESTS
+    }
+    assert found == expected
+    assert set(expected.values()) == {'(ros.ament_python)', '(ros.ament_cmake)'}
+
+
+@pytest.mark.parametrize('manifest', MANIFESTS, ids=by_folder)
+def test_entry_points_name_functions_that_exist(manifest: Path) -> None:
+    setup = manifest.parent / 'setup.py'
+    text = setup.read_text(encoding='utf-8') if setup.is_file() else ''
+    for module, function in re.findall(r"'\w+ ?= ?([\w.]+):(\w+)'", text):
+        source = manifest.parent.joinpath(*module.split('.')).with_suffix('.py')
+        assert source.is_file(), f'{setup} names {module}, which is not there'
+        assert re.search(rf'^def {function}\(', source.read_text(encoding='utf-8'), re.MULTILINE)
+
+
+def pins(name: str) -> list[tuple[str, str, str]]:
+    """Return (name, version, comment) of every line of a requirements file."""
+    rows = []
+    for line in (REPOSITORY / name).read_text(encoding='utf-8').splitlines():
+        pin, _, comment = line.partition('#')
+        if pin.strip():
+            package, _, version = pin.partition(';')[0].strip().partition('==')
+            rows.append((re.sub(r'[-_.]+', '-', package.lower()), version, comment.strip()))
+    return rows
+
+
+def test_every_requirement_is_pinned_and_justified() -> None:
+    justified: set[str] = set()
+    for name, version, comment in pins('requirements.txt'):
+        assert re.fullmatch(r'[\d.]+', version), f'{name} is not pinned'
+        assert comment or name in justified, f'{name} has no comment that says why'
+        justified.add(name)
+
+
+def test_constraints_hold_every_pin_of_the_requirements() -> None:
+    locked = {(name, version) for name, version, _ in pins('constraints.txt')}
+    assert {(name, version) for name, version, _ in pins('requirements.txt')} <= locked
+
+
+def test_modules_and_tests_have_names_of_their_own() -> None:
+    tests = [path.name for path in REPOSITORY.glob('src/*/test/test_*.py')]
+    tests += [path.name for path in REPOSITORY.glob('tests/**/test_*.py')]
+    assert len(tests) == len(set(tests))
