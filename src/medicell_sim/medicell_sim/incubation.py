@@ -69,7 +69,7 @@ class Incubation:
         """Return what a container's contents are now, changing nothing."""
         if not self._on_way(container, now_s):
             return container.amounts.copy()
-        return self._grown(container, now_s)[: contents.SIZE]
+        return np.asarray(self._grown(container, now_s)[: contents.SIZE])
 
     def _on_way(self, container: SimContainer, now_s: float) -> bool:
         """Follow a vessel's bay along the grid; return whether a rest of the way is left."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 import time
@@ -14,6 +15,7 @@ Callback = Callable[[MedicellError | None], None]
 """Told once that it is the owner's turn (None), or why it never will be."""
 
 _WALL_STEP_S = 0.1
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -187,12 +189,22 @@ class Timeline:
             if stepped and self._on_time is not None:
                 self._on_time(now_s)
             if callback is not None:
-                callback(None)
+                self._call(callback, None)
         with self._changed:
             left = [item.callback for item in self._sleepers.values() if item.callback]
             self._sleepers.clear()
+        closed = OperationRefused(ErrorCode.WORLD_CLOSED, 'the world was closed')
         for waiting in left:
-            waiting(OperationRefused(ErrorCode.WORLD_CLOSED, 'the world was closed'))
+            self._call(waiting, closed)
+
+    def _call(self, callback: Callback, error: MedicellError | None) -> None:
+        """Call back; time must go on for all others when one callback is broken."""
+        owner = self.running
+        try:
+            callback(error)
+        except Exception:
+            _LOG.exception('the callback of "%s" failed; its turn is over', owner)
+            self.end(owner)
 
     def _advance(self) -> tuple[Callback | None, bool]:
         """Wait, holding the lock, until a turn is due or time has taken a step."""
