@@ -1,0 +1,284 @@
+"""Count the cells of counting-chamber pictures, and say how sure the figures are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from medicell_core.errors import ErrorCode, OperationFailed
+
+Picture = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
+
+BRIGHT_FIELD = 'bright_field'
+FLUORESCENCE = 'fluorescence'
+
+CUBIC_UM_PER_ML = 1e12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Limits and thresholds of the analysis; lengths in micrometres.
+
+    `contrast` is the share of the background by which a pixel of a cell differs from it.
+    `least_diameter_um` parts cells from debris. `dead_below` is the brightness of a cell's
+    centre over the background under which trypan blue has stained it. `car_gate` is the
+    brightness of the label over that of the nucleus from which a cell counts as CAR+.
+    `chamber_cv` is the relative standard error of depth and dilution together.
+    """
+
+    contrast: float = 0.10
+    least_diameter_um: float = 4.6
+    largest_diameter_um: float = 24.0
+    dead_below: float = 0.85
+    car_gate: float = 0.24
+    least_cells: int = 10
+    most_covered: float = 0.30
+    dark_level: float = 50.0
+    saturated_share: float = 0.02
+    chamber_cv: float = 0.02
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CytometryResult:
+    """What a set of pictures says of the undiluted sample; NaN where the modality cannot.
+
+    Standard errors (`_se`) come from counting statistics and the chamber's own error.
+    """
+
+    cells_counted: int
+    viable_per_ml: float
+    viable_per_ml_se: float
+    viability_pct: float
+    viability_pct_se: float
+    diameter_um: float
+    car_positive_pct: float
+    car_positive_pct_se: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cells:
+    """The cells of one picture: centres and radii in pixels, one flag (dead, or CAR+)."""
+
+    x_px: Floats
+    y_px: Floats
+    radius_px: Floats
+    flag: npt.NDArray[np.bool_]
+    area_px: float
+    """Area in which centres were counted."""
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self.x_px)
+
+
+def analyse(
+    images: Sequence[Picture],
+    *,
+    modality: str,
+    um_per_px: float,
+    depth_um: float,
+    dilution: float,
+    settings: Settings | None = None,
+) -> CytometryResult:
+    """Count the cells of all fields together.
+
+    Bright field gives concentration, viability and diameter; fluorescence gives CAR+. Raises
+    TOO_FEW_CELLS, TOO_DENSE, ILLUMINATION_FAILED, or INVALID_GOAL for what cannot be meant.
+    """
+    use = settings or Settings()
+    if not images or modality not in (BRIGHT_FIELD, FLUORESCENCE):
+        raise OperationFailed(
+            ErrorCode.INVALID_GOAL,
+            f'{len(images)} pictures of modality {modality!r}: at least one of '
+            f'{BRIGHT_FIELD!r} or {FLUORESCENCE!r} is needed',
+        )
+    find = find_bright_field if modality == BRIGHT_FIELD else find_fluorescent
+    fields = [find(image, um_per_px, use) for image in images]
+    total = sum(cells.count for cells in fields)
+    if total < use.least_cells:
+        raise OperationFailed(
+            ErrorCode.TOO_FEW_CELLS,
+            f'{total} cells in {len(images)} fields; at least {use.least_cells} are needed',
+        )
+    if modality == FLUORESCENCE:
+        return _car_positive(fields, total)
+    return _concentration(fields, um_per_px, depth_um, dilution, use)
+
+
+def find_bright_field(image: Picture, um_per_px: float, settings: Settings) -> Cells:
+    """Return the cells of a bright-field picture; flagged are those that took the dye."""
+    background = estimate_background(image)
+    check_light(image, background, settings)
+    relative = image.astype(np.float32) / background
+    smooth = cv2.GaussianBlur(relative, (0, 0), 0.8)
+    mask = fill((np.abs(smooth - 1.0) > settings.contrast).astype(np.uint8))
+    cells = _discs(mask, um_per_px, settings)
+    centre = _mean_around(relative, cells)
+    return Cells(
+        x_px=cells.x_px,
+        y_px=cells.y_px,
+        radius_px=cells.radius_px,
+        flag=centre < settings.dead_below,
+        area_px=cells.area_px,
+    )
+
+
+def find_fluorescent(image: Picture, um_per_px: float, settings: Settings) -> Cells:
+    """Return the nuclei of a two-channel picture; flagged are those with the CAR label."""
+    nuclei = image[0].astype(np.float32)
+    floor = float(np.median(nuclei))
+    peak = float(np.quantile(nuclei, 0.9995))
+    threshold = floor + max(8.0, 0.35 * (peak - floor))
+    smooth = cv2.GaussianBlur(nuclei, (0, 0), 0.8)
+    mask = fill((smooth > threshold).astype(np.uint8))
+    # A nucleus is smaller than its cell.
+    cells = _discs(mask, um_per_px / 0.75, settings)
+    label = _mean_around(image[1].astype(np.float32) - float(np.median(image[1])), cells)
+    stain = _mean_around(nuclei - floor, cells)
+    return Cells(
+        x_px=cells.x_px,
+        y_px=cells.y_px,
+        radius_px=cells.radius_px,
+        flag=label > settings.car_gate * np.maximum(stain, 1.0),
+        area_px=cells.area_px,
+    )
+
+
+def estimate_background(image: Picture) -> Floats:
+    """Return what the picture would be without cells: a wide median, smoothed."""
+    height, width = image.shape
+    small = cv2.resize(image, (width // 8, height // 8), interpolation=cv2.INTER_AREA)
+    level = cv2.GaussianBlur(cv2.medianBlur(small, 31).astype(np.float32), (0, 0), 4.0)
+    wide = cv2.resize(level, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(np.maximum(wide, 1.0), dtype=np.float32)
+
+
+def check_light(image: Picture, background: Floats, settings: Settings) -> None:
+    """Raise ILLUMINATION_FAILED for a picture too dark or too bright to judge."""
+    level = float(np.median(background))
+    saturated = float(np.mean(image >= 255))
+    if level < settings.dark_level or saturated > settings.saturated_share:
+        raise OperationFailed(
+            ErrorCode.ILLUMINATION_FAILED,
+            f'background is {level:.0f} of 255 (at least {settings.dark_level:.0f}), saturated '
+            f'are {100 * saturated:.1f} % (at most {100 * settings.saturated_share:.1f} %)',
+        )
+
+
+def fill(mask: Picture) -> Picture:
+    """Close the gap between a cell's bright centre and its dark rim, and fill it."""
+    closed = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
+    outlines, _ = cv2.findContours(closed, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    filled = np.zeros_like(closed)
+    cv2.drawContours(filled, outlines, -1, 1, thickness=cv2.FILLED)
+    return np.asarray(filled, dtype=np.uint8)
+
+
+def _discs(mask: Picture, um_per_px: float, settings: Settings) -> Cells:
+    """Return the discs that make up a mask: the maxima of the distance to its edge.
+
+    Only centres inside a frame are counted, so that a cell on the border counts in one of two
+    neighbouring fields. Raises TOO_DENSE when the mask covers too much.
+    """
+    covered = float(mask.mean())
+    if covered > settings.most_covered:
+        raise OperationFailed(
+            ErrorCode.TOO_DENSE,
+            f'cells cover {100 * covered:.0f} % of a field; at most '
+            f'{100 * settings.most_covered:.0f} % can be told apart',
+        )
+    depth = cv2.GaussianBlur(cv2.distanceTransform(mask, cv2.DIST_L2, 5), (0, 0), 1.0)
+    least_px = 0.5 * settings.least_diameter_um / um_per_px
+    reach = max(3, 2 * int(1.3 * least_px) + 1)
+    around = cv2.dilate(depth, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
+    # The smoothing takes about a third of a pixel off a disc's height.
+    peaks = ((depth >= around) & (depth > least_px - 0.6)).astype(np.uint8)
+    _, labels, stats, centres = cv2.connectedComponentsWithStats(peaks, connectivity=8)
+    x, y = centres[1:, 0].astype(np.float32), centres[1:, 1].astype(np.float32)
+    radius = depth[np.rint(y).astype(int), np.rint(x).astype(int)] + np.float32(0.4)
+    frame = 0.5 * settings.largest_diameter_um / um_per_px
+    height, width = mask.shape
+    inside = (
+        (x >= frame)
+        & (x < width - frame)
+        & (y >= frame)
+        & (y < height - frame)
+        & (2.0 * radius * um_per_px <= settings.largest_diameter_um)
+    )
+    return Cells(
+        x_px=x[inside],
+        y_px=y[inside],
+        radius_px=radius[inside],
+        flag=np.zeros(int(inside.sum()), dtype=np.bool_),
+        area_px=(width - 2.0 * frame) * (height - 2.0 * frame),
+    )
+
+
+def _mean_around(plane: Floats, cells: Cells) -> Floats:
+    """Return the mean of a plane over the middle of each cell."""
+    smooth = cv2.boxFilter(plane, -1, (5, 5))
+    rows, columns = np.rint(cells.y_px).astype(int), np.rint(cells.x_px).astype(int)
+    return np.asarray(smooth[rows, columns], dtype=np.float32)
+
+
+def _concentration(
+    fields: Sequence[Cells], um_per_px: float, depth_um: float, dilution: float, use: Settings
+) -> CytometryResult:
+    live = sum(int(np.sum(~cells.flag)) for cells in fields)
+    total = sum(cells.count for cells in fields)
+    radius = np.concatenate([cells.radius_px for cells in fields])
+    alive = ~np.concatenate([cells.flag for cells in fields])
+    diameter_px = 2.0 * float(np.mean(radius[alive])) if live else math.nan
+    area_px = sum(cells.area_px for cells in fields)
+    hidden = _hidden_share(total, area_px, 2.0 * float(np.mean(radius)))
+    volume_ml = area_px * um_per_px**2 * depth_um / CUBIC_UM_PER_ML
+    viable = live * (1.0 + hidden) * dilution / volume_ml
+    relative = math.sqrt(1.0 / max(live, 1) + use.chamber_cv**2)
+    share = live / total
+    return CytometryResult(
+        cells_counted=total,
+        viable_per_ml=viable,
+        viable_per_ml_se=viable * relative,
+        viability_pct=100.0 * share,
+        viability_pct_se=100.0 * _binomial_se(live, total),
+        diameter_um=diameter_px * um_per_px,
+        car_positive_pct=math.nan,
+        car_positive_pct_se=math.nan,
+    )
+
+
+def _hidden_share(total: int, area_px: float, diameter_px: float) -> float:
+    """Return how many cells lie so close to another that both count as one, per cell seen.
+
+    Of cells scattered at random, each has density * pi * d^2 others within d; a pair nearer
+    than 0.62 diameters is seen as one (measured on rendered fields).
+    """
+    merged_px = 0.62 * diameter_px
+    return 0.5 * (total / area_px) * math.pi * merged_px**2
+
+
+def _car_positive(fields: Sequence[Cells], total: int) -> CytometryResult:
+    positive = sum(int(np.sum(cells.flag)) for cells in fields)
+    return CytometryResult(
+        cells_counted=total,
+        viable_per_ml=math.nan,
+        viable_per_ml_se=math.nan,
+        viability_pct=math.nan,
+        viability_pct_se=math.nan,
+        diameter_um=math.nan,
+        car_positive_pct=100.0 * positive / total,
+        car_positive_pct_se=100.0 * _binomial_se(positive, total),
+    )
+
+
+def _binomial_se(hits: int, total: int) -> float:
+    """Return the standard error of a share; Agresti and Coull's estimate, never zero."""
+    share = (hits + 2.0) / (total + 4.0)
+    return math.sqrt(share * (1.0 - share) / (total + 4.0))

@@ -1,0 +1,52 @@
+"""A printed label is read back as it was, or refused."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from medicell_core.errors import ErrorCode, MedicellError
+from medicell_vision.labels import LONGEST_TEXT, decode_label, render_label
+
+TEXT = 'MC-2026-0001|MC-2026-0001.vial_07'
+
+
+def turned(image: np.ndarray, degrees: float) -> np.ndarray:
+    height, width = image.shape
+    side = int(1.5 * max(height, width))
+    frame = np.full((side, side), 255, np.uint8)
+    top, left = (side - height) // 2, (side - width) // 2
+    frame[top : top + height, left : left + width] = image
+    matrix = cv2.getRotationMatrix2D((side / 2, side / 2), degrees, 1.0)
+    return cv2.warpAffine(frame, matrix, (side, side), borderValue=255)
+
+
+@pytest.mark.parametrize('degrees', [0.0, 17.0, 90.0, 200.0])
+def test_a_turned_label_reads_as_printed(degrees: float) -> None:
+    assert decode_label(turned(render_label(TEXT), degrees)) == TEXT
+
+
+def test_a_noisy_label_reads_as_printed() -> None:
+    image = render_label(TEXT).astype(np.float64)
+    noisy = image + np.random.default_rng(1).normal(0.0, 25.0, image.shape)
+    assert decode_label(noisy.clip(0, 255).astype(np.uint8)) == TEXT
+
+
+def test_a_smeared_label_is_refused() -> None:
+    blurred = cv2.GaussianBlur(render_label(TEXT), (0, 0), 12.0)
+    with pytest.raises(MedicellError, match='0 readable codes') as caught:
+        decode_label(blurred)
+    assert caught.value.code is ErrorCode.LABEL_UNREADABLE
+
+
+def test_two_labels_in_one_picture_are_refused() -> None:
+    one, other = render_label(TEXT), render_label(TEXT.replace('07', '08'))
+    with pytest.raises(MedicellError, match='2 readable codes'):
+        decode_label(np.hstack([one, other]))
+
+
+@pytest.mark.parametrize('text', ['', 'x' * (LONGEST_TEXT + 1)])
+def test_a_text_that_does_not_fit_is_refused(text: str) -> None:
+    with pytest.raises(MedicellError, match='characters'):
+        render_label(text)
