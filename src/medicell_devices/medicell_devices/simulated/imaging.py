@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-from medicell_vision.cytometry import analyse
-from medicell_vision.focus import focus_score
 
 from medicell_core.containers import ContainerKind
 from medicell_core.errors import ErrorCode, OperationFailed, OperationRefused
@@ -30,10 +29,20 @@ from medicell_devices.settings import ImagingSettings
 from medicell_devices.simulated.base import SimulatedDriver
 from medicell_sim.optics import render
 from medicell_sim.port import Scene, WorldPort
+from medicell_vision.cytometry import analyse
+from medicell_vision.focus import focus_score
 
 BRIGHT_FIELD = 'bright_field'
 FLUORESCENCE = 'fluorescence'
 MODALITIES = (BRIGHT_FIELD, FLUORESCENCE)
+
+FOCUS_WINDOW_PX = 512
+"""Side of the window in the middle of the field by which the focus sweep judges."""
+FOCUS_PASSES = 2
+PLATEAU = 0.98
+"""Places this close to the best score are as sharp: the middle of them is the focus."""
+FINER = 5.0
+"""How much finer each pass of the sweep is."""
 
 Picture = npt.NDArray[np.uint8]
 
@@ -106,7 +115,7 @@ class SimulatedImaging(SimulatedDriver):
             finally:
                 self._lamp = False
             self._check_light(scenes)
-            worst = min(self._score(image) for image in images)
+            worst = worst_score(images)
             self._focus_score = worst
             result = AcquireImagesResult(image_set=goal.operation_id, focus_score=worst)
             if worst < self._settings.min_focus_score:
@@ -184,49 +193,51 @@ class SimulatedImaging(SimulatedDriver):
         images: list[Picture] = []
         for index in range(goal.fields):
             context.sleep(self._settings.field_s, step='taking pictures')
-            scene, image = self._expose(goal, index, context)
-            scenes.append(scene)
-            images.append(image)
+            scenes.append(self._scene(goal, index, context))
+            images.append(render(scenes[-1], goal.modality))
+            self._latest = images[-1]
             context.report((index + 1) / goal.fields, 'taking pictures')
         return scenes, images
 
-    def _expose(
-        self, goal: AcquireImages, index: int, context: OperationContext
-    ) -> tuple[Scene, Picture]:
+    def _scene(self, goal: AcquireImages, index: int, context: OperationContext) -> Scene:
         with self._moving(context):
-            scene = self._port.scene(
+            return self._port.scene(
                 operation_id=goal.operation_id,
                 container=goal.container,
                 field_index=index,
                 modality=goal.modality,
                 dilution=goal.dilution,
             )
-        self._latest = render(scene, goal.modality)
-        return scene, self._latest
 
     def _sweep(self, goal: AcquireImages, context: OperationContext) -> None:
-        """Move the objective through its range and leave it where the picture is sharpest."""
-        middle_um = 0.0
-        step_um = self._settings.focus_step_um
-        reach_um = self._settings.focus_range_um
-        while step_um >= 1.0:
-            offsets = np.arange(-reach_um, reach_um + step_um / 2.0, step_um)
-            scores = []
-            for offset_um in offsets:
-                self._move_focus(middle_um + float(offset_um), context)
-                scores.append(self._score(self._expose(goal, 0, context)[1]))
-            middle_um += float(offsets[int(np.argmax(scores))])
-            reach_um, step_um = step_um / 2.0, step_um / 4.0
-        self._move_focus(middle_um, context)
+        """Move the objective through its range and leave it where the picture is sharpest.
 
-    def _move_focus(self, offset_um: float, context: OperationContext) -> None:
+        Two passes, the second one finer; a field with nothing to focus on moves nothing.
+        """
+        settings = self._settings
+        best_um = self._focus_offset_um
+        reach_um, step_um = settings.focus_range_um, settings.focus_step_um
+        for _ in range(FOCUS_PASSES):
+            places = best_um + np.arange(-reach_um, reach_um + step_um / 2.0, step_um)
+            scores = [self._score_at(float(place), goal, context) for place in places]
+            if max(scores) >= 0.0:
+                sharp = np.asarray(scores) >= PLATEAU * max(scores)
+                best_um = float(places[sharp].mean())
+            reach_um, step_um = step_um, step_um / FINER
+        self._move_focus(best_um, context)
+
+    def _score_at(self, place_um: float, goal: AcquireImages, context: OperationContext) -> float:
+        """Return the focus score of the middle of the first field; -1 when it shows nothing."""
+        self._move_focus(place_um, context)
+        scene = middle_of(self._scene(goal, 0, context), FOCUS_WINDOW_PX)
+        score = float(focus_score(render(scene, goal.modality)))
+        return score if math.isfinite(score) else -1.0
+
+    def _move_focus(self, place_um: float, context: OperationContext) -> None:
         context.sleep(self._settings.focus_step_s, step='focus sweep')
         with self._moving(context):
-            self._port.correct_focus(offset_um)
-            self._focus_offset_um = offset_um
-
-    def _score(self, image: Picture) -> float:
-        return float(focus_score(image))
+            self._port.correct_focus(place_um - self._focus_offset_um)
+            self._focus_offset_um = place_um
 
     def _check_light(self, scenes: list[Scene]) -> None:
         """Raise ILLUMINATION_FAILED when the lamp's own monitor sees too little light."""
@@ -251,3 +262,32 @@ class SimulatedImaging(SimulatedDriver):
             )
             while len(self._sets) > self._settings.kept_image_sets:
                 self._sets.popitem(last=False)
+
+
+def worst_score(images: list[Picture]) -> float:
+    """Return the lowest focus score; empty fields have none, and NaN is said when all are."""
+    scores = [float(focus_score(image)) for image in images]
+    return min((score for score in scores if math.isfinite(score)), default=math.nan)
+
+
+def middle_of(scene: Scene, side_px: int) -> Scene:
+    """Return the window in the middle of a field, as a camera reads it out for focusing."""
+    width, height = min(side_px, scene.width_px), min(side_px, scene.height_px)
+    left, top = (scene.width_px - width) / 2.0, (scene.height_px - height) / 2.0
+    inside = [
+        index
+        for index, (x, y) in enumerate(zip(scene.x_px, scene.y_px, strict=True))
+        if left <= x < left + width and top <= y < top + height
+    ]
+    share = width * height / (scene.width_px * scene.height_px)
+    return replace(
+        scene,
+        width_px=width,
+        height_px=height,
+        x_px=[scene.x_px[index] - left for index in inside],
+        y_px=[scene.y_px[index] - top for index in inside],
+        diameter_um=[scene.diameter_um[index] for index in inside],
+        dead=[scene.dead[index] for index in inside],
+        car_positive=[scene.car_positive[index] for index in inside],
+        debris=round(scene.debris * share),
+    )
