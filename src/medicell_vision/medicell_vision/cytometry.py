@@ -200,7 +200,7 @@ def _discs(mask: Picture, um_per_px: float, settings: Settings) -> Cells:
     around = cv2.dilate(depth, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
     # The smoothing takes about a third of a pixel off a disc's height.
     peaks = ((depth >= around) & (depth > least_px - 0.6)).astype(np.uint8)
-    _, labels, stats, centres = cv2.connectedComponentsWithStats(peaks, connectivity=8)
+    _, _, _, centres = cv2.connectedComponentsWithStats(peaks, connectivity=8)
     x, y = centres[1:, 0].astype(np.float32), centres[1:, 1].astype(np.float32)
     radius = depth[np.rint(y).astype(int), np.rint(x).astype(int)] + np.float32(0.4)
     frame = 0.5 * settings.largest_diameter_um / um_per_px

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import zxingcpp
@@ -38,8 +39,7 @@ def decode_label(image: Picture) -> str:
 
     Raises LABEL_UNREADABLE when there is none that can be read, or more than one.
     """
-    found = zxingcpp.read_barcodes(image, formats=zxingcpp.BarcodeFormat.DataMatrix)
-    texts = [item.text for item in found if item.valid]
+    texts = _read(image) or _read(cv2.GaussianBlur(image, (0, 0), MODULE_PX / 4.0))
     if len(texts) != 1:
         raise OperationFailed(
             ErrorCode.LABEL_UNREADABLE,
@@ -47,3 +47,8 @@ def decode_label(image: Picture) -> str:
             'pixels; exactly one is needed',
         )
     return str(texts[0])
+
+
+def _read(image: Picture) -> list[str]:
+    found = zxingcpp.read_barcodes(image, formats=zxingcpp.BarcodeFormat.DataMatrix)
+    return [item.text for item in found if item.valid]
