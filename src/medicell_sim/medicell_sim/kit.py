@@ -17,7 +17,7 @@ _RACKS = {
     'laboratory': 'laboratory/rack_{}',
     'fill_robot/nest': 'fill_robot/nest_{:02d}',
 }
-_SHARED = frozenset({'floor', 'waste', 'freezer', 'fill_robot/freezer', 'fill_robot/handover'})
+_SHARED = frozenset({'floor', 'waste', 'freezer', 'fill_robot/reject', 'fill_robot/handover'})
 
 
 @dataclass(slots=True, kw_only=True)

@@ -6,6 +6,7 @@ import math
 
 from medicell_core.containers import ContainerKind, Material
 from medicell_sim.parameters import load_parameters
+from medicell_sim.port import PumpReading
 from medicell_sim.world import World
 
 OPERATION = 'B/culture/expand/feed#1'
@@ -57,7 +58,9 @@ def make_world(seed: int = 7, *, loaded: bool = True) -> World:
     return world
 
 
-def pump(world: World, source: str, target: str, volume_ml: float, operation: str = OPERATION):
+def pump(
+    world: World, source: str, target: str, volume_ml: float, operation: str = OPERATION
+) -> PumpReading:
     return world.pump(
         operation_id=operation,
         source=f'B.{source}',
@@ -67,7 +70,7 @@ def pump(world: World, source: str, target: str, volume_ml: float, operation: st
     )
 
 
-def select(world: World):
+def select(world: World) -> PumpReading:
     return world.select_cells(
         operation_id=OPERATION,
         source='B.apheresis',
@@ -80,7 +83,7 @@ def select(world: World):
     )
 
 
-def wash(world: World, final_volume_ml: float = 100.0):
+def wash(world: World, final_volume_ml: float = 100.0) -> PumpReading:
     return world.wash(
         operation_id=OPERATION,
         source='B.vessel',

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
@@ -14,6 +16,7 @@ from medicell_sim.study import (
     CAR_POSITIVE,
     FOLD,
     GROWTH_RATE,
+    CalibrationRow,
     calibration,
     draw_calibration,
     draw_distributions,
@@ -45,7 +48,9 @@ def row(**amounts: float) -> np.ndarray:
     return held
 
 
-def grow(start: np.ndarray, days: float = 1.0, surroundings: Surroundings | None = None):
+def grow(
+    start: np.ndarray, days: float = 1.0, surroundings: Surroundings | None = None
+) -> np.ndarray:
     after = culture.integrate(
         P, Biology(), surroundings or at(), start, days * DAY_S, step_s=P.step_s
     )
@@ -56,7 +61,7 @@ def viable(y: np.ndarray) -> float:
     return float(y[Component.UNTRANSDUCED] + y[Component.CAR_POSITIVE])
 
 
-def test_runge_kutta_agrees_with_scipy_through_activation_and_transduction():
+def test_runge_kutta_agrees_with_scipy_through_activation_and_transduction() -> None:
     start = row(ACTIVATOR_ML=1.0, VECTOR_TU=5e8, SIGNAL=0.0, ACTIVATION=0.2e8, OTHER=2e6)
     ours = grow(start, 3.0)
     theirs = solve_ivp(
@@ -73,7 +78,7 @@ def test_runge_kutta_agrees_with_scipy_through_activation_and_transduction():
     assert ours[culture.BORN] == pytest.approx(theirs[culture.BORN], rel=1e-4)
 
 
-def test_a_dense_pellet_that_exhausts_its_glucose_is_integrated_stably():
+def test_a_dense_pellet_that_exhausts_its_glucose_is_integrated_stably() -> None:
     start = row(VOLUME_ML=2.0, UNTRANSDUCED=2e9, SIGNAL=0.0, ACTIVATION=0.0, GLUCOSE_UMOL=20.0)
     after = grow(start, 1.0)
     assert 0.0 <= after[Component.GLUCOSE_UMOL] < 0.01
@@ -81,7 +86,7 @@ def test_a_dense_pellet_that_exhausts_its_glucose_is_integrated_stably():
     assert np.all(np.isfinite(after))
 
 
-def test_cells_balance_births_deaths_and_lysis():
+def test_cells_balance_births_deaths_and_lysis() -> None:
     start = row(OTHER=3e7, DEAD=1e7, VECTOR_TU=1e9)
     after = grow(start, 5.0)
     cells = [Component.UNTRANSDUCED, Component.CAR_POSITIVE, Component.DEAD, Component.OTHER]
@@ -89,7 +94,7 @@ def test_cells_balance_births_deaths_and_lysis():
     assert after[cells].sum() == pytest.approx(made, rel=1e-9)
 
 
-def test_activation_rises_within_two_days_of_contact_and_fades_after_it():
+def test_activation_rises_within_two_days_of_contact_and_fades_after_it() -> None:
     start = row(ACTIVATOR_ML=1.0, SIGNAL=0.0, ACTIVATION=0.0)
     first = grow(start, 0.5)
     second = grow(start, 2.0)
@@ -102,7 +107,7 @@ def test_activation_rises_within_two_days_of_contact_and_fades_after_it():
     assert later[Component.ACTIVATION] / viable(later) < 0.25
 
 
-def test_resting_cells_take_up_no_vector_and_active_ones_by_multiplicity():
+def test_resting_cells_take_up_no_vector_and_active_ones_by_multiplicity() -> None:
     resting = grow(row(VECTOR_TU=5e8, SIGNAL=0.0, ACTIVATION=0.0), 2.0)
     assert resting[Component.CAR_POSITIVE] < 1e-3 * viable(resting)
     few, many = (
@@ -122,21 +127,21 @@ def test_resting_cells_take_up_no_vector_and_active_ones_by_multiplicity():
     ],
     ids=['lactate', 'no glucose', 'rest', 'crowding'],
 )
-def test_growth_falls_with(change):
+def test_growth_falls_with(change: dict[str, float]) -> None:
     assert viable(grow(row(**change))) < 0.9 * viable(grow(row()))
 
 
 @pytest.mark.parametrize('temperature_c', [20.0, 42.0])
-def test_growth_stops_away_from_its_temperature(temperature_c):
+def test_growth_stops_away_from_its_temperature(temperature_c: float) -> None:
     away = grow(row(), 1.0, at(temperature_c=temperature_c))
     assert viable(away) < 1.02e8
 
 
-def test_heat_kills():
+def test_heat_kills() -> None:
     assert viable(grow(row(), 1.0, at(temperature_c=43.0))) < 0.1e8
 
 
-def test_agitation_raises_the_density_limit_of_a_deep_layer():
+def test_agitation_raises_the_density_limit_of_a_deep_layer() -> None:
     still, moved = (
         culture.density_limit_per_ml(P, volume_ml=250.0, area_cm2=200.0, agitation_rpm=rpm)
         for rpm in (0.0, 60.0)
@@ -146,23 +151,23 @@ def test_agitation_raises_the_density_limit_of_a_deep_layer():
 
 
 @pytest.fixture(scope='module')
-def rows():
+def rows() -> list[CalibrationRow]:
     return calibration()
 
 
-def test_growth_rates_are_met_within_15_per_cent(rows):
+def test_growth_rates_are_met_within_15_per_cent(rows: list[CalibrationRow]) -> None:
     rates = [row for row in rows if row.quantity == GROWTH_RATE]
     assert len(rates) == 11
     assert {row.condition: row.error_pct for row in rates if abs(row.error_pct) > 15.0} == {}
 
 
-def test_the_whole_process_is_met_within_15_per_cent(rows):
+def test_the_whole_process_is_met_within_15_per_cent(rows: list[CalibrationRow]) -> None:
     whole = {row.quantity: row for row in rows if row.quantity in (FOLD, CAR_POSITIVE)}
     assert set(whole) == {FOLD, CAR_POSITIVE}
     assert all(abs(row.error_pct) < 15.0 for row in whole.values())
 
 
-def test_the_calibration_fails_when_activation_no_longer_fades():
+def test_the_calibration_fails_when_activation_no_longer_fades() -> None:
     p = load_parameters()
     broken = p.model_copy(
         update={'culture': p.culture.model_copy(update={'activation_decay_per_d': 0.05})}
@@ -171,7 +176,7 @@ def test_the_calibration_fails_when_activation_no_longer_fades():
     assert max(abs(error) for error in errors) > 15.0
 
 
-def test_pictures_are_drawn(rows, tmp_path):
+def test_pictures_are_drawn(rows: list[CalibrationRow], tmp_path: Path) -> None:
     draw_calibration(rows, tmp_path / 'calibration.png')
     draw_distributions({'fold': [1.0, 2.0, float('nan')], 'dose': []}, tmp_path / 'study.png')
     for name in ('calibration.png', 'study.png'):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import pytest
 from sim_kit import OPERATION, make_world, pump, seed_culture, select, wash
@@ -10,32 +11,34 @@ from sim_kit import OPERATION, make_world, pump, seed_culture, select, wash
 from medicell_core.operations import OPERATIONS
 from medicell_sim.faults import FAULTS
 from medicell_sim.parameters import load_parameters
+from medicell_sim.port import Scene
+from medicell_sim.world import World
 
 FAULT = load_parameters().fault
 BLOCKED_KPA = 80.0
 
 
 @pytest.fixture
-def world():
+def world() -> Iterator[World]:
     made = make_world()
     yield made
     made.close()
 
 
-def active(world, name: str) -> bool:
+def active(world: World, name: str) -> bool:
     return any(item.name == name and item.active for item in world.faults())
 
 
-def struck(world, name: str) -> bool:
+def struck(world: World, name: str) -> bool:
     return any(item.name == name and item.struck for item in world.faults())
 
 
-def warm(world) -> None:
+def warm(world: World) -> None:
     world.set_climate(bay='bay_1', temperature_c=37.0, co2_pct=5.0, agitation_rpm=0.0)
     world.sleep(OPERATION, 3 * 3600.0)
 
 
-def test_the_shipped_faults_are_there_and_name_known_operations():
+def test_the_shipped_faults_are_there_and_name_known_operations() -> None:
     shipped = {
         'occlusion', 'bubble', 'leak', 'empty_reagent', 'bay_temperature_drift', 'co2_loss',
         'door_ajar', 'out_of_focus', 'dropped_vial', 'particle_excursion',
@@ -48,14 +51,14 @@ def test_the_shipped_faults_are_there_and_name_known_operations():
         assert kind.recovery
 
 
-def test_a_fault_waits_for_its_phase(world):
+def test_a_fault_waits_for_its_phase(world: World) -> None:
     world.inject('leak', 'harvest')
     assert not pump(world, 'medium', 'vessel', 10.0).leak
     assert not struck(world, 'leak')
     assert pump(world, 'medium', 'vessel', 10.0, 'B/end/take/harvest#3').leak
 
 
-def test_an_occlusion_blocks_until_some_strokes_later(world):
+def test_an_occlusion_blocks_until_some_strokes_later(world: World) -> None:
     world.inject('occlusion', 'feed')
     for _ in range(int(FAULT.occlusion_strokes)):
         reading = pump(world, 'medium', 'vessel', 10.0)
@@ -66,7 +69,7 @@ def test_an_occlusion_blocks_until_some_strokes_later(world):
     assert not active(world, 'occlusion')
 
 
-def test_a_stroke_backwards_clears_an_occlusion(world):
+def test_a_stroke_backwards_clears_an_occlusion(world: World) -> None:
     pump(world, 'medium', 'vessel', 10.0)
     world.inject('occlusion', 'feed')
     assert pump(world, 'medium', 'vessel', 10.0).pressure_kpa > BLOCKED_KPA
@@ -74,7 +77,7 @@ def test_a_stroke_backwards_clears_an_occlusion(world):
     assert pump(world, 'medium', 'vessel', 10.0).pressure_kpa < BLOCKED_KPA
 
 
-def test_a_kinked_line_stays_until_a_person_comes(world):
+def test_a_kinked_line_stays_until_a_person_comes(world: World) -> None:
     world.inject('kinked_line', 'feed')
     for _ in range(10):
         assert pump(world, 'medium', 'vessel', 10.0).pressure_kpa > BLOCKED_KPA
@@ -82,7 +85,7 @@ def test_a_kinked_line_stays_until_a_person_comes(world):
     assert pump(world, 'medium', 'vessel', 10.0).pressure_kpa < BLOCKED_KPA
 
 
-def test_a_bubble_moves_half_and_has_passed(world):
+def test_a_bubble_moves_half_and_has_passed(world: World) -> None:
     world.inject('bubble', 'feed')
     first = pump(world, 'medium', 'vessel', 10.0)
     assert first.bubble
@@ -90,7 +93,7 @@ def test_a_bubble_moves_half_and_has_passed(world):
     assert not pump(world, 'medium', 'vessel', 10.0).bubble
 
 
-def test_a_leak_loses_liquid_until_it_is_mended(world):
+def test_a_leak_loses_liquid_until_it_is_mended(world: World) -> None:
     world.inject('leak', 'feed')
     for _ in range(5):
         assert pump(world, 'medium', 'vessel', 10.0).leak
@@ -100,7 +103,7 @@ def test_a_leak_loses_liquid_until_it_is_mended(world):
     assert world.balance().volume_error_pct < 0.1
 
 
-def test_a_drifted_pump_shows_on_the_load_cell(world):
+def test_a_drifted_pump_shows_on_the_load_cell(world: World) -> None:
     world.inject('pump_drift', 'feed')
     reading = pump(world, 'medium', 'vessel', 100.0)
     assert reading.moved_ml < 98.0
@@ -109,7 +112,7 @@ def test_a_drifted_pump_shows_on_the_load_cell(world):
     assert pump(world, 'medium', 'vessel', 100.0).moved_ml == pytest.approx(100.0, rel=0.02)
 
 
-def test_an_empty_bag_is_noticed_and_a_new_one_hung(world):
+def test_an_empty_bag_is_noticed_and_a_new_one_hung(world: World) -> None:
     world.inject('empty_reagent', 'feed')
     assert pump(world, 'medium', 'vessel', 100.0).source_empty
     assert world.weigh('B.medium') < 1.0
@@ -119,7 +122,7 @@ def test_an_empty_bag_is_noticed_and_a_new_one_hung(world):
     assert world.balance().volume_error_pct < 0.1
 
 
-def test_an_empty_bag_never_takes_the_patients_cells(world):
+def test_an_empty_bag_never_takes_the_patients_cells(world: World) -> None:
     world.inject('empty_reagent', 'feed')
     pump(world, 'apheresis', 'selected', 10.0)
     assert not struck(world, 'empty_reagent')
@@ -127,7 +130,7 @@ def test_an_empty_bag_never_takes_the_patients_cells(world):
 
 
 @pytest.mark.parametrize('name', ['bubble', 'leak', 'empty_reagent', 'occlusion'])
-def test_a_separation_stops_before_the_cells_and_can_be_repeated(world, name):
+def test_a_separation_stops_before_the_cells_and_can_be_repeated(world: World, name: str) -> None:
     world.inject(name, 'feed')
     before = world.truth('B.apheresis').viable_untransduced
     reading = select(world)
@@ -143,7 +146,7 @@ def test_a_separation_stops_before_the_cells_and_can_be_repeated(world, name):
     assert world.balance().cells_error_pct < 0.1
 
 
-def test_a_closed_clamp_is_seen_and_blocks(world):
+def test_a_closed_clamp_is_seen_and_blocks(world: World) -> None:
     world.inject('clamp_closed', 'feed')
     assert world.look('B.medium').clamped
     assert pump(world, 'medium', 'vessel', 10.0).moved_ml == 0.0
@@ -152,13 +155,13 @@ def test_a_closed_clamp_is_seen_and_blocks(world):
     assert pump(world, 'medium', 'vessel', 10.0).moved_ml > 9.0
 
 
-def test_a_smeared_label_is_read_the_next_time(world):
+def test_a_smeared_label_is_read_the_next_time(world: World) -> None:
     world.inject('label_unreadable', 'feed')
     assert world.read_label('B.medium') == ''
     assert world.read_label('B.medium') == 'B|B.medium'
 
 
-def test_a_wrong_bag_names_another_patient_until_it_is_replaced(world):
+def test_a_wrong_bag_names_another_patient_until_it_is_replaced(world: World) -> None:
     world.inject('wrong_bag', 'feed')
     for _ in range(3):
         assert not world.read_label('B.medium').startswith('B|')
@@ -167,7 +170,7 @@ def test_a_wrong_bag_names_another_patient_until_it_is_replaced(world):
     assert world.read_label('B.medium') == 'B|B.medium'
 
 
-def test_a_drifting_bay_cools_and_stays_bad_while_another_works(world):
+def test_a_drifting_bay_cools_and_stays_bad_while_another_works(world: World) -> None:
     warm(world)
     world.inject('bay_temperature_drift', 'feed')
     world.bay('bay_1')
@@ -181,7 +184,7 @@ def test_a_drifting_bay_cools_and_stays_bad_while_another_works(world):
     assert world.bay('bay_1').temperature_c == pytest.approx(37.0, abs=0.2)
 
 
-def test_a_shut_gas_valve_lets_the_co2_sink(world):
+def test_a_shut_gas_valve_lets_the_co2_sink(world: World) -> None:
     warm(world)
     world.inject('co2_loss', 'feed')
     world.bay('bay_1')
@@ -192,7 +195,7 @@ def test_a_shut_gas_valve_lets_the_co2_sink(world):
     assert world.bay('bay_1').co2_pct == pytest.approx(5.0, abs=0.2)
 
 
-def test_a_door_ajar_is_closed_by_closing_it(world):
+def test_a_door_ajar_is_closed_by_closing_it(world: World) -> None:
     warm(world)
     world.inject('door_ajar', 'feed')
     assert world.bay('bay_1').door_open
@@ -203,7 +206,7 @@ def test_a_door_ajar_is_closed_by_closing_it(world):
     assert not active(world, 'door_ajar')
 
 
-def test_failed_probes_give_no_figure(world):
+def test_failed_probes_give_no_figure(world: World) -> None:
     seed_culture(world)
     world.inject('probe_failure', 'feed')
     assert math.isnan(world.probes('bay_1').glucose_mm)
@@ -212,7 +215,7 @@ def test_failed_probes_give_no_figure(world):
     assert not math.isnan(world.probes('bay_1').glucose_mm)
 
 
-def scene(world):
+def scene(world: World) -> Scene:
     return world.scene(
         operation_id=OPERATION,
         container='B.cartridge',
@@ -222,7 +225,7 @@ def scene(world):
     )
 
 
-def test_a_slipped_objective_is_found_by_a_correction(world):
+def test_a_slipped_objective_is_found_by_a_correction(world: World) -> None:
     world.inject('out_of_focus', 'feed')
     assert abs(scene(world).defocus_um) > 20.0
     world.correct_focus(-FAULT.defocus_um)
@@ -230,14 +233,14 @@ def test_a_slipped_objective_is_found_by_a_correction(world):
     assert not active(world, 'out_of_focus')
 
 
-def test_a_person_brings_the_objective_back(world):
+def test_a_person_brings_the_objective_back(world: World) -> None:
     world.inject('out_of_focus', 'feed')
     scene(world)
     world.remedy('out_of_focus')
     assert abs(scene(world).defocus_um) < 5.0
 
 
-def test_a_dim_lamp_stays_dim_until_it_is_changed(world):
+def test_a_dim_lamp_stays_dim_until_it_is_changed(world: World) -> None:
     world.inject('lamp_dim', 'feed')
     assert scene(world).illumination < 0.5
     assert scene(world).illumination < 0.5
@@ -245,7 +248,7 @@ def test_a_dim_lamp_stays_dim_until_it_is_changed(world):
     assert scene(world).illumination > 0.9
 
 
-def test_a_dropped_vial_lies_on_the_floor_and_the_next_does_not(world):
+def test_a_dropped_vial_lies_on_the_floor_and_the_next_does_not(world: World) -> None:
     world.inject('dropped_vial', 'feed')
     assert not world.carry(
         operation_id=OPERATION, container='B.vial_1', station='fill_robot/balance'
@@ -256,7 +259,7 @@ def test_a_dropped_vial_lies_on_the_floor_and_the_next_does_not(world):
     assert world.at('fill_robot/balance') == 'B.vial_2'
 
 
-def test_a_particle_excursion_exceeds_the_limit_and_clears(world):
+def test_a_particle_excursion_exceeds_the_limit_and_clears(world: World) -> None:
     world.inject('particle_excursion', 'feed')
 
     def per_m3() -> float:
@@ -270,7 +273,7 @@ def test_a_particle_excursion_exceeds_the_limit_and_clears(world):
 
 
 @pytest.mark.parametrize('name', sorted(FAULTS))
-def test_every_fault_strikes_once_and_ends_by_remedy(world, name):
+def test_every_fault_strikes_once_and_ends_by_remedy(world: World, name: str) -> None:
     seed_culture(world)
     world.inject(name, 'feed')
     for _ in range(2):
@@ -288,7 +291,7 @@ def test_every_fault_strikes_once_and_ends_by_remedy(world, name):
     assert len(world.faults()) == 1
 
 
-def test_a_blocked_wash_leaves_the_cells_where_they_are(world):
+def test_a_blocked_wash_leaves_the_cells_where_they_are(world: World) -> None:
     seed_culture(world)
     before = world.truth('B.vessel').volume_ml
     world.inject('kinked_line', 'feed')

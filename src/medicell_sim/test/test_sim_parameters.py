@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from medicell_core.errors import MedicellError
@@ -12,14 +14,14 @@ from medicell_sim.parameters import default_path, load_entries, load_parameters
 TEXT = default_path().read_text(encoding='utf-8')
 
 
-def changed(tmp_path, old: str, new: str):
+def changed(tmp_path: Path, old: str, new: str) -> Path:
     assert old in TEXT
     path = tmp_path / 'parameters.yaml'
     path.write_text(TEXT.replace(old, new, 1), encoding='utf-8')
     return path
 
 
-def test_every_parameter_has_a_unit_and_a_source():
+def test_every_parameter_has_a_unit_and_a_source() -> None:
     entries = load_entries()
     assert len(entries) > 150
     assert all(entry.unit and entry.source and entry.description for entry in entries.values())
@@ -37,27 +39,29 @@ def test_every_parameter_has_a_unit_and_a_source():
         ('culture:', 'kultur:', 'culture'),
     ],
 )
-def test_a_wrong_parameter_is_refused_with_its_field(tmp_path, old, new, field):
+def test_a_wrong_parameter_is_refused_with_its_field(
+    tmp_path: Path, old: str, new: str, field: str
+) -> None:
     with pytest.raises(MedicellError) as caught:
         load_parameters(changed(tmp_path, old, new))
     assert field in caught.value.message
     assert 'parameters.yaml' in caught.value.message
 
 
-def test_a_missing_file_is_refused(tmp_path):
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MedicellError, match='nowhere'):
         load_parameters(tmp_path / 'nowhere.yaml')
 
 
-def test_a_wrong_published_row_is_refused(tmp_path):
+def test_a_wrong_published_row_is_refused(tmp_path: Path) -> None:
     path = tmp_path / 'calibration.yaml'
     text = conditions_path().read_text(encoding='utf-8')
     path.write_text(text.replace('volume_ml: 30.0', 'volume_ml: -30.0', 1), encoding='utf-8')
-    with pytest.raises(MedicellError, match='conditions.0.volume_ml'):
+    with pytest.raises(MedicellError, match=r'conditions\.0\.volume_ml'):
         load_table(path)
 
 
-def test_an_instruments_noise_does_not_depend_on_what_others_read():
+def test_an_instruments_noise_does_not_depend_on_what_others_read() -> None:
     p = load_parameters().instruments
 
     def readings(others: int) -> list[float]:
@@ -73,7 +77,7 @@ def test_an_instruments_noise_does_not_depend_on_what_others_read():
     assert len(set(readings(0))) == 5
 
 
-def test_an_instrument_errs_by_bias_and_drift_within_its_limits():
+def test_an_instrument_errs_by_bias_and_drift_within_its_limits() -> None:
     p = (
         load_parameters()
         .instruments['glucose']

@@ -6,19 +6,20 @@ import math
 import random
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medicell_core.errors import ErrorCode, MedicellError
-from medicell_sim.timeline import Timeline
+from medicell_sim.timeline import Callback, Timeline
 
 START_S = 1000.0
 PATIENCE_S = 10.0
 
 
-def make(**changes) -> Timeline:
+def make(**changes: object) -> Timeline:
     options = {
         'start_s': START_S,
         'paused_until_idle': True,
@@ -76,7 +77,9 @@ def run_owners(plans: dict[str, list[float]], jitter: int) -> list[tuple[float, 
     ),
     jitter=st.integers(0, 10_000),
 )
-def test_order_and_times_of_turns_do_not_depend_on_the_threads(plans, jitter):
+def test_order_and_times_of_turns_do_not_depend_on_the_threads(
+    plans: dict[str, list[float]], jitter: int
+) -> None:
     expected: list[tuple[float, str]] = []
     queue = [(START_S, owner, 0) for owner in plans]
     while queue:
@@ -88,17 +91,17 @@ def test_order_and_times_of_turns_do_not_depend_on_the_threads(plans, jitter):
     assert run_owners(plans, jitter) == expected
 
 
-def napper(line: Timeline, owner: str, duration_s: float):
+def napper(line: Timeline, owner: str, duration_s: float) -> Callback:
     """Return a callback that sleeps once, and does nothing when the timeline closes."""
 
-    def turn(error) -> None:
+    def turn(error: MedicellError | None) -> None:
         if error is None:
             line.sleep_async(owner, duration_s, lambda _: None)
 
     return turn
 
 
-def wait_for(condition, what: str) -> None:
+def wait_for(condition: Callable[[], bool], what: str) -> None:
     deadline_s = time.monotonic() + PATIENCE_S
     while not condition():
         assert time.monotonic() < deadline_s, f'never came: {what}'
@@ -111,7 +114,7 @@ def stays(line: Timeline) -> bool:
     return line.now_s() == now_s
 
 
-def test_time_stands_before_the_first_idle_when_paused():
+def test_time_stands_before_the_first_idle_when_paused() -> None:
     line = make()
     turns: list[object] = []
     line.begin_async('sampler', turns.append)
@@ -120,7 +123,7 @@ def test_time_stands_before_the_first_idle_when_paused():
     line.close()
 
 
-def test_time_passes_at_the_walls_pace_without_operations_when_not_paused():
+def test_time_passes_at_the_walls_pace_without_operations_when_not_paused() -> None:
     line = make(paused_until_idle=False)
     begun_s = time.monotonic()
     line.begin('sampler')
@@ -130,7 +133,7 @@ def test_time_passes_at_the_walls_pace_without_operations_when_not_paused():
     line.close()
 
 
-def test_time_stands_while_an_outstanding_operation_has_not_begun():
+def test_time_stands_while_an_outstanding_operation_has_not_begun() -> None:
     line = make()
     turns: list[object] = []
     line.begin_async('a', turns.append)
@@ -142,7 +145,7 @@ def test_time_stands_while_an_outstanding_operation_has_not_begun():
     line.close()
 
 
-def test_time_stands_after_an_operation_ended_until_it_is_named_no_more():
+def test_time_stands_after_an_operation_ended_until_it_is_named_no_more() -> None:
     line = make()
     line.idle(1, ['a'])
     line.begin_async('sampler', napper(line, 'sampler', 30.0))
@@ -155,7 +158,7 @@ def test_time_stands_after_an_operation_ended_until_it_is_named_no_more():
     line.close()
 
 
-def test_an_older_idle_is_dropped():
+def test_an_older_idle_is_dropped() -> None:
     line = make()
     line.idle(5, ['a'])
     line.idle(4, [])
@@ -163,7 +166,7 @@ def test_an_older_idle_is_dropped():
     line.close()
 
 
-def test_no_step_passes_a_wake_up_or_the_leap_limit():
+def test_no_step_passes_a_wake_up_or_the_leap_limit() -> None:
     seen: list[float] = []
     line = make(on_time=seen.append)
     line.register('b')
@@ -175,7 +178,7 @@ def test_no_step_passes_a_wake_up_or_the_leap_limit():
     line.close()
 
 
-def test_time_never_moves_while_an_owner_runs():
+def test_time_never_moves_while_an_owner_runs() -> None:
     line = make()
     line.idle(1, ['a'])
     line.begin_async('sampler', napper(line, 'sampler', 1.0))
@@ -185,7 +188,7 @@ def test_time_never_moves_while_an_owner_runs():
     line.close()
 
 
-def test_a_registered_owner_is_waited_for():
+def test_a_registered_owner_is_waited_for() -> None:
     line = make()
     line.register('sampler')
     line.idle(1, ['a'])
@@ -198,7 +201,7 @@ def test_a_registered_owner_is_waited_for():
     line.close()
 
 
-def test_finite_speed_paces_steps_by_the_wall():
+def test_finite_speed_paces_steps_by_the_wall() -> None:
     line = make(speed=100.0)
     line.idle(1, ['a'])
     line.begin('a')
@@ -209,7 +212,7 @@ def test_finite_speed_paces_steps_by_the_wall():
     line.close()
 
 
-def test_close_ends_every_sleep_with_world_closed():
+def test_close_ends_every_sleep_with_world_closed() -> None:
     line = make()
     errors: list[MedicellError] = []
 
@@ -230,7 +233,7 @@ def test_close_ends_every_sleep_with_world_closed():
         line.begin('b')
 
 
-def test_end_of_a_sleeping_owner_cancels_its_sleep_and_is_safe_twice():
+def test_end_of_a_sleeping_owner_cancels_its_sleep_and_is_safe_twice() -> None:
     line = make()
     line.idle(1, ['a', 'b'])
     errors: list[MedicellError | None] = []
@@ -249,7 +252,7 @@ def test_end_of_a_sleeping_owner_cancels_its_sleep_and_is_safe_twice():
         (lambda line: line.sleep('a', math.nan), 'nan is not finite'),
     ],
 )
-def test_wrong_calls_are_refused(act, message):
+def test_wrong_calls_are_refused(act: Callable[[Timeline], object], message: str) -> None:
     line = make()
     line.idle(1, ['a'])
     line.begin('a')
@@ -258,16 +261,18 @@ def test_wrong_calls_are_refused(act, message):
     line.close()
 
 
-def test_a_speed_of_zero_is_refused():
+def test_a_speed_of_zero_is_refused() -> None:
     with pytest.raises(MedicellError, match='speed: 0'):
         make(speed=0.0)
 
 
-def test_a_callback_that_raises_loses_its_turn_and_time_goes_on(caplog):
+def test_a_callback_that_raises_loses_its_turn_and_time_goes_on(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     line = make()
     line.idle(1, ['b'])
 
-    def bad(error) -> None:
+    def bad(error: MedicellError | None) -> None:
         raise ValueError('broken callback')
 
     line.begin_async('a', bad)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -16,34 +17,36 @@ from medicell_core.containers import ContainerKind
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_sim.donors import draw_donor
 from medicell_sim.parameters import load_parameters
+from medicell_sim.port import Scene
+from medicell_sim.world import World
 
 DAY_S = 86400.0
 
 
 @pytest.fixture
-def world():
+def world() -> Iterator[World]:
     made = make_world()
     yield made
     made.close()
 
 
-def days(world, count: float, step_s: float = 1800.0) -> None:
+def days(world: World, count: float, step_s: float = 1800.0) -> None:
     for _ in range(round(count * DAY_S / step_s)):
         world.sleep(OPERATION, step_s)
 
 
-def viable(world, name: str) -> float:
+def viable(world: World, name: str) -> float:
     truth = world.truth(f'B.{name}')
     return truth.viable_untransduced + truth.viable_car_positive
 
 
-def balanced(world) -> None:
+def balanced(world: World) -> None:
     balance = world.balance()
     assert balance.volume_error_pct < 0.1
     assert balance.cells_error_pct < 0.1
 
 
-def test_the_kit_stands_where_it_was_put_and_is_labelled(world):
+def test_the_kit_stands_where_it_was_put_and_is_labelled(world: World) -> None:
     assert world.at('fluid_handler/port_1') == 'B.apheresis'
     assert world.at('fill_robot/nest_02') == 'B.vial_2'
     assert world.at('imaging/inlet_1') == 'B.cartridge'
@@ -53,7 +56,7 @@ def test_the_kit_stands_where_it_was_put_and_is_labelled(world):
     assert world.read_label('B.medium') == 'B|B.medium'
 
 
-def test_the_received_bag_bears_what_the_hospital_printed():
+def test_the_received_bag_bears_what_the_hospital_printed() -> None:
     world = make_world(loaded=False)
     world.load('B', KIT, 'SOMEONE-ELSE')
     assert world.read_label('B.apheresis') == 'SOMEONE-ELSE|B.apheresis'
@@ -61,7 +64,7 @@ def test_the_received_bag_bears_what_the_hospital_printed():
     world.close()
 
 
-def test_a_twelve_day_batch_expands_transduces_and_balances():
+def test_a_twelve_day_batch_expands_transduces_and_balances() -> None:
     begun_s = time.monotonic()
     world = make_world(seed=1)
     seed_culture(world)
@@ -95,7 +98,9 @@ def test_a_twelve_day_batch_expands_transduces_and_balances():
     assert time.monotonic() - begun_s < 15.0
 
 
-def test_selection_recovers_t_cells_of_high_purity_and_the_rest_is_in_the_waste(world):
+def test_selection_recovers_t_cells_of_high_purity_and_the_rest_is_in_the_waste(
+    world: World,
+) -> None:
     before = viable(world, 'apheresis')
     reading = select(world)
     truth = world.truth('B.selected')
@@ -106,7 +111,7 @@ def test_selection_recovers_t_cells_of_high_purity_and_the_rest_is_in_the_waste(
     balanced(world)
 
 
-def test_too_little_reagent_recovers_fewer_cells(world):
+def test_too_little_reagent_recovers_fewer_cells(world: World) -> None:
     before = viable(world, 'apheresis')
     world.select_cells(
         operation_id=OPERATION,
@@ -121,7 +126,7 @@ def test_too_little_reagent_recovers_fewer_cells(world):
     assert viable(world, 'selected') < 0.05 * before
 
 
-def test_washing_takes_out_vector_and_activator_and_costs_few_cells(world):
+def test_washing_takes_out_vector_and_activator_and_costs_few_cells(world: World) -> None:
     seed_culture(world)
     pump(world, 'vector', 'vessel', 5.0)
     before = viable(world, 'vessel')
@@ -134,7 +139,7 @@ def test_washing_takes_out_vector_and_activator_and_costs_few_cells(world):
     balanced(world)
 
 
-def test_a_draw_from_a_settled_bag_is_short_of_cells_until_it_is_mixed(world):
+def test_a_draw_from_a_settled_bag_is_short_of_cells_until_it_is_mixed(world: World) -> None:
     select(world)
     world.sleep(OPERATION, 3600.0)
     density = viable(world, 'selected') / world.truth('B.selected').volume_ml
@@ -147,7 +152,7 @@ def test_a_draw_from_a_settled_bag_is_short_of_cells_until_it_is_mixed(world):
     assert mixed == pytest.approx(density, rel=0.05)
 
 
-def test_a_pump_moves_what_was_asked_within_two_per_cent_and_reads_it(world):
+def test_a_pump_moves_what_was_asked_within_two_per_cent_and_reads_it(world: World) -> None:
     reading = pump(world, 'medium', 'vessel', 100.0)
     assert world.truth('B.vessel').volume_ml == pytest.approx(100.0, rel=0.02)
     assert reading.moved_ml == pytest.approx(world.truth('B.vessel').volume_ml, abs=0.3)
@@ -155,21 +160,21 @@ def test_a_pump_moves_what_was_asked_within_two_per_cent_and_reads_it(world):
     assert 0.0 < reading.pressure_kpa < 80.0
 
 
-def test_what_overflows_is_lost_and_counted(world):
+def test_what_overflows_is_lost_and_counted(world: World) -> None:
     pump(world, 'medium', 'vessel', 400.0)
     assert world.truth('B.vessel').volume_ml == pytest.approx(300.0)
     assert world.balance().volume_lost_ml == pytest.approx(100.0, abs=8.0)
     balanced(world)
 
 
-def test_an_empty_source_says_so(world):
+def test_an_empty_source_says_so(world: World) -> None:
     reading = pump(world, 'activator', 'vessel', 8.0)
     assert reading.source_empty
     assert world.truth('B.activator').volume_ml == 0.0
     assert world.truth('B.vessel').volume_ml == pytest.approx(5.0)
 
 
-def test_a_vial_is_filled_through_the_needle_until_it_is_stoppered(world):
+def test_a_vial_is_filled_through_the_needle_until_it_is_stoppered(world: World) -> None:
     assert pump(world, 'medium', 'vial_1', 5.0).moved_ml == pytest.approx(5.0, rel=0.02)
     assert world.cap(operation_id=OPERATION, vial='B.vial_1') == 0.0
     assert 10.0 < world.stopper(operation_id=OPERATION, vial='B.vial_1') < 100.0
@@ -220,13 +225,13 @@ def test_a_vial_is_filled_through_the_needle_until_it_is_stoppered(world):
         ),
     ],
 )
-def test_the_world_refuses(world, act, code):
+def test_the_world_refuses(world: World, act: Callable[[World], object], code: ErrorCode) -> None:
     with pytest.raises(MedicellError) as caught:
         act(world)
     assert caught.value.code is code
 
 
-def test_an_unknown_content_is_refused():
+def test_an_unknown_content_is_refused() -> None:
     world = make_world(loaded=False)
     odd = material('odd', ContainerKind.BAG, 10.0, 'lemonade', 5.0)
     with pytest.raises(MedicellError, match='lemonade'):
@@ -234,7 +239,7 @@ def test_an_unknown_content_is_refused():
     world.close()
 
 
-def test_a_bay_holds_its_set_points_within_a_tenth(world):
+def test_a_bay_holds_its_set_points_within_a_tenth(world: World) -> None:
     world.set_climate(bay='bay_1', temperature_c=37.0, co2_pct=5.0, agitation_rpm=30.0)
     world.sleep(OPERATION, 3 * 3600.0)
     readings = []
@@ -246,7 +251,7 @@ def test_a_bay_holds_its_set_points_within_a_tenth(world):
     assert readings[-1].agitation_rpm == 30.0
 
 
-def test_an_open_door_lets_heat_and_gas_out(world):
+def test_an_open_door_lets_heat_and_gas_out(world: World) -> None:
     world.set_climate(bay='bay_1', temperature_c=37.0, co2_pct=5.0, agitation_rpm=0.0)
     world.sleep(OPERATION, 3 * 3600.0)
     world.set_door('bay_1', open_=True)
@@ -257,7 +262,7 @@ def test_an_open_door_lets_heat_and_gas_out(world):
     assert reading.co2_pct < 4.8
 
 
-def test_probes_follow_the_culture(world):
+def test_probes_follow_the_culture(world: World) -> None:
     seed_culture(world)
     fresh = world.probes('bay_1')
     days(world, 3)
@@ -270,7 +275,7 @@ def test_probes_follow_the_culture(world):
     assert 0.0 <= spent.dissolved_oxygen_pct < 110.0
 
 
-def test_looking_changes_nothing():
+def test_looking_changes_nothing() -> None:
     def run(look: bool) -> float:
         world = make_world(seed=3)
         seed_culture(world)
@@ -287,7 +292,7 @@ def test_looking_changes_nothing():
     assert run(look=True) == run(look=False)
 
 
-def test_the_same_seed_gives_the_same_floats_and_another_does_not():
+def test_the_same_seed_gives_the_same_floats_and_another_does_not() -> None:
     def run(seed: int) -> list[object]:
         world = make_world(seed)
         seed_culture(world)
@@ -305,7 +310,9 @@ def test_the_same_seed_gives_the_same_floats_and_another_does_not():
     assert run(5) != run(6)
 
 
-def scene(world, operation: str = OPERATION, field: int = 0, dilution: float = 10.0):
+def scene(
+    world: World, operation: str = OPERATION, field: int = 0, dilution: float = 10.0
+) -> Scene:
     return world.scene(
         operation_id=operation,
         container='B.cartridge',
@@ -315,7 +322,9 @@ def scene(world, operation: str = OPERATION, field: int = 0, dilution: float = 1
     )
 
 
-def test_a_scene_shows_the_cartridges_concentration_whatever_was_drawn_before(world):
+def test_a_scene_shows_the_cartridges_concentration_whatever_was_drawn_before(
+    world: World,
+) -> None:
     select(world)
     world.mix('B.selected')
     pump(world, 'selected', 'cartridge', 1.0)
@@ -331,7 +340,7 @@ def test_a_scene_shows_the_cartridges_concentration_whatever_was_drawn_before(wo
     assert dead < 0.3 * seen * 24
 
 
-def test_a_focus_correction_stays_until_the_next(world):
+def test_a_focus_correction_stays_until_the_next(world: World) -> None:
     pump(world, 'medium', 'cartridge', 1.0)
     before = scene(world).defocus_um
     world.correct_focus(20.0)
@@ -340,14 +349,14 @@ def test_a_focus_correction_stays_until_the_next(world):
     assert scene(world).defocus_um == pytest.approx(before)
 
 
-def test_grade_a_air_is_well_under_its_limits(world):
+def test_grade_a_air_is_well_under_its_limits(world: World) -> None:
     reading = world.particles(operation_id=OPERATION, duration_s=1200.0)
     air_m3 = reading.flow_l_min * 20.0 / 1000.0
     assert reading.count_0_5_um / air_m3 < 3520.0 / 4.0
     assert reading.count_5_um / air_m3 < 29.0
 
 
-def test_assays_agree_with_the_truth_within_their_errors(world):
+def test_assays_agree_with_the_truth_within_their_errors(world: World) -> None:
     select(world)
     world.mix('B.selected')
     pump(world, 'selected', 'tube', 1.0)
@@ -365,7 +374,7 @@ def test_assays_agree_with_the_truth_within_their_errors(world):
     assert assay('potency') == 0.0
 
 
-def test_donors_have_the_published_quartiles():
+def test_donors_have_the_published_quartiles() -> None:
     p = load_parameters().donor
     donors = [draw_donor(p, seed) for seed in range(800)]
     cd3 = np.percentile([item.cd3_cells for item in donors], [25, 50, 75])
@@ -399,7 +408,9 @@ STEP = st.one_of(
 
 @settings(max_examples=25, deadline=None)
 @given(steps=st.lists(STEP, max_size=14), seed=st.integers(0, 1000))
-def test_volume_and_cells_are_conserved_whatever_is_done(steps, seed):
+def test_volume_and_cells_are_conserved_whatever_is_done(
+    steps: list[tuple[str, str, str, float]], seed: int
+) -> None:
     world = make_world(seed)
     for verb, first, second, amount in steps:
         if verb == 'pump' and first != second:
