@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import fields
-from functools import cache
 from typing import get_type_hints
 
 from medicell_core.errors import ErrorCode, OperationRefused
@@ -27,8 +26,7 @@ def check_goal(goal: Operation, role: Role) -> OperationType:
     row = operation_type(goal)
     if role not in row.roles:
         raise OperationRefused(ErrorCode.INVALID_GOAL, f'{row.name} is not done by the {role}')
-    cls: type[Operation] = type(goal)
-    hints = _hints(cls)
+    hints = get_type_hints(type(goal))
     for item in fields(goal):
         _check_value(item.name, getattr(goal, item.name), hints[item.name])
     named = [getattr(goal, name) for name in row.containers]
@@ -85,8 +83,3 @@ def _check_value(name: str, value: object, hint: object) -> None:
         raise OperationRefused(
             ErrorCode.INVALID_GOAL, f'{name} is {value:g}; it must be finite and at least 0'
         )
-
-
-@cache
-def _hints(cls: type[Operation]) -> dict[str, object]:
-    return dict(get_type_hints(cls))

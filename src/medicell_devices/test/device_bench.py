@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from medicell_core.containers import ContainerKind, Material, container_id, label_text
@@ -26,6 +27,11 @@ BATCH = 'COI-0001'
 OTHER_BATCH = 'COI-0002'
 CELL_FILE = Path(__file__).parents[3] / 'config' / 'cell.yaml'
 WAIT_S = 20.0
+
+
+@cache
+def shipped_cell() -> CellConfig:
+    return load_cell(CELL_FILE)
 
 
 def cid(name: str) -> str:
@@ -74,7 +80,7 @@ class Bench:
     """A world at leaps, and drivers by role, made as the shipped configuration says."""
 
     def __init__(self, driver: str = 'simulated', *, seed: int = 1) -> None:
-        self.config: CellConfig = load_cell(CELL_FILE)
+        self.config: CellConfig = shipped_cell()
         self.driver_name = driver
         self.world = World(
             load_parameters(),

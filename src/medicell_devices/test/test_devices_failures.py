@@ -495,22 +495,20 @@ def test_pictures_are_counted_and_old_sets_are_let_go(bench: Bench) -> None:
     assert bench.refuses(other) is ErrorCode.IDENTITY_MISMATCH
 
 
-@pytest.mark.parametrize(
-    ('container', 'dilution', 'code'),
-    [
-        ('loaded_cartridge', 1.0, ErrorCode.TOO_FEW_CELLS),
-        ('cartridge', 1.0, ErrorCode.TOO_DENSE),
-    ],
-)
-def test_pictures_that_cannot_be_counted_are_refused(
-    bench: Bench, container: str, dilution: float, code: ErrorCode
-) -> None:
+def test_empty_pictures_are_refused_as_too_few_cells(bench: Bench) -> None:
+    taken = bench.run(goal(bench, AcquireImages))
+    assert math.isnan(taken.focus_score)  # type: ignore[attr-defined]
+    wanted = goal(bench, AnalyseImages, image_set=taken.image_set)  # type: ignore[attr-defined]
+    assert bench.fails(wanted).code is ErrorCode.TOO_FEW_CELLS
+
+
+def test_crowded_pictures_are_refused_as_too_dense(bench: Bench) -> None:
     bench.driver(Role.IMAGING, min_focus_score=0.0)
-    bench.run(goal(bench, Sample))
-    taken = bench.run(
-        goal(bench, AcquireImages, container=cid(container), dilution=dilution)
-    ).image_set  # type: ignore[attr-defined]
-    assert bench.fails(goal(bench, AnalyseImages, image_set=taken)).code is code
+    bench.run(goal(bench, WashAndConcentrate))
+    bench.run(goal(bench, Sample, source=cid('product')))
+    taken = bench.run(goal(bench, AcquireImages, container=cid('cartridge')))
+    wanted = goal(bench, AnalyseImages, image_set=taken.image_set)  # type: ignore[attr-defined]
+    assert bench.fails(wanted).code is ErrorCode.TOO_DENSE
 
 
 # --- air and laboratory ----------------------------------------------------------------------
