@@ -1,0 +1,179 @@
+"""What goes wrong at the fill robot: found, named, and left safe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from device_bench import Bench, cid
+from valid_goals import VALID, station
+
+from medicell_core.errors import ErrorCode, MedicellError
+from medicell_core.operations import (
+    CapVial,
+    FillVial,
+    LabelVial,
+    MoveContainer,
+    Operation,
+    Role,
+    StopperVial,
+)
+from medicell_devices.failure import PartlyDone
+from medicell_sim.port import PumpReading
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    made = Bench()
+    yield made
+    made.close()
+
+
+def goal(bench: Bench, cls: type[Operation], **changes: object) -> Operation:
+    return bench.goal(cls, **{**VALID[cls], **changes})
+
+
+def balanced(bench: Bench) -> None:
+    balance = bench.world.balance()
+    assert balance.volume_error_pct < 0.1
+    assert balance.cells_error_pct < 0.1
+
+
+def test_dropped_vial_is_reported_where_it_lies(bench: Bench) -> None:
+    bench.world.inject('dropped_vial', 'p')
+    error = bench.fails(goal(bench, MoveContainer))
+    assert error.code is ErrorCode.CONTAINER_DROPPED
+    assert 'floor' in error.message
+    assert bench.fails(goal(bench, MoveContainer)).code is ErrorCode.OUT_OF_REACH
+
+
+def test_arm_follows_its_plan_and_stands_where_it_was_stopped(bench: Bench) -> None:
+    driver = bench.driver(Role.FILL_ROBOT)
+    home = driver.joint_positions(bench.world.now_s())  # type: ignore[attr-defined]
+    wanted = goal(bench, MoveContainer)
+    seen = []
+    with bench.context(wanted, step_s=0.5) as context:
+        real = context._clock.sleep
+
+        def sleep(owner: str, duration_s: float) -> None:
+            real(owner, duration_s)
+            seen.append(driver.joint_positions(bench.world.now_s()))  # type: ignore[attr-defined]
+            if len(seen) == 6:
+                assert driver.current_plan() is not None  # type: ignore[attr-defined]
+                driver.stop()
+
+        context._clock = _Sleeping(bench.world, sleep)  # type: ignore[assignment]
+        with pytest.raises(MedicellError) as caught:
+            driver.move_container(wanted, context)  # type: ignore[attr-defined]
+    assert caught.value.code is ErrorCode.STOPPED
+    assert abs(seen[3] - home).max() > 0.05
+    bench.world.close()
+    assert driver.current_plan() is None  # type: ignore[attr-defined]
+    stopped = driver.joint_positions(bench.world.now_s() + 100.0)  # type: ignore[attr-defined]
+    assert stopped == pytest.approx(seen[5])
+
+
+class _Sleeping:
+    """A clock with another sleep."""
+
+    def __init__(self, clock: object, sleep: object) -> None:
+        self._clock = clock
+        self.sleep = sleep
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._clock, name)
+
+
+def test_next_move_begins_where_the_last_one_ended(bench: Bench) -> None:
+    driver = bench.driver(Role.FILL_ROBOT)
+    bench.run(goal(bench, MoveContainer))
+    here = driver.joint_positions(bench.world.now_s())  # type: ignore[attr-defined]
+    wanted = goal(bench, MoveContainer, station='stopper')
+    with bench.context(wanted) as context:
+        first = []
+        context._on_progress = lambda _: first.append(driver.current_plan())
+        driver.move_container(wanted, context)  # type: ignore[attr-defined]
+    plan, _ = next(item for item in first if item is not None)
+    assert plan.positions_rad[0] == pytest.approx(here)
+
+
+@pytest.mark.parametrize('code', [ErrorCode.FIRST_AIR_BREACH, ErrorCode.PATH_BLOCKED])
+def test_plan_that_is_refused_moves_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, code: ErrorCode
+) -> None:
+    driver = bench.driver(Role.FILL_ROBOT)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise MedicellError(code, 'refused')
+
+    monkeypatch.setattr(type(driver._cell), 'plan_move', refuse)  # type: ignore[attr-defined]
+    assert bench.refuses(goal(bench, MoveContainer)) is code
+
+
+def test_open_vials_are_told_to_the_planner(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = bench.driver(Role.FILL_ROBOT)
+    real = driver._cell.plan_move  # type: ignore[attr-defined]
+    told = []
+
+    def spy(cell: object, *places: str, **options: object) -> object:
+        told.append(options['open_stations'])
+        return real(*places, **options)
+
+    monkeypatch.setattr(type(driver._cell), 'plan_move', spy)  # type: ignore[attr-defined]
+    station('vial_02', 'cap', stoppered=True)(bench)
+    bench.run(goal(bench, MoveContainer))
+    assert told == [frozenset({'nest_03'})]
+
+
+def test_fill_outside_its_tolerance_is_refused_with_the_weight(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    station('vial_01', 'fill')(bench)
+    real = bench.world.pump
+
+    def generous(**stroke: object) -> PumpReading:
+        return real(**{**stroke, 'volume_ml': stroke['volume_ml'] * 1.15})  # type: ignore
+
+    monkeypatch.setattr(bench.world, 'pump', generous)
+    error = bench.fails(goal(bench, FillVial))
+    assert error.code is ErrorCode.FILL_OUT_OF_TOLERANCE
+    assert isinstance(error, PartlyDone)
+    assert error.result is not None
+
+
+@pytest.mark.parametrize('volume_ml', [0.5, 1.0, 2.0, 9.0])
+def test_fill_meets_its_tolerance(bench: Bench, volume_ml: float) -> None:
+    station('vial_01', 'fill')(bench)
+    bench.run(goal(bench, FillVial, volume_ml=volume_ml))
+    truth = bench.world.truth(cid('vial_01')).volume_ml
+    assert truth == pytest.approx(volume_ml, rel=0.03)
+
+
+def test_force_and_torque_out_of_range_are_faults(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    station('vial_03', 'stopper')(bench)
+    monkeypatch.setattr(bench.world, 'stopper', lambda **_: 300.0)
+    assert bench.fails(goal(bench, StopperVial)).code is ErrorCode.HARDWARE_FAULT
+    monkeypatch.undo()
+    bench.world.stopper(operation_id='set-up', vial=cid('vial_03'))
+    station('vial_03', 'cap')(bench)
+    monkeypatch.setattr(bench.world, 'cap', lambda **_: 0.0)
+    assert bench.fails(goal(bench, CapVial)).code is ErrorCode.HARDWARE_FAULT
+
+
+@pytest.mark.parametrize(
+    ('printed', 'code'),
+    [('smudge', ErrorCode.LABEL_MISMATCH), ('', ErrorCode.LABEL_UNREADABLE)],
+)
+def test_label_is_read_back(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, printed: str, code: ErrorCode
+) -> None:
+    station('vial_03', 'label', stoppered=True, capped=True)(bench)
+    real = bench.world.stick_label
+
+    def misprint(*, operation_id: str, container: str, text: str) -> None:
+        real(operation_id=operation_id, container=container, text=printed)
+
+    monkeypatch.setattr(bench.world, 'stick_label', misprint)
+    assert bench.fails(goal(bench, LabelVial)).code is code
