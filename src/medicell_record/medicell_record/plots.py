@@ -61,7 +61,9 @@ def plot_growth(view: BatchView, target: Path | str | IO[bytes]) -> None:
         viable = view.viable_cells()
         _series(cells, viable, NAVY, 'o', 'viable cells')
         _series(cells, view.car_positive_cells(), TEAL, 's', 'viable CAR+ cells')
-        if viable:
+        if not viable:
+            _nothing(cells)
+        else:
             cells.set_yscale('log')
             cells.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=12))
             cells.yaxis.set_major_formatter(FuncFormatter(_power))
@@ -85,20 +87,14 @@ def plot_metabolites(view: BatchView, target: Path | str | IO[bytes]) -> None:
         _series(sugar, view.culture('lactate_mm'), ORANGE, 's', 'lactate')
         sugar.set_ylabel('mmol/L')
         sugar.set_ylim(bottom=0)
+        if not sugar.lines:
+            _nothing(sugar)
         _series(acid, view.culture('ph'), ROSE, 'o', 'pH')
         acid.set_ylabel('pH')
-        exchanges = view.exchanges()
-        days = [item.day for item in exchanges]
-        width = 0.012 * max(1.0, view.day(view.end_s))
-        volumes.bar(days, [item.added_ml for item in exchanges], width, color=BLUE, label='added')
-        taken = [-item.withdrawn_ml for item in exchanges]
-        volumes.bar(days, taken, width, color=GREY, label='withdrawn')
-        volumes.axhline(0.0, color=GREY, linewidth=0.8)
-        volumes.set_ylabel('exchange, mL')
-        if not exchanges:
-            _nothing(volumes)
+        if not acid.lines:
+            _nothing(acid)
+        _exchanges(view, volumes)
         _events(view, sugar, acid, volumes)
-        volumes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f'{abs(value):g}'))
         _finish(figure, view, 'Metabolites and medium exchange')
         _save(figure, target)
 
@@ -114,6 +110,9 @@ def plot_climate(view: BatchView, target: Path | str | IO[bytes]) -> None:
         ):
             _series(axes, view.culture(name), colour, 'o', label)
             axes.set_ylabel(label)
+            if not axes.lines:
+                _nothing(axes)
+                continue
             axes.margins(y=0.25)
             axes.ticklabel_format(axis='y', useOffset=False)
         _finish(figure, view, 'Climate of the culture', legends=False)
@@ -135,7 +134,6 @@ def _panels(
 
 def _series(axes: Axes, points: Sequence[Point], colour: str, marker: str, label: str) -> None:
     if not points:
-        axes.plot([], [], color=colour, marker=marker, label=f'{label}\n(not measured)')
         return
     days, values = [item.day for item in points], [item.value for item in points]
     axes.plot(
@@ -167,8 +165,25 @@ def _events(view: BatchView, top: Axes, *others: Axes) -> None:
     _event_labels(view, top, events)
 
 
+def _exchanges(view: BatchView, axes: Axes) -> None:
+    axes.set_ylabel('medium, mL')
+    exchanges = view.exchanges()
+    if not exchanges:
+        _nothing(axes)
+        return
+    days = [item.day for item in exchanges]
+    width = 0.012 * max(1.0, view.day(view.end_s))
+    axes.bar(days, [item.added_ml for item in exchanges], width, color=BLUE, label='added')
+    taken = [-item.withdrawn_ml for item in exchanges]
+    axes.bar(days, taken, width, color=GREY, label='withdrawn')
+    axes.axhline(0.0, color=GREY, linewidth=0.8)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f'{abs(value):g}'))
+
+
 def _feeds(view: BatchView, axes: Axes) -> None:
     days = [item.day for item in view.events() if item.kind is EventKind.FEED]
+    if not days:
+        return
     axes.plot(
         days,
         [0.03] * len(days),
@@ -201,7 +216,7 @@ def _event_labels(view: BatchView, axes: Axes, events: Sequence[Event]) -> None:
 
 def _finish(figure: Figure, view: BatchView, title: str, *, legends: bool = True) -> None:
     for axes in figure.axes:
-        if legends:
+        if legends and axes.get_legend_handles_labels()[0]:
             axes.legend(loc='upper left', bbox_to_anchor=(1.0, 1.02), fontsize=9)
     batch = view.batch
     figure.suptitle(
@@ -222,6 +237,7 @@ def _power(value: float, _: object) -> str:
 
 
 def _nothing(axes: Axes) -> None:
+    axes.set_yticks([])
     axes.text(
         0.5,
         0.5,

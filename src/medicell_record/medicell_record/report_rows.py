@@ -88,11 +88,11 @@ SPREADS = _columns(
 )
 DECISIONS = _columns(
     ('day', 10, _RIGHT),
-    ('phase', 34),
-    ('question', 34),
+    ('phase', 28),
+    ('question', 28),
     ('choice', 24),
-    ('reason', 46),
-    ('figures', 36),
+    ('reason', 44),
+    ('figures', 48),
 )
 DEVIATIONS = _columns(
     ('number', 17),
@@ -106,9 +106,9 @@ DEVIATIONS = _columns(
 QUESTIONS = _columns(
     ('number', 17),
     ('asked', 24),
-    ('question and choices', 54),
-    ('answer', 16),
-    ('by', 24),
+    ('question and choices', 50),
+    ('answer', 27),
+    ('by', 22),
     ('when', 24),
     ('reason', 38),
 )
@@ -223,11 +223,11 @@ def decisions(items: Sequence[tuple[float, Decision]]) -> list[Line]:
     return [
         [
             fixed(day, 1),
-            _phase_name(entry.phase),
+            _phase_name(entry.phase.split('/', maxsplit=1)[-1]),
             entry.question,
             Cell(text=entry.choice, bold=True),
             entry.reason,
-            '\n'.join(
+            '; '.join(
                 f'{measurement(name)} {number(value)}' for name, value in entry.inputs.items()
             ),
         ]
@@ -241,7 +241,7 @@ def deviations(items: Sequence[tuple[float, Deviation]]) -> list[Line]:
         [
             entry.deviation_id.rsplit('/', maxsplit=1)[-1],
             fixed(day, 1),
-            _phase_name(entry.phase),
+            _phase_name(entry.phase.split('/', maxsplit=1)[-1]),
             code_name(entry.error_code),
             entry.description,
             entry.action,

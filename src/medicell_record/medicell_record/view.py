@@ -188,13 +188,16 @@ class BatchView:
         return points
 
     def exchanges(self) -> list[Exchange]:
-        """Return the vessel's medium exchanges, as the devices measured them."""
+        """Return the vessel's feeds and medium exchanges, as the devices measured them.
+
+        Medium that is there before activation, or comes in with activator or vector, is none.
+        """
         operations = {
             entry.operation_id
             for _, entry in self.of(Command)
             if entry.operation == 'ExchangeMedium'
         }
-        return [
+        found = [
             Exchange(
                 day=self.day(item.at_s),
                 withdrawn_ml=_number(entry.result.get('withdrawn_ml')),
@@ -203,31 +206,27 @@ class BatchView:
             for item, entry in self.of(Completed)
             if entry.operation_id in operations and entry.result
         ]
+        found += [
+            Exchange(day=self.day(item.at_s), withdrawn_ml=0.0, added_ml=entry.volume_ml)
+            for item, entry in self.of(Movement)
+            if self._event_kind(entry) is EventKind.FEED
+        ]
+        marked = self._marked_events()
+        begin = min((item.day for item in marked), default=0.0)
+        return sorted(
+            (
+                item
+                for item in found
+                if item.day > begin
+                and all(abs(item.day - event.day) > _SAME_LOOK_DAYS for event in marked)
+            ),
+            key=lambda item: item.day,
+        )
 
     def events(self) -> list[Event]:
-        """Return what was done to the culture, in time; activation and the like once each.
-
-        Medium that comes in with one of these is no feed of its own.
-        """
-        firsts: dict[EventKind, Event] = {}
+        """Return what was done to the culture, in time; activation and the like once each."""
         feeds = [Event(day=item.day, kind=EventKind.FEED) for item in self.exchanges()]
-        for item, entry in self.of(Movement):
-            kind = self._event_kind(entry)
-            if kind is None:
-                continue
-            event = Event(day=self.day(item.at_s), kind=kind)
-            if kind is EventKind.FEED:
-                feeds.append(event)
-            else:
-                firsts.setdefault(kind, event)
-        begin = firsts[EventKind.ACTIVATION].day if EventKind.ACTIVATION in firsts else 0.0
-        fed = [
-            event
-            for event in feeds
-            if event.day > begin
-            and all(abs(event.day - item.day) > _SAME_LOOK_DAYS for item in firsts.values())
-        ]
-        return sorted([*firsts.values(), *fed], key=lambda event: event.day)
+        return sorted([*self._marked_events(), *feeds], key=lambda event: event.day)
 
     def harvest_sequence(self) -> int | None:
         """Return the entry with which the culture first left its vessel as product, or None."""
@@ -235,6 +234,14 @@ class BatchView:
             if self._event_kind(entry) is EventKind.HARVEST:
                 return item.sequence
         return None
+
+    def _marked_events(self) -> list[Event]:
+        firsts: dict[EventKind, Event] = {}
+        for item, entry in self.of(Movement):
+            kind = self._event_kind(entry)
+            if kind is not None and kind is not EventKind.FEED:
+                firsts.setdefault(kind, Event(day=self.day(item.at_s), kind=kind))
+        return list(firsts.values())
 
     def _event_kind(self, entry: Movement) -> EventKind | None:
         if self.is_vessel(entry.target):

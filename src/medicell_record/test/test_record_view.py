@@ -79,8 +79,10 @@ def test_medium_before_activation_or_with_the_vector_is_no_feed(record: BatchRec
     for hours, source in ((1, 'medium_1'), (2, 'activator'), (24, 'vector'), (25, 'medium_1')):
         record.append(moved(source, 'vessel'), at_s=START_S + 3600 * hours, actor='x')
     record.append(moved('medium_1', 'vessel'), at_s=START_S + 5 * DAY_S, actor='x')
-    feeds = [item for item in BatchView(record).events() if item.kind is EventKind.FEED]
+    view = BatchView(record)
+    feeds = [item for item in view.events() if item.kind is EventKind.FEED]
     assert [item.day for item in feeds] == [5.0]
+    assert [(item.withdrawn_ml, item.added_ml) for item in view.exchanges()] == [(0.0, 1.0)]
 
 
 def test_a_sample_or_waste_is_no_harvest(record: BatchRecord) -> None:
