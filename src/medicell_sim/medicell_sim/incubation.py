@@ -68,7 +68,7 @@ class Incubation:
     def peek(self, container: SimContainer, now_s: float) -> Amounts:
         """Return what a container's contents are now, changing nothing."""
         if not self._on_way(container, now_s):
-            return container.amounts.copy()
+            return np.array(container.amounts)
         return np.asarray(self._grown(container, now_s)[: contents.SIZE])
 
     def _on_way(self, container: SimContainer, now_s: float) -> bool:

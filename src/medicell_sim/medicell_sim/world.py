@@ -5,9 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-import numpy as np
-
-from medicell_core.containers import ContainerKind, Material, container_id, label_text
+from medicell_core.containers import Material
 from medicell_sim.air import Air
 from medicell_sim.assays import assay
 from medicell_sim.audit import balance_of, truth_of
@@ -16,7 +14,7 @@ from medicell_sim.faults import FaultBoard, Hook
 from medicell_sim.incubation import Incubation
 from medicell_sim.incubator import Incubator
 from medicell_sim.instruments import Instruments
-from medicell_sim.kit import Kit, SimContainer
+from medicell_sim.kit import Kit
 from medicell_sim.labels import scan
 from medicell_sim.liquids import Liquids
 from medicell_sim.materials import hang
@@ -34,13 +32,13 @@ from medicell_sim.port import (
     Truth,
 )
 from medicell_sim.robot import Robot
-from medicell_sim.timeline import Timeline
+from medicell_sim.timed import TimedWorld
 
 _TUBED = ('fluid_handler/', 'incubator/')
 """Stations whose containers hang on tubing with a hand clamp."""
 
 
-class World:
+class World(TimedWorld):
     """Implements WorldPort and WorldControl; its `timeline` serves callers that must not block.
 
     `speed` is simulated over wall time, infinity for leaps. `on_time` is told every new time.
@@ -77,37 +75,13 @@ class World:
         self._microscope = Microscope(parameters, self._faults, seed=seed)
         self._robot = Robot(parameters, self._kit, self._faults, seed=seed)
         self._air = Air(parameters, self._faults, seed=seed)
-        self.timeline = Timeline(
+        super().__init__(
             start_s=parameters.world.start_s,
             paused_until_idle=paused_until_idle,
             speed=speed,
             leap_limit_s=parameters.world.leap_limit_s,
             on_time=on_time,
         )
-
-    def now_s(self) -> float:
-        """Return the time in seconds since the Unix epoch."""
-        return self.timeline.now_s()
-
-    def begin(self, owner: str) -> None:
-        """Announce an owner and block until its turn."""
-        self.timeline.begin(owner)
-
-    def sleep(self, owner: str, duration_s: float) -> None:
-        """Block for a duration of simulated time."""
-        self.timeline.sleep(owner, duration_s)
-
-    def end(self, owner: str) -> None:
-        """Announce that an owner needs no more time."""
-        self.timeline.end(owner)
-
-    def register(self, owner: str) -> None:
-        """Announce an owner without waiting."""
-        self.timeline.register(owner)
-
-    def close(self) -> None:
-        """End every sleep with WORLD_CLOSED."""
-        self.timeline.close()
 
     def look(self, container: str) -> ContainerView:
         """Return what can be seen of a container."""
@@ -339,7 +313,16 @@ class World:
         """Put a batch's kit into the cell."""
         with self._lock:
             for material in materials:
-                self._kit.add(self._new(batch_id, material, apheresis_label))
+                self._kit.add(
+                    hang(
+                        self._p,
+                        self._donor,
+                        material,
+                        batch_id=batch_id,
+                        apheresis_label=apheresis_label,
+                        now_s=self.now_s(),
+                    )
+                )
 
     def inject(self, fault: str, phase: str) -> None:
         """Arm a fault for a phase."""
@@ -359,10 +342,6 @@ class World:
                 elif ended.kind.name == 'out_of_focus':
                     self._microscope.restore()
 
-    def idle(self, sequence: int, outstanding: list[str]) -> None:
-        """Take the orchestrator's word on what it waits for."""
-        self.timeline.idle(sequence, outstanding)
-
     def faults(self) -> list[FaultView]:
         """Return the scenario's faults and what became of them."""
         with self._lock:
@@ -378,19 +357,3 @@ class World:
         """Return the truth about a container."""
         with self._lock:
             return truth_of(self._incubation.peek(self._kit.get(container), self.now_s()))
-
-    def _new(self, batch_id: str, material: Material, apheresis_label: str) -> SimContainer:
-        identifier = container_id(batch_id, material.name)
-        apheresis = material.content == 'leukapheresis'
-        return SimContainer(
-            id=identifier,
-            kind=material.kind,
-            capacity_ml=material.capacity_ml,
-            location=material.location,
-            label=label_text(apheresis_label if apheresis else batch_id, identifier),
-            amounts=np.array(hang(self._p, self._donor, material.content, material.volume_ml)),
-            area_cm2=material.capacity_ml / self._p.culture.full_depth_cm,
-            mixed_s=self.now_s(),
-            synced_s=self.now_s(),
-            connected=material.kind is not ContainerKind.VIAL,
-        )

@@ -442,3 +442,10 @@ def test_volume_and_cells_are_conserved_whatever_is_done(
         truth = world.truth(f'B.{name}')
         assert min(truth.extra.values()) > -1e-6
     world.close()
+
+
+def test_a_bag_fuller_than_it_can_be_is_refused() -> None:
+    world = make_world(loaded=False)
+    with pytest.raises(MedicellError, match=r'12\.0 is not between 0'):
+        world.load('B', [material('odd', ContainerKind.BAG, 10.0, 'medium', 12.0)], 'B')
+    world.close()
