@@ -117,9 +117,9 @@ class PerformStep(py_trees.behaviour.Behaviour):
         if isinstance(request, Ask):
             return self._desk.answer_to(request)
         if isinstance(request, Collect):
-            keys, self._sent = tuple(self._behind), tuple(self._behind)
+            keys = tuple(self._behind)
             if not self._ended(keys):
-                return None
+                return None if request.wait else ()
             self._behind = []
             return tuple(self._done[key] for key in keys)
         assert isinstance(request, Send)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 HOUR_S = 3600.0
 DAY_S = 86400.0
 DILUTIONS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
-IDEAL_PER_ML = 1.0e6
+IDEAL_PER_ML = 2.5e6
 """Cells per mL in a counting chamber that neither overlap nor are too few (R)."""
 
 LACTATE_PER_GLUCOSE = 1.7

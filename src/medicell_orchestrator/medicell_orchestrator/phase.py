@@ -28,7 +28,12 @@ class Send:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collect:
-    """A step wants the outcomes of what it sent in the background, in order."""
+    """A step wants the outcomes of what it sent in the background, in order.
+
+    Without `wait` it is given an empty tuple at once when any of them still runs.
+    """
+
+    wait: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

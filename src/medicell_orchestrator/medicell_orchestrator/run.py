@@ -78,9 +78,12 @@ class PhaseRun:
         """Start operations and go on; `collect` waits for them, in the same step."""
         yield Send(goals=tuple((role_of(type(goal)), goal) for goal in goals), background=True)
 
-    def collect(self) -> Steps[tuple[Outcome, ...]]:
-        """Wait for the operations that were begun, and return their outcomes in order."""
-        outcomes = yield Collect()
+    def collect(self, *, wait: bool = True) -> Steps[tuple[Outcome, ...]]:
+        """Return the outcomes of the operations that were begun, in order.
+
+        Waits for all of them, or returns an empty tuple when any still runs.
+        """
+        outcomes = yield Collect(wait=wait)
         return cast('tuple[Outcome, ...]', outcomes)
 
     def operate(

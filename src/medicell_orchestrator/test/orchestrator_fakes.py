@@ -106,6 +106,7 @@ class FakeCell:
         }
         self.bays: dict[str, str] = {}
         self.per_ml = 1.0e7
+        self.washed_per_ml = 0.0
         self.viability = 95.0
         self.car_pct = 35.0
         self.glucose_mm = 8.0
@@ -213,6 +214,7 @@ class FakeCell:
     def _washandconcentrate(self, goal: ops.WashAndConcentrate) -> object:
         self.volumes[goal.source] = 0.0
         self.volumes[goal.target] = goal.final_volume_ml
+        self.per_ml = self.washed_per_ml or self.per_ml
         return ops.WashAndConcentrateResult(volume_ml=goal.final_volume_ml)
 
     def _exchangemedium(self, goal: ops.ExchangeMedium) -> object:

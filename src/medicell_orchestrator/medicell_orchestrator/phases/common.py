@@ -168,13 +168,19 @@ def begin_assays(
 
 
 def collect_assays(
-    run: PhaseRun, *, source: str, tube: str, tests: tuple[str, ...]
-) -> Steps[None]:
-    """Wait for the tests begun on a tube and record their figures."""
-    outcomes = yield from run.collect()
+    run: PhaseRun, *, source: str, tube: str, tests: tuple[str, ...], wait: bool = True
+) -> Steps[bool]:
+    """Record the figures of the tests begun on a tube; return whether they were all there.
+
+    Waits for them, or returns False at once when any is still in work.
+    """
+    outcomes = yield from run.collect(wait=wait)
+    if not outcomes:
+        return False
     for test, outcome in zip(tests, outcomes, strict=True):
         result = outcome.result
         if not outcome.ok or not isinstance(result, AssaySampleResult):
             result = yield from run.operate(AssaySample, container=tube, test=test)
         if result is not None:
             run.measure(test, result.value, container=source, method='laboratory')
+    return True

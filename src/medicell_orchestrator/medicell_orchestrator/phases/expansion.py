@@ -65,7 +65,7 @@ class ExpandPhase(Phase):
     counts on the days given; feeds or exchanges as measured glucose and lactate demand;
     ends at `target_cells` from `earliest_day` on, at `until_day` at the latest; stops the
     batch (LIMIT_FAILED) when viability falls below `least_viability`. On `assay_day` a sample
-    goes to the laboratory, which works while the cells grow.
+    goes to the laboratory; the cells are kept growing, and fed, until its figures are there.
     """
 
     vessel: str = container_ref('vessel')
@@ -138,16 +138,23 @@ class ExpandPhase(Phase):
                     volume_ml=self.assay_volume_ml,
                     tests=self.assay_tests,
                 )
-            if self._done(run):
-                break
+            if tube and (yield from self._collected(run, tube)):
+                tube = ''
+            if self._done(run) and not tube:
+                return
             wait_s = yield from self._feed(run, seen)
             wait_s = min([wait_s, *(self._until(run, day) for day in (*counts, *assays))])
-            wait_s = max(SHORTEST_WAIT_S, min(wait_s, self._until(run, self.until_day)))
-            yield from incubate(run, bay=self.bay, duration_s=wait_s)
-        if tube:
+            left_s = self._until(run, self.until_day)
+            wait_s = min(wait_s, left_s if left_s > NEAR_S else self.soonest_look_s)
+            yield from incubate(run, bay=self.bay, duration_s=max(SHORTEST_WAIT_S, wait_s))
+
+    def _collected(self, run: PhaseRun, tube: str) -> Steps[bool]:
+        """Record the laboratory's figures once they are all there."""
+        return (
             yield from collect_assays(
-                run, source=self.vessel, tube=tube, tests=self.assay_tests
+                run, source=self.vessel, tube=tube, tests=self.assay_tests, wait=False
             )
+        )
 
     def _due(self, run: PhaseRun, days: list[float]) -> bool:
         """Take what is due from a list of culture days; return whether there was any."""

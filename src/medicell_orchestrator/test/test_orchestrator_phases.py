@@ -1,0 +1,334 @@
+"""The compound phases: counting, seeding, growing, formulating, filling, assays, release."""
+
+from __future__ import annotations
+
+import pytest
+from medicell_core import operations as ops
+from medicell_core.entries import Decision, Deviation, Measurement, ReleaseTest, VialFilled
+from medicell_core.errors import ErrorCode
+from orchestrator_fakes import Script, failed, make_rig
+
+COUNT = (
+    '- {phase: count, type: count_cells, container: %s, cartridges: cartridge,'
+    ' expected: 1e7 cells/mL, car: %s}\n'
+)
+WEIGHTED = COUNT % ('culture', 'false')
+
+
+def counting_rig(tmp_path):
+    rig = make_rig(tmp_path, WEIGHTED)
+    rig.cell.volumes['MC-1.culture'] = 100.0
+    return rig
+
+
+def measured(rig, name: str) -> list[float]:
+    return [item.value for item in rig.sink.of(Measurement) if item.name == name]
+
+
+def test_count_samples_mixed_cells_and_records_the_vessels_cells(tmp_path):
+    rig = counting_rig(tmp_path).tick()
+    names = [type(goal).__name__ for goal in rig.cell.goals]
+    assert names == ['Mix', 'Sample', 'Weigh', 'AcquireImages', 'AnalyseImages']
+    (taken,) = rig.cell.sent(ops.AcquireImages)
+    assert (taken.dilution, taken.fields, taken.refocus) == (10.0, 4, False)
+    assert measured(rig, 'viable_cells') == [pytest.approx(1e7 * 99.8)]
+
+
+def test_count_of_car_takes_fluorescence_of_the_same_cartridge(tmp_path):
+    rig = make_rig(tmp_path, COUNT % ('culture', 'true'))
+    rig.cell.volumes['MC-1.culture'] = 100.0
+    rig.tick()
+    bright, marked = rig.cell.sent(ops.AcquireImages)
+    assert (bright.modality, marked.modality) == ('bright_field', 'fluorescence')
+    assert bright.container == marked.container
+    assert measured(rig, 'car_positive_pct') == [35.0]
+
+
+@pytest.mark.parametrize(
+    ('code', 'field', 'values'),
+    [
+        (ErrorCode.TOO_DENSE, 'dilution', [10.0, 20.0]),
+        (ErrorCode.TOO_FEW_CELLS, 'dilution', [10.0, 5.0]),
+        (ErrorCode.OUT_OF_FOCUS, 'refocus', [False, True]),
+    ],
+)
+def test_count_looks_again_in_the_way_that_helps(tmp_path, code, field, values):
+    rig = counting_rig(tmp_path)
+    rig.cell.scripts = [Script(ops.AnalyseImages, code)]
+    rig.tick()
+    assert rig.engine.outcome == 'ready_for_release'
+    assert [getattr(goal, field) for goal in rig.cell.sent(ops.AcquireImages)] == values
+    assert len(rig.sink.of(Deviation)) == (code is ErrorCode.OUT_OF_FOCUS)
+
+
+def test_count_takes_more_fields_when_the_error_is_too_large(tmp_path):
+    rig = counting_rig(tmp_path)
+    rig.cell.analysis = lambda taken: rig.cell.counted(taken, 15.0 if taken.fields < 16 else 9.0)
+    rig.tick()
+    assert [goal.fields for goal in rig.cell.sent(ops.AcquireImages)] == [4, 8, 16]
+    assert len(rig.sink.of(Decision)) == 2
+
+
+def test_count_that_never_focuses_asks(tmp_path):
+    rig = counting_rig(tmp_path)
+    rig.cell.analysis = lambda taken: failed(ErrorCode.OUT_OF_FOCUS)
+    rig.tick()
+    assert 'OUT_OF_FOCUS' in rig.engine.question.text
+    rig.cell.analysis = None
+    rig.engine.answer(rig.engine.question.question_id, 'retry', 'ada', 'lens cleaned')
+    rig.tick()
+    assert rig.engine.outcome == 'ready_for_release'
+
+
+def test_blocked_sample_goes_into_the_next_cartridge(tmp_path):
+    rig = counting_rig(tmp_path)
+    rig.cell.scripts = [Script(ops.Sample, ErrorCode.OCCLUSION)]
+    rig.tick()
+    assert [goal.target for goal in rig.cell.sent(ops.Sample)] == [
+        'MC-1.cartridge_01',
+        'MC-1.cartridge_02',
+    ]
+    assert rig.cell.sent(ops.AcquireImages)[0].container == 'MC-1.cartridge_02'
+    assert rig.sink.of(Deviation)[0].recovered
+
+
+SEED = (
+    '- {phase: seed, type: seed_cells, source: selected, target: culture, cells: 1e8 cells,'
+    ' least_cells: 2e7 cells, medium: medium, final_volume: 70 mL}\n'
+)
+
+
+def test_seeding_brings_the_cells_wanted_and_fills_up(tmp_path):
+    rig = make_rig(tmp_path, COUNT % ('selected', 'false') + SEED)
+    rig.cell.volumes['MC-1.selected'] = 40.0
+    rig.tick()
+    cells, medium = rig.cell.sent(ops.Transfer)
+    assert cells.volume_ml == pytest.approx(10.0)
+    assert medium.volume_ml == pytest.approx(60.0)
+    assert rig.engine.batch.seeded_cells == pytest.approx(1e8)
+
+
+def test_seeding_too_few_cells_ends_the_batch_as_failed(tmp_path):
+    rig = make_rig(tmp_path, COUNT % ('selected', 'false') + SEED)
+    rig.cell.volumes['MC-1.selected'] = 1.5
+    rig.tick()
+    assert rig.engine.outcome == 'failed_limits'
+    assert not rig.cell.sent(ops.Transfer)
+
+
+def test_vector_follows_cells_and_multiplicity(tmp_path):
+    transduce = (
+        '- {phase: t, type: transduce, vessel: culture, vector: vector, moi: 8,'
+        ' titer: 1e8 TU/mL, medium: medium, final_volume: 100 mL}\n'
+    )
+    rig = make_rig(tmp_path, COUNT % ('selected', 'false') + SEED + transduce)
+    rig.cell.volumes['MC-1.selected'] = 40.0
+    rig.tick()
+    vector = next(g for g in rig.cell.sent(ops.Transfer) if g.source == 'MC-1.vector')
+    assert vector.volume_ml == pytest.approx(8.0)
+    assert rig.cell.volumes['MC-1.culture'] == pytest.approx(100.0)
+
+
+GROW = """\
+- phase: grow
+  type: expand
+  vessel: culture
+  bay: bay_1
+  until_day: %s
+  target_cells: 4e9 cells
+  earliest_day: 1
+  count_days: [1, 2]
+  cartridges: cartridge
+  medium: medium
+  waste: waste
+  medium_glucose: 11 mmol/L
+  minimum_glucose: 4 mmol/L
+  maximum_lactate: 16 mmol/L
+  working_volume: 250 mL
+  least_feed: 40 mL
+  most_feed: 180 mL
+  assay_day: 1
+  assay_tests: [sterility]
+  tubes: tube
+"""
+
+
+def growing_rig(tmp_path, until: float = 3):
+    rig = make_rig(tmp_path, GROW % until)
+    rig.cell.volumes['MC-1.culture'] = 250.0
+    rig.cell.per_ml = 4e6
+    return rig
+
+
+def test_growing_looks_counts_assays_and_ends_on_its_day(tmp_path):
+    rig = growing_rig(tmp_path).tick()
+    assert rig.engine.outcome == 'ready_for_release'
+    assert rig.engine.batch.culture_day() == pytest.approx(3.0, abs=0.02)
+    assert len(rig.cell.sent(ops.Sample)) == 3
+    assert measured(rig, 'sterility') == [0.0]
+    assert all(goal.duration_s <= 12 * 3600.0 for goal in rig.cell.sent(ops.Incubate))
+    assert not rig.cell.sent(ops.ExchangeMedium)
+
+
+def test_growing_ends_when_there_are_enough_cells(tmp_path):
+    rig = growing_rig(tmp_path)
+    rig.cell.per_ml = 2e7
+    rig.tick()
+    assert rig.engine.batch.culture_day() == pytest.approx(1.0, abs=0.02)
+
+
+def test_growing_exchanges_when_glucose_is_low(tmp_path):
+    rig = growing_rig(tmp_path)
+    rig.cell.glucose_mm = 4.2
+    rig.tick()
+    assert rig.cell.sent(ops.ExchangeMedium)
+    reasons = [item.choice for item in rig.sink.of(Decision) if item.question == 'feed']
+    assert any(choice.startswith('exchange') for choice in reasons)
+    assert rig.cell.sent(ops.ExchangeMedium)[0].medium == 'MC-1.medium_1'
+
+
+def test_growing_stops_the_batch_when_cells_die(tmp_path):
+    rig = growing_rig(tmp_path)
+    rig.cell.viability = 30.0
+    rig.tick()
+    assert rig.engine.outcome == 'failed_limits'
+    assert rig.engine.batch.culture_day() == pytest.approx(1.0, abs=0.02)
+
+
+def test_assay_in_the_background_does_not_stop_the_culture(tmp_path):
+    rig = growing_rig(tmp_path)
+    rig.cell.slow = {ops.AssaySample, ops.Incubate}
+    for _ in range(10):
+        rig.tick()
+        rig.cell.finish(rig.cell.sent(ops.Incubate)[-1])
+    assert rig.engine.batch.culture_day() > 3.1
+    assert not rig.engine.over
+    rig.cell.slow = set()
+    rig.cell.finish(rig.cell.sent(ops.AssaySample)[0])
+    assert rig.tick().engine.outcome == 'ready_for_release'
+    assert measured(rig, 'sterility') == [0.0]
+
+
+FILL = (
+    COUNT % ('product', 'true') + '- {phase: fill, type: fill_vials, source: product,'
+    ' vials: vial, least_volume: 1 mL, most_volume: 10 mL}\n'
+)
+
+
+def filling_rig(tmp_path):
+    rig = make_rig(tmp_path, FILL)
+    rig.cell.volumes['MC-1.product'] = 100.0
+    return rig
+
+
+def vials(rig) -> list[tuple[str, bool]]:
+    return [(item.vial.partition('.')[2], item.accepted) for item in rig.sink.of(VialFilled)]
+
+
+def test_vials_hold_the_dose_and_are_closed_and_labelled(tmp_path):
+    rig = filling_rig(tmp_path).tick()
+    assert vials(rig) == [('vial_1', True), ('vial_2', True), ('vial_3', True)]
+    dose = sum(item.car_positive_cells for item in rig.sink.of(VialFilled))
+    assert dose == pytest.approx(1e8)
+    first = [g for g in rig.cell.goals if getattr(g, 'vial', getattr(g, 'container', '')) == 'MC-1.vial_1']
+    assert [type(goal).__name__ for goal in first] == [
+        'MoveContainer',
+        'FillVial',
+        'MoveContainer',
+        'StopperVial',
+        'MoveContainer',
+        'CapVial',
+        'MoveContainer',
+        'LabelVial',
+        'MoveContainer',
+    ]
+    assert rig.sink.of(VialFilled)[0].label_text == 'MC-1|MC-1.vial_1'
+
+
+@pytest.mark.parametrize(
+    ('operation', 'code'),
+    [
+        (ops.MoveContainer, ErrorCode.CONTAINER_DROPPED),
+        (ops.FillVial, ErrorCode.FILL_OUT_OF_TOLERANCE),
+        (ops.StopperVial, ErrorCode.HARDWARE_FAULT),
+        (ops.CapVial, ErrorCode.HARDWARE_FAULT),
+    ],
+)
+def test_vial_that_fails_is_rejected_and_the_next_one_used(tmp_path, operation, code):
+    rig = filling_rig(tmp_path)
+    rig.cell.scripts = [Script(operation, code)]
+    rig.tick()
+    assert rig.engine.outcome == 'ready_for_release'
+    assert vials(rig) == [('vial_1', False), *((f'vial_{n}', True) for n in (2, 3, 4))]
+    assert rig.sink.of(Deviation)[0].recovered
+
+
+def test_label_that_reads_wrong_is_printed_once_more_then_rejects_the_vial(tmp_path):
+    rig = filling_rig(tmp_path)
+    rig.cell.scripts = [Script(ops.LabelVial, ErrorCode.LABEL_UNREADABLE)]
+    rig.tick()
+    assert vials(rig)[0] == ('vial_1', True)
+    rig = filling_rig(tmp_path)
+    rig.cell.scripts = [Script(ops.LabelVial, ErrorCode.LABEL_MISMATCH, times=2)]
+    rig.tick()
+    assert vials(rig)[0] == ('vial_1', False)
+
+
+def test_excursion_before_filling_waits_until_the_air_is_clear(tmp_path):
+    rig = filling_rig(tmp_path)
+    rig.cell.scripts = [Script(ops.CountParticles, ErrorCode.PARTICLE_EXCURSION, times=3)]
+    rig.tick()
+    assert rig.engine.outcome == 'ready_for_release'
+    first_fill = rig.cell.goals.index(rig.cell.sent(ops.FillVial)[0])
+    before = [g for g in rig.cell.goals[:first_fill] if isinstance(g, ops.CountParticles)]
+    assert len(before) >= 5
+    assert all(accepted for _, accepted in vials(rig))
+
+
+def test_excursion_beside_an_open_vial_has_it_stoppered_then_rejected(tmp_path):
+    rig = filling_rig(tmp_path)
+    rig.cell.scripts = [Script(ops.CountParticles, ErrorCode.PARTICLE_EXCURSION, skip=1)]
+    rig.tick()
+    assert vials(rig)[0] == ('vial_1', False)
+    assert rig.cell.sent(ops.StopperVial)[0].vial == 'MC-1.vial_1'
+    assert rig.engine.outcome == 'ready_for_release'
+
+
+def test_excursion_that_does_not_pass_asks(tmp_path):
+    rig = filling_rig(tmp_path)
+    rig.cell.scripts = [Script(ops.CountParticles, ErrorCode.PARTICLE_EXCURSION, times=999)]
+    rig.tick()
+    assert 'PARTICLE_EXCURSION' in rig.engine.question.text
+    assert not rig.cell.sent(ops.FillVial)
+
+
+def test_running_out_of_vials_fills_what_there_is(tmp_path):
+    rig = filling_rig(tmp_path)
+    rig.cell.scripts = [Script(ops.StopperVial, ErrorCode.HARDWARE_FAULT, times=5)]
+    rig.tick()
+    assert vials(rig).count(('vial_6', True)) == 1
+    assert rig.sink.of(Deviation)[-1].error_code == int(ErrorCode.MATERIAL_MISSING)
+
+
+def test_release_table_fails_a_batch_without_its_tests(tmp_path):
+    rig = make_rig(tmp_path, '- {phase: judge, type: release}\n').tick()
+    assert rig.engine.outcome == 'failed_limits'
+    assert len(rig.sink.of(ReleaseTest)) >= 10
+    assert not any(item.passed for item in rig.sink.of(ReleaseTest))
+
+
+def test_formulation_dilutes_to_the_density_and_adds_freezing_medium_last(tmp_path):
+    formulate = (
+        '- {phase: f, type: formulate, vessel: culture, product: product, waste: waste,'
+        ' buffer: buffer, wash_volume: 200 mL, cryo_medium: cryo, cryo_fraction: 0.5,'
+        ' target: 5e6 cells/mL, least_volume: 40 mL, cartridges: cartridge}\n'
+    )
+    rig = make_rig(tmp_path, WEIGHTED + formulate)
+    rig.cell.volumes['MC-1.culture'] = 50.0
+    rig.cell.washed_per_ml = 2e7
+    rig.tick()
+    assert rig.engine.outcome == 'ready_for_release'
+    buffer, cryo = rig.cell.sent(ops.Transfer)
+    assert (buffer.source, cryo.source) == ('MC-1.buffer', 'MC-1.cryo')
+    final = buffer.volume_ml + cryo.volume_ml + rig.cell.sent(ops.WashAndConcentrate)[0].final_volume_ml
+    assert cryo.volume_ml == pytest.approx(0.5 * final, rel=0.02)
