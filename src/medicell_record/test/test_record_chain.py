@@ -216,9 +216,9 @@ def test_a_record_let_go_says_so(path: Path) -> None:
         record.entries()
 
 
-def test_a_thousand_entries_a_second(path: Path) -> None:
+def test_a_thousand_entries_take_less_than_a_second_of_processor_time(path: Path) -> None:
     with BatchRecord.create(path) as record:
-        begin = time.perf_counter()
+        begin = time.process_time()
         for number in range(500):
             record.append(PhaseStarted(phase='a/b/c'), at_s=number, actor='cell')
-        assert 500 / (time.perf_counter() - begin) > 1000
+        assert 500 / (time.process_time() - begin) > 1000
