@@ -1,0 +1,277 @@
+"""The one lifecycle node class of all devices: a driver's operations as actions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from medicell_interfaces.msg import DeviceState, StopRequest
+from medicell_interfaces.srv import ClearDevice
+from rclpy.action import ActionServer, CancelResponse, GoalResponse
+from rclpy.action.server import ServerGoalHandle
+from rclpy.task import Future
+
+from medicell_core.clock import Clock, WallClock
+from medicell_core.errors import ErrorCode, InputError, MedicellError
+from medicell_core.operations import Outcome, Progress, Role, operations_of
+from medicell_devices.cell_config import CellConfig
+from medicell_devices.journal import MemoryJournal, OperationJournal
+from medicell_devices.registry import SIMULATED, driver_factory
+from medicell_devices.server import DeviceStatus, OperationServer
+from medicell_nodes.extras import Extras, extras_of
+from medicell_nodes.parameters import DeviceParameters
+from medicell_nodes.readings import MESSAGES, telemetry_message
+from medicell_nodes.sampler import Sampler
+from medicell_record.journal import Journal
+from medicell_ros import conversion, qos
+from medicell_ros.host import on_executor
+from medicell_ros.lifecycle import ManagedNode
+from medicell_ros.parameters import declare
+from medicell_sim.port import WorldPort
+
+RESULT_KEPT_S = 60 * 86_400
+"""How long a finished goal's result can be asked for, in ROS time, which leaps in simulation."""
+
+
+class DeviceNode(ManagedNode):
+    """A device of the cell, whatever its role.
+
+    Actions `~/<verb>` for each operation of the role. Every goal is accepted and answered by
+    its result: a node that is not active, or a device that is stopped, busy or at fault,
+    answers with the code and text of the refusal. `~/state` is latched, `~/telemetry` and
+    `/diagnostics` come every `telemetry_period_s`. `stop` in the cell's namespace halts the
+    device at once, `~/clear` brings it back.
+    """
+
+    def __init__(
+        self,
+        role: Role,
+        *,
+        config: CellConfig,
+        port: Callable[[], WorldPort] | None = None,
+        **arguments: Any,
+    ) -> None:
+        super().__init__(role.value, **{'namespace': config.cell, **arguments})
+        self.role = role
+        self.parameters = declare(self, DeviceParameters)
+        self._config = config
+        self._make_port = port
+        self._clock: Clock = WallClock()
+        self._journal: OperationJournal | None = None
+        self._server: OperationServer | None = None
+        self._sampler: Sampler | None = None
+        self._extras: Extras | None = None
+        self._entities: list[Callable[[], object]] = []
+        self._actions: list[ActionServer] = []
+        self._state_publisher = self.create_publisher(DeviceState, '~/state', qos.latched())
+        self._telemetry_publisher = self.create_publisher(
+            MESSAGES[role], '~/telemetry', qos.telemetry()
+        )
+        self._diagnostics_publisher = self.create_publisher(
+            DiagnosticArray, '/diagnostics', qos.telemetry()
+        )
+
+    @property
+    def driver_name(self) -> str:
+        """The driver that serves the role: the parameter, or else the cell's configuration."""
+        return self.parameters.driver or self._config.settings(self.role).driver
+
+    def configure(self) -> None:
+        """Make driver, journal, operation server and the ROS entities."""
+        port = self._port()
+        settings = self._config.settings(self.role).model_copy(update={'driver': self.driver_name})
+        driver = driver_factory(self.driver_name)(self.role, settings, port)
+        self._clock = WallClock() if port is None else port
+        self._journal = self._open_journal()
+        self._extras = extras_of(self, driver)
+        self._server = OperationServer(
+            driver, self._clock, self._journal, on_status=self._tell_status
+        )
+        self._serve()
+        self._tell_status(self._server.status())
+
+    def activate(self) -> None:
+        """Connect the driver and start the telemetry."""
+        assert self._server is not None
+        self._server.start()
+        clock = WallClock() if isinstance(self._clock, WallClock) else self._clock
+        self._sampler = Sampler(
+            f'sampler/{self.role}',
+            clock,
+            period_s=self.parameters.telemetry_period_s,
+            take=self._take_sample,
+        )
+        self._sampler.start()
+
+    def deactivate(self) -> None:
+        """Stop the device, end what runs and the telemetry; no thread is left."""
+        left = []
+        if self._sampler is not None and not self._sampler.stop():
+            left.append('the telemetry')
+        self._sampler = None
+        if self._server is not None:
+            self._end_operations(self._server)
+            if not self._server.close():
+                left.append('an operation')
+            self._tell_status(self._server.status())
+        if left:
+            raise MedicellError(
+                ErrorCode.TIMEOUT, f'{self.role}: {" and ".join(left)} did not end in time'
+            )
+
+    def cleanup(self) -> None:
+        """Destroy what `configure` made."""
+        for action in self._actions:
+            action.destroy()
+        for destroy in self._entities:
+            destroy()
+        self._actions, self._entities = [], []
+        if self._extras is not None:
+            self._extras.close()
+        if isinstance(self._journal, Journal):
+            self._journal.close()
+        self._journal = self._server = self._extras = None
+
+    def _port(self) -> WorldPort | None:
+        """Return the world that a simulated driver acts on; a hardware driver never sees one."""
+        if self.driver_name != SIMULATED:
+            return None
+        if self._make_port is None:
+            raise InputError(
+                ErrorCode.INVALID_GOAL,
+                'the simulated driver needs a world',
+                field=f'{self.role}.driver',
+            )
+        return self._make_port()
+
+    def _open_journal(self) -> OperationJournal:
+        folder = self.parameters.journal_dir
+        if folder:
+            return Journal(Path(folder) / f'{self.role}.jsonl')
+        if self.driver_name != SIMULATED:
+            raise InputError(
+                ErrorCode.INVALID_GOAL,
+                'must name a folder: hardware without a journal could move twice',
+                field=f'{self.role}.journal_dir',
+            )
+        return MemoryJournal()
+
+    def _serve(self) -> None:
+        """Make the action servers, the stop topic and the clear service."""
+        for name, row in operations_of(self.role).items():
+            self._actions.append(
+                ActionServer(
+                    self,
+                    conversion.action_type(name),
+                    f'~/{row.verb}',
+                    execute_callback=partial(self._execute, name),
+                    goal_callback=lambda _: GoalResponse.ACCEPT,
+                    cancel_callback=self._cancel,
+                    result_timeout=RESULT_KEPT_S,
+                )
+            )
+        stop = self.create_subscription(StopRequest, 'stop', self._stop, qos.events())
+        clear = self.create_service(ClearDevice, '~/clear', self._clear)
+        self._entities = [
+            partial(self.destroy_subscription, stop),
+            partial(self.destroy_service, clear),
+        ]
+
+    async def _execute(self, name: str, handle: ServerGoalHandle) -> Any:
+        """Perform a goal in the operation server's thread; awaits, never blocks."""
+        assert self._server is not None
+        done: Future = Future()
+
+        def on_done(outcome: Outcome) -> None:
+            on_executor(self, done.set_result, outcome)
+
+        self._server.submit(
+            conversion.goal_from_message(name, handle.request),
+            on_progress=partial(self._tell_progress, name, handle),
+            on_done=on_done,
+        )
+        outcome: Outcome = await done
+        if outcome.ok:
+            handle.succeed()
+        elif outcome.error_code is ErrorCode.CANCELLED and handle.is_cancel_requested:
+            handle.canceled()
+        else:
+            handle.abort()
+        return conversion.outcome_to_message(name, outcome)
+
+    def _cancel(self, handle: ServerGoalHandle) -> CancelResponse:
+        """Have an operation end at its next step; refused when it runs no more."""
+        assert self._server is not None
+        running = self._server.cancel(handle.request.operation_id)
+        return CancelResponse.ACCEPT if running else CancelResponse.REJECT
+
+    def _stop(self, request: StopRequest) -> None:
+        if self._server is not None and self.is_active:
+            self._server.stop(f'{request.source}: {request.reason}')
+
+    def _clear(
+        self, _request: ClearDevice.Request, reply: ClearDevice.Response
+    ) -> ClearDevice.Response:
+        assert self._server is not None
+        try:
+            self._server.clear()
+        except MedicellError as error:
+            reply.error_code, reply.error_msg = int(error.code), error.message
+        return reply
+
+    def _end_operations(self, server: OperationServer) -> None:
+        """Stop what runs and wake it if it sleeps in a world whose time may be standing."""
+        server.stop('the device is being deactivated')
+        if not isinstance(self._clock, WallClock):
+            for action in self._actions:
+                for handle in list(action._goal_handles.values()):
+                    if handle.is_active:
+                        self._clock.end(handle.request.operation_id)
+
+    def _tell_progress(self, name: str, handle: ServerGoalHandle, progress: Progress) -> None:
+        if handle.is_active:
+            handle.publish_feedback(conversion.progress_to_message(name, progress))
+        if self._extras is not None:
+            self._extras.tell(self._clock.now_s())
+
+    def _tell_status(self, status: DeviceStatus) -> None:
+        """Publish the state; called from any thread, in order."""
+        message = DeviceState(
+            stamp=conversion.time_to_message(self._clock.now_s()),
+            role=self.role.value,
+            state=int(status.state),
+            operation_id=status.operation_id,
+            operation=status.operation,
+            fault_code=int(status.fault_code),
+            fault_text=status.fault_text,
+        )
+        self.send(self._state_publisher, message, sequence=True)
+
+    def _take_sample(self) -> None:
+        """Publish readings, the role's extras and diagnostics; runs in the sampler's thread."""
+        assert self._server is not None
+        now_s = self._clock.now_s()
+        readings = self._server.driver.telemetry()
+        self.send(self._telemetry_publisher, telemetry_message(self.role, readings, now_s))
+        if self._extras is not None:
+            self._extras.tell(now_s)
+        self.send(self._diagnostics_publisher, self._diagnostics(now_s))
+
+    def _diagnostics(self, now_s: float) -> DiagnosticArray:
+        assert self._server is not None
+        health = self._server.driver.health()
+        status = self._server.status()
+        fault = health.get('fault') or status.fault_text
+        item = DiagnosticStatus(
+            level=DiagnosticStatus.ERROR if fault else DiagnosticStatus.OK,
+            name=f'{self._config.cell}/{self.role}',
+            message=fault or status.state.name,
+            hardware_id=self.driver_name,
+            values=[KeyValue(key=key, value=value) for key, value in health.items()],
+        )
+        array = DiagnosticArray(status=[item])
+        array.header.stamp = conversion.time_to_message(now_s)
+        return array

@@ -1,0 +1,49 @@
+"""The parameters of every node of this package, and which node has which."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from medicell_core.operations import Role
+from medicell_ros.parameters import parameter
+
+DAY_S = 86_400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceParameters:
+    """Parameters of a device's node."""
+
+    cell_config: str = parameter('', "File of the cell's configuration; empty for the shipped one.")
+    driver: str = parameter('', 'Driver of this role; empty for the one of the configuration.')
+    journal_dir: str = parameter(
+        '', 'Folder of the journal of operations; empty keeps it in memory, in simulation only.'
+    )
+    telemetry_period_s: float = parameter(
+        10.0, "Time between two telemetry messages, s of the cell's time.", minimum=0.1,
+        maximum=DAY_S,
+    )
+    autostart: bool = parameter(True, 'Whether the executable brings its node to active itself.')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorldParameters:
+    """Parameters of the simulated world's node."""
+
+    cell_config: str = parameter('', "File of the cell's configuration; empty for the shipped one.")
+    model: str = parameter('', "File of the world's model parameters; empty for the shipped one.")
+    seed: int = parameter(1, 'Seed of donor, instruments and chance.', minimum=0, maximum=2**31)
+    speed: float = parameter(
+        0.0,
+        'Simulated over wall time while a batch runs; 0 leaps as fast as the machine can.',
+        minimum=0.0,
+        maximum=1e6,
+    )
+    autostart: bool = parameter(True, 'Whether the executable brings its node to active itself.')
+
+
+NODES: dict[str, type] = {
+    'world': WorldParameters,
+    **{role.value: DeviceParameters for role in Role},
+}
+"""The parameter dataclass of each node by its name."""

@@ -1,0 +1,216 @@
+"""The simulated world as a lifecycle node: it owns the truth and the cell's time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from medicell_interfaces.msg import DeviceState, FaultStatus, Waiting
+from medicell_interfaces.srv import (
+    CallWorld,
+    GetBalance,
+    GetFaults,
+    InjectFault,
+    LoadKit,
+    RemedyFault,
+)
+from rclpy.publisher import Publisher
+from rclpy.task import Future
+from rosgraph_msgs.msg import Clock as ClockMessage
+
+from medicell_core.containers import Material
+from medicell_core.errors import ErrorCode, MedicellError
+from medicell_core.states import PackMLState
+from medicell_devices.cell_config import CellConfig
+from medicell_nodes.parameters import WorldParameters
+from medicell_nodes.world_calls import WAITING, world_verb
+from medicell_ros import qos
+from medicell_ros.conversion import from_message, time_to_message, to_message
+from medicell_ros.host import on_executor
+from medicell_ros.lifecycle import ManagedNode
+from medicell_ros.parameters import declare
+from medicell_sim.parameters import load_parameters
+from medicell_sim.world import World
+
+NAME = 'world'
+CALLERS_PERIOD_S = 1.0
+"""Wall seconds between two looks at whether the processes that took time still live."""
+
+
+class WorldNode(ManagedNode):
+    """Owns the world; publishes `/clock` on every step of time and `~/state`.
+
+    `~/load_kit`, `~/inject_fault`, `~/remedy_fault`, `~/get_faults` and `~/get_balance` serve
+    the scenario, `~/call` the drivers of other processes. `orchestrator/waiting` lets time
+    go on. Time stands until the first such word. When a caller's node disappears from the
+    graph, everything it had begun is ended, so that a killed device cannot hold time.
+    """
+
+    def __init__(self, *, config: CellConfig, **arguments: Any) -> None:
+        super().__init__(NAME, **{'namespace': config.cell, **arguments})
+        self.parameters = declare(self, WorldParameters)
+        self._config = config
+        self._world: World | None = None
+        self._owners: dict[str, str] = {}
+        self._entities: list[Callable[[], object]] = []
+        self._clock_publisher: Publisher = self.create_publisher(
+            ClockMessage, '/clock', qos.clock()
+        )
+        self._state_publisher = self.create_publisher(DeviceState, '~/state', qos.latched())
+
+    @property
+    def world(self) -> World:
+        """The world, for nodes of the same process; raises NOT_ACTIVE before `configure`."""
+        if self._world is None:
+            raise MedicellError(ErrorCode.NOT_ACTIVE, 'the world is not configured')
+        return self._world
+
+    def configure(self) -> None:
+        """Make the world; its time stands."""
+        model = self.parameters.model
+        self._world = World(
+            load_parameters(Path(model) if model else None),
+            self.parameters.seed,
+            paused_until_idle=True,
+            speed=self.parameters.speed or math.inf,
+            bays=list(self._config.incubator.bays),
+            on_time=self._tell_time,
+        )
+        self._tell_state(PackMLState.STOPPED)
+        self._tell_time(self._world.now_s())
+
+    def activate(self) -> None:
+        """Serve the scenario and the drivers."""
+        services: list[tuple[Any, str, Callable[..., Any]]] = [
+            (LoadKit, 'load_kit', self._load),
+            (InjectFault, 'inject_fault', self._inject),
+            (RemedyFault, 'remedy_fault', self._remedy),
+            (GetFaults, 'get_faults', self._faults),
+            (GetBalance, 'get_balance', self._balance),
+        ]
+        for kind, name, verb in services:
+            made = self.create_service(kind, f'~/{name}', partial(self._answer, verb))
+            self._entities.append(partial(self.destroy_service, made))
+        call = self.create_service(CallWorld, '~/call', self._call)
+        waiting = self.create_subscription(
+            Waiting, 'orchestrator/waiting', self._idle, qos.latched()
+        )
+        timer = self.create_timer(CALLERS_PERIOD_S, self._end_lost_callers)
+        self._entities += [
+            partial(self.destroy_service, call),
+            partial(self.destroy_subscription, waiting),
+            partial(self.destroy_timer, timer),
+        ]
+        self._tell_state(PackMLState.EXECUTE)
+
+    def deactivate(self) -> None:
+        """Serve no more; time stands, since nobody can say that it may go on."""
+        for destroy in self._entities:
+            destroy()
+        self._entities = []
+        if self._world is not None:
+            self._tell_state(PackMLState.STOPPED)
+
+    def cleanup(self) -> None:
+        """Close the world: what still sleeps in it ends with WORLD_CLOSED."""
+        if self._world is not None:
+            self._world.close()
+        self._world = None
+        self._owners = {}
+
+    def _answer(self, verb: Callable[[Any, Any], None], request: Any, reply: Any) -> Any:
+        try:
+            verb(request, reply)
+        except MedicellError as error:
+            reply.error_code, reply.error_msg = int(error.code), error.message
+        return reply
+
+    def _load(self, request: Any, _reply: Any) -> None:
+        for field in ('batch_id', 'materials', 'apheresis_label'):
+            if not getattr(request, field):
+                raise MedicellError(ErrorCode.INVALID_GOAL, f'{field}: must not be empty')
+        try:
+            materials = [from_message(Material, item) for item in request.materials]
+        except ValueError as error:
+            raise MedicellError(ErrorCode.INVALID_GOAL, f'materials: {error}') from error
+        self.world.load(request.batch_id, materials, request.apheresis_label)
+
+    def _inject(self, request: Any, _reply: Any) -> None:
+        self.world.inject(request.name, request.phase)
+
+    def _remedy(self, request: Any, _reply: Any) -> None:
+        self.world.remedy(request.name)
+
+    def _faults(self, _request: Any, reply: Any) -> None:
+        reply.faults = [to_message(fault, FaultStatus()) for fault in self.world.faults()]
+
+    def _balance(self, _request: Any, reply: Any) -> None:
+        to_message(self.world.balance(), reply)
+
+    def _idle(self, message: Waiting) -> None:
+        self.world.idle(message.sequence, list(message.operation_ids))
+
+    async def _call(
+        self, request: CallWorld.Request, reply: CallWorld.Response
+    ) -> CallWorld.Response:
+        """Perform a verb of the port; `begin` and `sleep` answer when it is their turn."""
+        try:
+            verb = world_verb(request.verb)
+            arguments = verb.decode_arguments(request.arguments_json)
+            if verb.name in WAITING:
+                value = await self._take_turn(verb.name, arguments, request.client)
+            else:
+                value = getattr(self.world, verb.name)(**arguments)
+                self._note(verb.name, arguments, request.client)
+            reply.result_json = verb.encode_result(value)
+        except MedicellError as error:
+            reply.error_code, reply.error_msg = int(error.code), error.message
+        return reply
+
+    async def _take_turn(self, verb: str, arguments: dict[str, Any], client: str) -> None:
+        turn: Future = Future()
+
+        def called(error: MedicellError | None) -> None:
+            on_executor(self, turn.set_result, error)
+
+        timeline = self.world.timeline
+        self._owners[arguments['owner']] = client
+        if verb == 'begin':
+            timeline.begin_async(arguments['owner'], called)
+        else:
+            timeline.sleep_async(arguments['owner'], arguments['duration_s'], called)
+        error: MedicellError | None = await turn
+        if error is not None:
+            raise error
+
+    def _note(self, verb: str, arguments: dict[str, Any], client: str) -> None:
+        """Keep who has announced which owner of time."""
+        if verb == 'register':
+            self._owners[arguments['owner']] = client
+        elif verb == 'end':
+            self._owners.pop(arguments['owner'], None)
+
+    def _end_lost_callers(self) -> None:
+        """End what callers had begun whose node is no longer in the graph."""
+        alive = {
+            f'{namespace.rstrip("/")}/{name}'
+            for name, namespace in self.get_node_names_and_namespaces()
+        }
+        for owner, client in list(self._owners.items()):
+            if client not in alive:
+                del self._owners[owner]
+                self.get_logger().warning(f'{client} has gone: ending {owner}')
+                self.world.end(owner)
+
+    def _tell_time(self, now_s: float) -> None:
+        """Publish a step of time; called from the world's thread."""
+        self.send(self._clock_publisher, ClockMessage(clock=time_to_message(now_s)))
+
+    def _tell_state(self, state: PackMLState) -> None:
+        message = DeviceState(
+            stamp=time_to_message(self.world.now_s()), role=NAME, state=int(state)
+        )
+        self.send(self._state_publisher, message, sequence=True)
