@@ -19,8 +19,8 @@ SHELL_TOOLS = ('sh', 'dirname', 'readlink')
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A copy of what set-up needs, with a space in its path."""
-    root = tmp_path / 'my cell'
+    """A copy of what set-up needs."""
+    root = tmp_path / 'cell'
     root.mkdir()
     for name in ('medicell', 'requirements.txt', 'constraints.txt'):
         shutil.copy2(REPOSITORY / name, root / name)
@@ -108,6 +108,14 @@ def test_named_python_that_is_absent_is_refused(checkout: Path, tools: Path) -> 
     result = set_up(checkout, tools, MEDICELL_PYTHON='python3.99')
     assert result.returncode == 1
     assert 'python3.99' in result.stderr
+
+
+def test_path_with_a_space_is_refused_before_anything_is_made(checkout: Path, tools: Path) -> None:
+    moved = checkout.rename(checkout.with_name('my cell'))
+    result = set_up(moved, tools)
+    assert result.returncode == 1
+    assert 'has a space in its path' in result.stderr
+    assert not (moved / '.venv').exists()
 
 
 def test_another_ros_distribution_is_refused(checkout: Path, tools: Path) -> None:

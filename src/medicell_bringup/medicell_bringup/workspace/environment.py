@@ -73,7 +73,10 @@ def capture_overlay(layout: Layout, *, has_ros: bool) -> dict[str, list[str]]:
     if result.returncode:
         raise SetupError(f'{layout.install}/setup.sh cannot be sourced: {result.stderr.strip()}')
     after = dict(line.partition('=')[::2] for line in result.stdout.split('\0') if line)
-    return {name: _added(before, after, name) for name in PATH_VARIABLES}
+    added = {name: _added(before, after, name) for name in PATH_VARIABLES}
+    if not added['AMENT_PREFIX_PATH']:
+        raise SetupError(f'{layout.install}/setup.sh names no package: {result.stderr.strip()}')
+    return added
 
 
 def overlay(

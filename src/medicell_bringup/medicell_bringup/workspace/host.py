@@ -52,8 +52,14 @@ def ros_prefixes(root: Path) -> list[str]:
 def detect(root: Path) -> Host:
     """Look at the interpreter and the environment.
 
-    Raises SetupError for a Python without wheels and for another ROS distribution.
+    Raises SetupError for a Python without wheels, for another ROS distribution, and for a path
+    with a space.
     """
+    if any(letter.isspace() for letter in str(root)):
+        raise SetupError(
+            f'{root} has a space in its path, which the scripts that colcon writes cannot take: '
+            'move the checkout'
+        )
     has_ros = _ros_is_sourced(root)
     version = sys.version_info[:2]
     if not has_ros and not PYTHON_RANGE[0] <= version <= PYTHON_RANGE[1]:
