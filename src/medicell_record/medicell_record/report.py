@@ -19,6 +19,7 @@ from medicell_core.entries import (
     VialFilled,
 )
 from medicell_core.errors import ErrorCode
+from medicell_record import report_columns as columns
 from medicell_record import report_rows as rows
 from medicell_record.looks import looks_of, spreads_of
 from medicell_record.pdf import AMBER, GREEN, GREY, RED, Colour, Column, ReportPages
@@ -118,7 +119,7 @@ def _identity(pages: ReportPages, view: BatchView) -> None:
 
 def _materials(pages: ReportPages, view: BatchView) -> None:
     pages.heading('Materials')
-    _table(pages, rows.MATERIALS, rows.materials(view), 'No material was recorded.')
+    _table(pages, columns.MATERIALS, rows.materials(view), 'No material was recorded.')
 
 
 def _timeline(pages: ReportPages, view: BatchView) -> None:
@@ -129,7 +130,7 @@ def _timeline(pages: ReportPages, view: BatchView) -> None:
         colour=GREY,
     )
     pages.ln(1.5)
-    _table(pages, rows.PHASES, rows.phases(view), 'No phase was begun.')
+    _table(pages, columns.PHASES, rows.phases(view), 'No phase was begun.')
 
 
 def _pictures(pages: ReportPages, view: BatchView) -> None:
@@ -151,42 +152,42 @@ def _measurements(pages: ReportPages, view: BatchView) -> None:
     probes = [item for item in looks if item.is_probe]
     pages.heading('In-process checks and measurements')
     pages.subheading('Cell counts (± standard error)')
-    _table(pages, rows.COUNTS, rows.counts(view, counts), 'No count was recorded.')
+    _table(pages, columns.COUNTS, rows.counts(view, counts), 'No count was recorded.')
     pages.subheading('Medium and climate at the probes')
-    _table(pages, rows.PROBES, rows.probes(view, probes), 'No probe was read.')
+    _table(pages, columns.PROBES, rows.probes(view, probes), 'No probe was read.')
     pages.subheading('Further measurements')
-    _table(pages, rows.SPREADS, rows.spreads(spreads_of(looks)), 'There are none.')
+    _table(pages, columns.SPREADS, rows.spreads(spreads_of(looks)), 'There are none.')
 
 
 def _decisions(pages: ReportPages, view: BatchView) -> None:
     pages.heading('Decisions')
     found = [(view.day(item.at_s), entry) for item, entry in view.of(Decision)]
-    _table(pages, rows.DECISIONS, rows.decisions(found), 'No decision was recorded.')
+    _table(pages, columns.DECISIONS, rows.decisions(found), 'No decision was recorded.')
 
 
 def _deviations(pages: ReportPages, view: BatchView) -> None:
     pages.heading('Deviations')
     found = [(view.day(item.at_s), entry) for item, entry in view.of(Deviation)]
-    _table(pages, rows.DEVIATIONS, rows.deviations(found), 'No deviation was recorded.')
+    _table(pages, columns.DEVIATIONS, rows.deviations(found), 'No deviation was recorded.')
 
 
 def _questions(pages: ReportPages, view: BatchView) -> None:
     pages.heading('Questions and answers')
     answers = {entry.question_id: (item.at_s, entry) for item, entry in view.of(Answer)}
     asked = [(item.at_s, entry) for item, entry in view.of(Question)]
-    _table(pages, rows.QUESTIONS, rows.questions(asked, answers), 'No person was asked.')
+    _table(pages, columns.QUESTIONS, rows.questions(asked, answers), 'No person was asked.')
 
 
 def _vials(pages: ReportPages, view: BatchView) -> None:
     pages.heading('Vials')
     found = [entry for _, entry in view.of(VialFilled)]
-    _table(pages, rows.VIALS, rows.vials(view, found), 'No vial was filled.')
+    _table(pages, columns.VIALS, rows.vials(view, found), 'No vial was filled.')
 
 
 def _release(pages: ReportPages, view: BatchView) -> None:
     pages.heading('Release tests', room_mm=60.0)
     tests = [entry for _, entry in view.of(ReleaseTest)]
-    _table(pages, rows.RELEASE, rows.release(tests), 'No release test was recorded.')
+    _table(pages, columns.RELEASE, rows.release(tests), 'No release test was recorded.')
     if tests:
         failed = [words(item.test) for item in tests if not item.passed]
         pages.ln(2.0)
@@ -224,10 +225,10 @@ def _signatures(pages: ReportPages) -> None:
 
 
 def _table(
-    pages: ReportPages, columns: tuple[Column, ...], lines: list[rows.Line], nothing: str
+    pages: ReportPages, heads: tuple[Column, ...], lines: list[rows.Line], nothing: str
 ) -> None:
     if lines:
-        pages.grid(columns, lines)
+        pages.grid(heads, lines)
     else:
         pages.paragraph(nothing, colour=GREY)
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from fpdf.enums import Align
-
 from medicell_core.entries import Answer, Decision, Deviation, Question, ReleaseTest, VialFilled
 from medicell_core.errors import ErrorCode
 from medicell_record.looks import Look, Spread
-from medicell_record.pdf import AMBER, GREEN, GREY, NAVY, RED, SHADE, Cell, Column
+from medicell_record.pdf import AMBER, GREEN, GREY, NAVY, RED, SHADE, Cell
 from medicell_record.texts import (
     NOT_KNOWN,
     code_name,
@@ -27,108 +25,6 @@ Line = list[str | Cell]
 
 _SHOWN_RUNS = 3
 """Phases that ran well more often than this share a line."""
-
-
-def _columns(*items: tuple[str, float] | tuple[str, float, Align]) -> tuple[Column, ...]:
-    return tuple(
-        Column(title=item[0], width=item[1], align=item[2] if len(item) > 2 else Align.L)
-        for item in items
-    )
-
-
-_RIGHT = Align.R
-
-MATERIALS = _columns(
-    ('material', 26),
-    ('container', 28),
-    ('kind', 16),
-    ('content', 24),
-    ('volume, mL', 18, _RIGHT),
-    ('lot or label', 58),
-)
-PHASES = _columns(
-    ('unit procedure', 27),
-    ('phase', 40),
-    ('runs', 11, _RIGHT),
-    ('begin', 28),
-    ('day', 9, _RIGHT),
-    ('end', 28),
-    ('duration', 17, _RIGHT),
-    ('verdict', 22),
-)
-COUNTS = _columns(
-    ('time', 28),
-    ('day', 9, _RIGHT),
-    ('container', 22),
-    ('volume, mL', 19, _RIGHT),
-    ('viable, 10⁶/mL', 25, _RIGHT),
-    ('viable cells', 20, _RIGHT),
-    ('viability, %', 21, _RIGHT),
-    ('CAR+, %', 19, _RIGHT),
-    ('size, µm', 16, _RIGHT),
-)
-PROBES = _columns(
-    ('time', 25),
-    ('day', 10, _RIGHT),
-    ('container', 22),
-    ('glucose, mM', 19, _RIGHT),
-    ('lactate, mM', 19, _RIGHT),
-    ('pH', 14, _RIGHT),
-    ('O₂, %', 14, _RIGHT),
-    ('°C', 14, _RIGHT),
-    ('CO₂, %', 14, _RIGHT),
-)
-SPREADS = _columns(
-    ('measurement', 52),
-    ('values', 14, _RIGHT),
-    ('lowest', 18, _RIGHT),
-    ('mean', 18, _RIGHT),
-    ('highest', 18, _RIGHT),
-    ('method', 44),
-)
-DECISIONS = _columns(
-    ('day', 10, _RIGHT),
-    ('phase', 28),
-    ('question', 28),
-    ('choice', 24),
-    ('reason', 44),
-    ('figures', 48),
-)
-DEVIATIONS = _columns(
-    ('number', 17),
-    ('day', 10, _RIGHT),
-    ('phase', 32),
-    ('code', 26),
-    ('what happened', 44),
-    ('what was done', 40),
-    ('recovered', 20),
-)
-QUESTIONS = _columns(
-    ('number', 17),
-    ('asked', 24),
-    ('question and choices', 50),
-    ('answer', 27),
-    ('by', 22),
-    ('when', 24),
-    ('reason', 38),
-)
-VIALS = _columns(
-    ('vial', 18),
-    ('volume, mL', 20, _RIGHT),
-    ('viable cells', 20, _RIGHT),
-    ('CAR+ cells', 20, _RIGHT),
-    ('label as read', 54),
-    ('verdict', 40),
-)
-RELEASE = _columns(
-    ('test', 24),
-    ('result', 16, _RIGHT),
-    ('unit', 18),
-    ('limit', 24),
-    ('verdict', 19),
-    ('method', 44),
-    ('source of the limit', 36),
-)
 
 
 def materials(view: BatchView) -> list[Line]:
