@@ -6,9 +6,10 @@ import math
 from dataclasses import dataclass
 
 from medicell_core.errors import ErrorCode, MedicellError
-
+from medicell_core.operations import Mix
 from medicell_orchestrator.phase import Phase, Step, Steps, Use
 from medicell_orchestrator.phases.common import add
+from medicell_orchestrator.phases.counting import MIX_S
 from medicell_orchestrator.run import PhaseRun
 from medicell_orchestrator.schema import container_ref, quantity, reagent_ref
 
@@ -63,6 +64,8 @@ class SeedCellsPhase(Phase):
             viable_per_ml=count.viable_per_ml,
             available_ml=count.volume_ml,
         )
+        # Cells settle while they are counted: without this a few of them would be seeded.
+        yield from run.operate(Mix, container=self.source, duration_s=MIX_S)
         moved = yield from add(
             run, source=self.source, target=self.target, volume_ml=volume, rate_ml_min=10.0
         )
