@@ -17,4 +17,18 @@ setup(
     maintainer_email='team@medicell.example',
     description='Thin lifecycle nodes of the devices and of the simulated world.',
     license='Apache-2.0',
+    entry_points={
+        'console_scripts': [
+            f'{name} = medicell_nodes.main:{name}'
+            for name in (
+                'fluid_handler',
+                'incubator',
+                'imaging',
+                'fill_robot',
+                'particle_counter',
+                'laboratory',
+                'world',
+            )
+        ],
+    },
 )

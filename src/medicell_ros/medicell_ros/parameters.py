@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
@@ -104,6 +104,39 @@ def check_file(path: Path, known: Mapping[str, type]) -> None:
                 field=node,
             )
         _check_section(path, content, node, known.get(name))
+
+
+def parameter_files(arguments: Sequence[str]) -> list[Path]:
+    """Return the files that a command line names after `--params-file`."""
+    return [
+        Path(arguments[index + 1])
+        for index, item in enumerate(arguments[:-1])
+        if item == '--params-file'
+    ]
+
+
+def given_value(node: str, name: str, arguments: Sequence[str]) -> str:
+    """Return a text parameter that a command line or its files give a node, or an empty text.
+
+    For what must be known before the node exists; what comes later on the line counts more.
+    """
+    found = ''
+    for index, item in enumerate(arguments[:-1]):
+        value = arguments[index + 1]
+        if item == '--params-file':
+            found = _value_in_file(Path(value), node, name) or found
+        elif item in ('-p', '--param') and value.partition(':=')[0] in (name, f'{node}:{name}'):
+            found = value.partition(':=')[2]
+    return found
+
+
+def _value_in_file(path: Path, node: str, name: str) -> str:
+    for key, content in _sections(path, _read(path)):
+        if key.rpartition('/')[2] in (node, '*', '**') and isinstance(content, Mapping):
+            value = content.get('ros__parameters', {}).get(name, '')
+            if value:
+                return str(value)
+    return ''
 
 
 def _check_section(path: Path, content: Any, node: str, cls: type | None) -> None:

@@ -1,0 +1,66 @@
+"""Makes the nodes of a cell for one process: the world, the devices, and what spins them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rclpy.parameter import Parameter
+
+from medicell_core.operations import Role
+from medicell_devices.cell_config import CellConfig
+from medicell_nodes.device_node import DeviceNode
+from medicell_nodes.world_node import WorldNode
+from medicell_ros.host import NodeHost
+from medicell_ros.lifecycle import ManagedNode
+
+__all__ = ['NodeHost', 'activate_all', 'build_nodes', 'deactivate_all', 'overrides']
+
+
+def build_nodes(
+    config: CellConfig,
+    *,
+    seed: int,
+    speed: float = 0.0,
+    journal_dir: str = '',
+    telemetry_period_s: float = 10.0,
+    roles: Iterable[Role] = tuple(Role),
+    **arguments: Any,
+) -> list[ManagedNode]:
+    """Return the world's node and one per role, in the order in which they are activated.
+
+    The devices act on the world directly. `speed` is simulated over wall time, 0 for leaps.
+    """
+    world = WorldNode(
+        config=config, parameter_overrides=overrides(seed=seed, speed=speed), **arguments
+    )
+    devices = [
+        DeviceNode(
+            role,
+            config=config,
+            port=lambda: world.world,
+            parameter_overrides=overrides(
+                journal_dir=journal_dir, telemetry_period_s=telemetry_period_s
+            ),
+            **arguments,
+        )
+        for role in roles
+    ]
+    return [world, *devices]
+
+
+def activate_all(nodes: Sequence[ManagedNode]) -> None:
+    """Configure and activate nodes in order; raises MedicellError with the first that fails."""
+    for node in nodes:
+        node.bring_up()
+
+
+def deactivate_all(nodes: Sequence[ManagedNode]) -> None:
+    """Shut nodes down in the opposite order, whatever state they are in."""
+    for node in reversed(nodes):
+        node.bring_down()
+
+
+def overrides(**values: Any) -> list[Parameter]:
+    """Return values as the parameter overrides of a node."""
+    return [Parameter(name, value=value) for name, value in values.items()]

@@ -1,0 +1,178 @@
+"""Nodes over real DDS, with a test's own node that plays orchestrator and operator."""
+
+from __future__ import annotations
+
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+with warnings.catch_warnings():
+    # A parser behind rclpy's type support imports a deprecated module of the standard library.
+    warnings.simplefilter('ignore', DeprecationWarning)
+    pytest.importorskip('rosidl_generator_py')
+rclpy = pytest.importorskip('rclpy')
+pytest.importorskip('medicell_interfaces')
+
+from medicell_core.containers import ContainerKind, Material  # noqa: E402
+from medicell_devices.cell_config import CellConfig, load_cell  # noqa: E402
+from medicell_interfaces.msg import Waiting  # noqa: E402
+from medicell_nodes.compose import activate_all, build_nodes, deactivate_all  # noqa: E402
+from medicell_ros import qos  # noqa: E402
+from medicell_ros.host import NodeHost, on_executor  # noqa: E402
+from rclpy.action import ActionClient  # noqa: E402
+from rclpy.node import Node  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[2]
+BATCH = 'MC-TEST-0001'
+WAIT_S = 20.0
+KIT = [
+    Material(
+        name=name, kind=kind, capacity_ml=capacity, content=content, volume_ml=volume,
+        location=location,
+    )
+    for name, kind, capacity, content, volume, location in (
+        ('apheresis', ContainerKind.BAG, 500.0, 'leukapheresis', 100.0, 'fluid_handler'),
+        ('medium', ContainerKind.BAG, 1000.0, 'medium', 600.0, 'fluid_handler'),
+        ('empty', ContainerKind.BAG, 500.0, 'empty', 0.0, 'fluid_handler'),
+        ('small', ContainerKind.BAG, 20.0, 'empty', 0.0, 'fluid_handler'),
+    )
+]
+
+
+def until(condition: Callable[[], Any], what: str, timeout_s: float = WAIT_S) -> Any:
+    """Return the first true value of a condition; fails naming what was missing."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.01)
+    return pytest.fail(f'after {timeout_s:g} s still missing: {what}')
+
+
+class Probe:
+    """A node of the test: hears topics, calls services, sends goals, speaks as orchestrator."""
+
+    def __init__(self, namespace: str) -> None:
+        self.node = Node('probe', namespace=namespace)
+        self.host = NodeHost([self.node])
+        self.sequence = 0
+        self.outstanding: list[str] = []
+        self._waiting = self.node.create_publisher(
+            Waiting, 'orchestrator/waiting', qos.latched()
+        )
+        self._actions: dict[str, ActionClient] = {}
+        self._count = 0
+
+    def heard(self, kind: Any, topic: str, profile: Any = None) -> list[Any]:
+        """Subscribe; the list grows with every message."""
+        messages: list[Any] = []
+        self.node.create_subscription(kind, topic, messages.append, profile or qos.latched())
+        return messages
+
+    def call(self, kind: Any, service: str, request: Any) -> Any:
+        client = self.node.create_client(kind, service)
+        until(client.service_is_ready, f'service {service}')
+        done = threading.Event()
+        future = client.call_async(request)
+        future.add_done_callback(lambda _: done.set())
+        assert done.wait(WAIT_S), f'no reply from {service}'
+        return future.result()
+
+    def wait_for(self, *operations: str) -> None:
+        """Say, as the orchestrator does, what is waited for; nothing lets the wall's time go."""
+        self.sequence += 1
+        self._waiting.publish(
+            Waiting(sequence=self.sequence, operation_ids=list(operations), batch_id=BATCH)
+        )
+
+    def send(self, kind: Any, action: str, **fields: Any) -> Goal:
+        """Send a goal and return its handle; its id is new for every goal unless given."""
+        client = self._actions.get(action)
+        if client is None:
+            client = self._actions[action] = ActionClient(self.node, kind, action)
+        until(client.server_is_ready, f'action {action}')
+        self._count += 1
+        fields.setdefault('operation_id', f'{BATCH}/test/op/{action}#{self._count}')
+        fields.setdefault('batch_id', BATCH)
+        return Goal(self.node, client, kind.Goal(**fields))
+
+    def perform(self, kind: Any, action: str, **fields: Any) -> Any:
+        """Send a goal, let time go on for it, and return its result with status."""
+        goal = self.send(kind, action, **fields)
+        self.wait_for(goal.operation_id)
+        return goal.result()
+
+    def close(self) -> None:
+        self.host.close()
+
+
+class Goal:
+    """A goal under way."""
+
+    def __init__(self, node: Node, client: ActionClient, message: Any) -> None:
+        self._node = node
+        self.operation_id = message.operation_id
+        self.feedback: list[Any] = []
+        self._handle: Any = None
+        self._answer: Any = None
+        self._done = threading.Event()
+        self._accepted = threading.Event()
+        on_executor(
+            node,
+            lambda: client.send_goal_async(
+                message, feedback_callback=lambda note: self.feedback.append(note.feedback)
+            ).add_done_callback(self._on_accepted),
+        )
+
+    def _on_accepted(self, future: Any) -> None:
+        self._handle = future.result()
+        self._accepted.set()
+        self._handle.get_result_async().add_done_callback(self._on_result)
+
+    def _on_result(self, future: Any) -> None:
+        self._answer = future.result()
+        self._done.set()
+
+    def cancel(self) -> None:
+        assert self._accepted.wait(WAIT_S), f'{self.operation_id} was not accepted'
+        on_executor(self._node, self._handle.cancel_goal_async)
+
+    def result(self) -> Any:
+        assert self._done.wait(WAIT_S), f'no result of {self.operation_id}'
+        return self._answer
+
+
+@pytest.fixture(scope='session', autouse=True)
+def _ros() -> Iterator[None]:
+    rclpy.init()
+    yield
+    rclpy.try_shutdown()
+
+
+@pytest.fixture(scope='session')
+def config() -> CellConfig:
+    return load_cell(ROOT / 'config' / 'cell.yaml')
+
+
+@pytest.fixture
+def probe(config: CellConfig) -> Iterator[Probe]:
+    made = Probe(f'/{config.cell}')
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def cell(config: CellConfig, probe: Probe, tmp_path: Path) -> Iterator[dict[str, Any]]:
+    """Every node of the cell, active, with a kit loaded; by name."""
+    nodes = build_nodes(config, seed=1, journal_dir=str(tmp_path), telemetry_period_s=600.0)
+    with NodeHost(nodes):
+        activate_all(nodes)
+        nodes[0].world.load(BATCH, KIT, BATCH)  # type: ignore[attr-defined]
+        yield {node.get_name(): node for node in nodes}
+        deactivate_all(nodes)

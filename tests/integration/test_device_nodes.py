@@ -1,0 +1,238 @@
+"""Devices as a client sees them: actions, topics, stop and clear, over DDS."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from action_msgs.msg import GoalStatus
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticArray
+from medicell_core.errors import ErrorCode
+from medicell_core.operations import OPERATIONS, Role
+from medicell_core.states import PackMLState
+from medicell_devices.cell_config import CellConfig
+from medicell_interfaces.action import Incubate, LoadBay, MoveContainer, Transfer, Weigh
+from medicell_interfaces.msg import DeviceState, IncubatorTelemetry, StopRequest
+from medicell_interfaces.srv import ClearDevice
+from medicell_nodes.readings import MESSAGES
+from medicell_ros import qos
+from medicell_ros.conversion import action_type
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import JointState
+
+from .conftest import BATCH, Probe, until
+
+TRANSFER = {
+    'source': f'{BATCH}.medium', 'target': f'{BATCH}.empty', 'volume_ml': 50.0,
+    'rate_ml_min': 50.0,
+}
+
+
+def test_transfer_moves_the_volume_and_reports_progress(
+    cell: dict[str, Any], probe: Probe
+) -> None:
+    goal = probe.send(Transfer, 'fluid_handler/transfer', **TRANSFER)
+    probe.wait_for(goal.operation_id)
+    answer = goal.result()
+    assert answer.status == GoalStatus.STATUS_SUCCEEDED
+    assert answer.result.error_code == ErrorCode.OK
+    assert answer.result.volume_ml == pytest.approx(50.0, rel=0.05)
+    assert answer.result.finished_at != Time()
+    assert goal.feedback[-1].fraction_done > 0.0
+    assert cell['world'].world.truth(f'{BATCH}.empty').volume_ml == pytest.approx(50.0, rel=0.05)
+
+
+def test_goal_sent_twice_returns_the_recorded_result_and_moves_nothing(
+    cell: dict[str, Any], probe: Probe
+) -> None:
+    once = probe.perform(Transfer, 'fluid_handler/transfer', operation_id='a/b/c/d#1', **TRANSFER)
+    moved = cell['world'].world.truth(f'{BATCH}.empty').volume_ml
+    again = probe.perform(Transfer, 'fluid_handler/transfer', operation_id='a/b/c/d#1', **TRANSFER)
+    assert again.result == once.result
+    assert cell['world'].world.truth(f'{BATCH}.empty').volume_ml == moved
+
+
+@pytest.mark.parametrize(
+    ('changed', 'code'),
+    [
+        ({'volume_ml': -1.0}, ErrorCode.VOLUME_OUT_OF_RANGE),
+        ({'target': f'{BATCH}.small'}, ErrorCode.OVERFLOW),
+        ({'source': f'{BATCH}.nothing'}, ErrorCode.UNKNOWN_CONTAINER),
+        ({'batch_id': 'SOMEONE-ELSE'}, ErrorCode.IDENTITY_MISMATCH),
+    ],
+)
+def test_refused_goal_aborts_with_code_and_text(
+    cell: dict[str, Any], probe: Probe, changed: dict[str, Any], code: ErrorCode
+) -> None:
+    answer = probe.perform(Transfer, 'fluid_handler/transfer', **{**TRANSFER, **changed})
+    assert answer.status == GoalStatus.STATUS_ABORTED
+    assert answer.result.error_code == code, answer.result.error_msg
+    assert answer.result.error_msg
+
+
+def test_every_action_of_the_table_is_served_under_its_role(
+    cell: dict[str, Any], probe: Probe, config: CellConfig
+) -> None:
+    due = {
+        f'/{config.cell}/{role}/{row.verb}/_action/send_goal': f'medicell_interfaces/action/{name}'
+        for name, row in OPERATIONS.items()
+        for role in row.roles
+    }
+    found: dict[str, list[str]] = {}
+    for role in Role:
+        found.update(cell[role.value].get_service_names_and_types())
+    missing = {name for name in due if name not in found}
+    assert not missing
+    assert all(found[name] == [f'{kind}_SendGoal'] for name, kind in due.items())
+
+
+def test_cancel_ends_an_operation_within_a_step(cell: dict[str, Any], probe: Probe) -> None:
+    _load_vessel(cell, probe)
+    goal = probe.send(Incubate, 'incubator/incubate', **INCUBATE)
+    until(lambda: cell['incubator']._server.status().operation, 'the operation to run')
+    goal.cancel()
+    probe.wait_for(goal.operation_id)
+    answer = goal.result()
+    assert answer.status == GoalStatus.STATUS_CANCELED
+    assert answer.result.error_code == ErrorCode.CANCELLED
+
+
+def test_stop_topic_halts_every_device_until_cleared(cell: dict[str, Any], probe: Probe) -> None:
+    states = {role: probe.heard(DeviceState, f'{role}/state') for role in Role}
+    stop = probe.node.create_publisher(StopRequest, 'stop', qos.events())
+    until(lambda: stop.get_subscription_count() == len(Role), 'every device on the stop topic')
+    stop.publish(StopRequest(source='test', reason='hand in the cell'))
+    for role in Role:
+        until(lambda: states[role] and states[role][-1].state == PackMLState.STOPPED, role)
+        assert 'hand in the cell' in states[role][-1].fault_text
+    refused = probe.perform(Transfer, 'fluid_handler/transfer', **TRANSFER)
+    assert refused.result.error_code == ErrorCode.STOPPED
+    reply = probe.call(ClearDevice, 'fluid_handler/clear', ClearDevice.Request())
+    assert reply.error_code == ErrorCode.OK, reply.error_msg
+    done = probe.perform(Transfer, 'fluid_handler/transfer', **TRANSFER)
+    assert done.result.error_code == ErrorCode.OK, done.result.error_msg
+
+
+def test_stop_ends_a_running_operation(cell: dict[str, Any], probe: Probe) -> None:
+    _load_vessel(cell, probe)
+    stop = probe.node.create_publisher(StopRequest, 'stop', qos.events())
+    until(lambda: stop.get_subscription_count() == len(Role), 'every device on the stop topic')
+    goal = probe.send(Incubate, 'incubator/incubate', **INCUBATE)
+    until(lambda: cell['incubator']._server.status().operation, 'the operation to run')
+    stop.publish(StopRequest(source='test', reason='fire'))
+    until(lambda: cell['incubator']._server.status().fault_code == ErrorCode.STOPPED, 'the stop')
+    probe.wait_for(goal.operation_id)
+    answer = goal.result()
+    assert answer.status == GoalStatus.STATUS_ABORTED
+    assert answer.result.error_code == ErrorCode.STOPPED
+
+
+def test_state_is_latched_for_a_late_subscriber(cell: dict[str, Any], probe: Probe) -> None:
+    states = probe.heard(DeviceState, 'laboratory/state')
+    first = until(lambda: states and states[0], 'the latched state')
+    assert first.role == 'laboratory'
+    assert first.state == PackMLState.IDLE
+    assert first.stamp.sec > 0
+    assert first.sequence > 0
+
+
+def test_telemetry_and_diagnostics_come_with_simulated_time(
+    cell: dict[str, Any], probe: Probe, config: CellConfig
+) -> None:
+    heard = probe.heard(IncubatorTelemetry, 'incubator/telemetry', qos.telemetry())
+    told = probe.heard(DiagnosticArray, '/diagnostics', qos.telemetry())
+    clock = probe.heard(Clock, '/clock', qos.clock())
+    until(lambda: probe.node.count_publishers('/clock'), 'the clock')
+    _load_vessel(cell, probe)
+    probe.perform(Incubate, 'incubator/incubate', **{**INCUBATE, 'duration_s': 3600.0})
+    until(lambda: len(heard) >= 5, 'telemetry of an hour at ten minutes')
+    steps = [
+        (b.stamp.sec - a.stamp.sec) for a, b in zip(heard, heard[1:], strict=False)
+    ]
+    assert set(steps) == {600}
+    bay = heard[-1].bays[0]
+    assert (bay.bay, bay.occupied) == ('bay_1', True)
+    assert 20.0 < bay.temperature_c < 40.0
+    names = until(
+        lambda: len({item.status[0].name for item in told}) == len(Role)
+        and {item.status[0].name for item in told},
+        'diagnostics of every device',
+    )
+    assert names == {f'{config.cell}/{role}' for role in Role}
+    assert clock
+
+
+def test_the_robot_says_where_its_joints_are(cell: dict[str, Any], probe: Probe) -> None:
+    heard = probe.heard(JointState, 'fill_robot/joint_states', qos.telemetry())
+    until(lambda: probe.node.count_publishers('fill_robot/joint_states'), 'the publisher')
+    probe.perform(
+        MoveContainer, 'fill_robot/move_container', container=f'{BATCH}.nothing', station='nowhere'
+    )
+    probe.wait_for()
+    probe.perform(Weigh, 'fluid_handler/weigh', container=f'{BATCH}.medium')
+    _load_vessel(cell, probe)
+    probe.perform(Incubate, 'incubator/incubate', **{**INCUBATE, 'duration_s': 1800.0})
+    message = until(lambda: heard and heard[-1], 'joint states')
+    assert len(message.position) == len(message.name) == 6
+
+
+def test_inactive_device_answers_not_active(cell: dict[str, Any], probe: Probe) -> None:
+    cell['fluid_handler'].trigger_deactivate()
+    answer = probe.perform(Transfer, 'fluid_handler/transfer', **TRANSFER)
+    assert answer.status == GoalStatus.STATUS_ABORTED
+    assert answer.result.error_code == ErrorCode.NOT_ACTIVE
+    cell['fluid_handler'].trigger_activate()
+    answer = probe.perform(Transfer, 'fluid_handler/transfer', **TRANSFER)
+    assert answer.result.error_code == ErrorCode.OK, answer.result.error_msg
+
+
+def test_shutdown_while_an_operation_runs_leaves_no_thread(
+    cell: dict[str, Any], probe: Probe
+) -> None:
+    _load_vessel(cell, probe)
+    goal = probe.send(Incubate, 'incubator/incubate', **INCUBATE)
+    until(lambda: cell['incubator']._server.status().operation, 'the operation to run')
+    cell['incubator'].bring_down()
+    names = [thread.name for thread in threading.enumerate()]
+    assert not [name for name in names if name.startswith(('incubator/', 'sampler/incubator'))]
+    assert goal.operation_id
+
+
+def test_every_reading_of_a_driver_has_a_field(cell: dict[str, Any]) -> None:
+    for role in Role:
+        readings = cell[role.value]._server.driver.telemetry()
+        fields = MESSAGES[role].get_fields_and_field_types()
+        bay = 'bays' in fields
+        lost = [
+            key
+            for key in readings
+            if key not in fields and not (bay and '.' in key) and not key.startswith('joint_')
+        ]
+        assert not lost, role
+
+
+def test_every_operation_has_its_action(cell: dict[str, Any]) -> None:
+    assert all(action_type(name) for name in OPERATIONS)
+
+
+INCUBATE = {
+    'bay': 'bay_1', 'duration_s': 7 * 86400.0, 'temperature_tolerance_c': 15.0,
+    'co2_tolerance_pct': 10.0, 'tolerated_excursion_s': 36000.0,
+}
+
+
+def _load_vessel(cell: dict[str, Any], probe: Probe) -> None:
+    """Put a vessel into the first bay."""
+    from medicell_core.containers import ContainerKind, Material
+
+    vessel = Material(
+        name='vessel', kind=ContainerKind.VESSEL, capacity_ml=1000.0, content='medium',
+        volume_ml=100.0, location='fluid_handler',
+    )
+    cell['world'].world.load(BATCH, [vessel], BATCH)
+    answer = probe.perform(
+        LoadBay, 'incubator/load_bay', bay='bay_1', container=f'{BATCH}.vessel'
+    )
+    assert answer.result.error_code == ErrorCode.OK, answer.result.error_msg
