@@ -20,19 +20,24 @@ FLUORESCENCE = 'fluorescence'
 
 CUBIC_UM_PER_ML = 1e12
 
+LINE_LENGTH = 2.5
+"""Length in largest diameters from which a straight run of pixels is a line, not cells."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Limits and thresholds of the analysis; lengths in micrometres.
 
-    `contrast` is the share of the background by which a pixel of a cell differs from it.
+    `contrast` is the share of the background by which a pixel of a cell differs from it, and
+    `clear_contrast` what some pixel of each cell must reach.
     `least_diameter_um` parts cells from debris. `dead_below` is the brightness of a cell's
     centre over the background under which trypan blue has stained it. `car_gate` is the
     brightness of the label over that of the nucleus from which a cell counts as CAR+.
     `chamber_cv` is the relative standard error of depth and dilution together.
     """
 
-    contrast: float = 0.10
+    contrast: float = 0.05
+    clear_contrast: float = 0.06
     least_diameter_um: float = 4.6
     largest_diameter_um: float = 24.0
     dead_below: float = 0.85
@@ -118,8 +123,11 @@ def find_bright_field(image: Picture, um_per_px: float, settings: Settings) -> C
     check_light(image, background, settings)
     relative = image.astype(np.float32) / background
     smooth = cv2.GaussianBlur(relative, (0, 0), 0.8)
-    mask = fill((np.abs(smooth - 1.0) > settings.contrast).astype(np.uint8))
-    cells = _discs(mask, um_per_px, settings)
+    departure = cv2.absdiff(smooth, np.ones_like(smooth))
+    largest_px = settings.largest_diameter_um / um_per_px
+    raw = without_lines(above(departure, settings.contrast), largest_px)
+    cells = _discs(fill(raw, largest_px), um_per_px, settings)
+    cells = _pick(cells, _peak_around(departure, cells) > settings.clear_contrast)
     centre = _mean_around(relative, cells)
     return Cells(
         x_px=cells.x_px,
@@ -137,7 +145,7 @@ def find_fluorescent(image: Picture, um_per_px: float, settings: Settings) -> Ce
     peak = float(np.quantile(nuclei, 0.9995))
     threshold = floor + max(8.0, 0.35 * (peak - floor))
     smooth = cv2.GaussianBlur(nuclei, (0, 0), 0.8)
-    mask = fill((smooth > threshold).astype(np.uint8))
+    mask = fill(above(smooth, threshold), settings.largest_diameter_um / um_per_px)
     # A nucleus is smaller than its cell.
     cells = _discs(mask, um_per_px / 0.75, settings)
     label = _mean_around(image[1].astype(np.float32) - float(np.median(image[1])), cells)
@@ -172,12 +180,41 @@ def check_light(image: Picture, background: Floats, settings: Settings) -> None:
         )
 
 
-def fill(mask: Picture) -> Picture:
-    """Close the gap between a cell's bright centre and its dark rim, and fill it."""
-    closed = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
-    outlines, _ = cv2.findContours(closed, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    filled = np.zeros_like(closed)
-    cv2.drawContours(filled, outlines, -1, 1, thickness=cv2.FILLED)
+def above(plane: Floats, threshold: float) -> Picture:
+    """Return 1 where a plane is above a threshold, else 0."""
+    _, mask = cv2.threshold(plane, threshold, 1.0, cv2.THRESH_BINARY)
+    return np.asarray(mask, dtype=np.uint8)
+
+
+def without_lines(mask: Picture, largest_px: float) -> Picture:
+    """Return a mask without upright and level lines longer than any clump: a chamber's grid."""
+    length = int(LINE_LENGTH * largest_px)
+    if length >= min(mask.shape):
+        return mask
+    upright = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((length, 1), np.uint8))
+    level = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((1, length), np.uint8))
+    lines = cv2.bitwise_or(upright, level)
+    if not lines.any():
+        return mask
+    return np.asarray(mask & (1 - cv2.dilate(lines, np.ones((3, 3), np.uint8))), dtype=np.uint8)
+
+
+def fill(mask: Picture, largest_px: float) -> Picture:
+    """Close the gap between a cell's bright centre and its dark rim, and fill it.
+
+    Holes wider than the largest cell stay: they are what a ring of cells or a grid encloses.
+    """
+    filled = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
+    outlines, family = cv2.findContours(filled, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    if family is None:
+        return np.asarray(filled, dtype=np.uint8)
+    most_px2 = math.pi * largest_px**2 / 4.0
+    holes = [
+        outline
+        for outline, (_, _, _, parent) in zip(outlines, family[0], strict=True)
+        if parent >= 0 and cv2.contourArea(outline) <= most_px2
+    ]
+    cv2.drawContours(filled, holes, -1, 1, thickness=cv2.FILLED)
     return np.asarray(filled, dtype=np.uint8)
 
 
@@ -219,6 +256,24 @@ def _discs(mask: Picture, um_per_px: float, settings: Settings) -> Cells:
         flag=np.zeros(int(inside.sum()), dtype=np.bool_),
         area_px=(width - 2.0 * frame) * (height - 2.0 * frame),
     )
+
+
+def _pick(cells: Cells, chosen: npt.NDArray[np.bool_]) -> Cells:
+    """Return the chosen ones of the cells."""
+    return Cells(
+        x_px=cells.x_px[chosen],
+        y_px=cells.y_px[chosen],
+        radius_px=cells.radius_px[chosen],
+        flag=cells.flag[chosen],
+        area_px=cells.area_px,
+    )
+
+
+def _peak_around(plane: Floats, cells: Cells) -> Floats:
+    """Return the highest value of a plane near the middle of each cell."""
+    highest = cv2.dilate(plane, np.ones((9, 9), np.uint8))
+    rows, columns = np.rint(cells.y_px).astype(int), np.rint(cells.x_px).astype(int)
+    return np.asarray(highest[rows, columns], dtype=np.float32)
 
 
 def _mean_around(plane: Floats, cells: Cells) -> Floats:
