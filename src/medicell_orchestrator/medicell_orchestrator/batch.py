@@ -10,7 +10,6 @@ from medicell_core.cell import Cell
 from medicell_core.containers import Material, Patient, container_id, label_text
 from medicell_core.entries import Deviation, Entry, Measurement, ReleaseTest, VialFilled
 from medicell_core.errors import ErrorCode, MedicellError
-
 from medicell_record.record import RecordedEntry
 
 if TYPE_CHECKING:
@@ -191,9 +190,7 @@ class Batch:
         others = [
             other
             for other in self._same_content(name)
-            if other != name
-            and other not in self._empty
-            and self.left_ml(other) > FULL_ENOUGH_ML
+            if other != name and other not in self._empty and self.left_ml(other) > FULL_ENOUGH_ML
         ]
         return max(others, key=self.left_ml) if others else None
 

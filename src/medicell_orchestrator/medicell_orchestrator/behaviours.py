@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from typing import Protocol
 
 import py_trees
+from py_trees.common import Status
+
 from medicell_core.entries import Command, Completed, PhaseFinished, PhaseStarted
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.operations import Incubate, Operation, Outcome
 from medicell_core.serialise import to_json
-from py_trees.common import Status
-
 from medicell_orchestrator.batch import Batch
 from medicell_orchestrator.movements import movements_of
 from medicell_orchestrator.phase import Ask, Collect, Reply, Request, Send, Step, Steps
@@ -186,7 +186,9 @@ class PerformStep(py_trees.behaviour.Behaviour):
 class RecordedPhase(py_trees.decorators.Decorator):
     """Record the beginning and the end of a phase; its status is its child's."""
 
-    def __init__(self, name: str, child: py_trees.behaviour.Behaviour, run: PhaseRun, desk: Desk):
+    def __init__(
+        self, name: str, child: py_trees.behaviour.Behaviour, run: PhaseRun, desk: Desk
+    ) -> None:
         super().__init__(name=name, child=child)
         self._run = run
         self._desk = desk

@@ -7,10 +7,11 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from medicell_core.errors import ErrorCode, InputError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from medicell_core.errors import ErrorCode, InputError
 
 NAME = re.compile(r'^[a-z][a-z0-9_]*$')
 """What a material, unit procedure, operation or phase may be called."""
@@ -76,9 +77,7 @@ class Section:
         """Return a name: small letters, digits and underscores."""
         value = self.text(key)
         if not NAME.match(value):
-            raise self.error(
-                key, f'"{value}" is not a name: small letters, digits and "_" only'
-            )
+            raise self.error(key, f'"{value}" is not a name: small letters, digits and "_" only')
         return value
 
     def sub(self, key: str) -> Section:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from medicell_core.errors import ErrorCode, InputError
-
 from medicell_orchestrator.phase_types import PHASE_TYPES
 from medicell_orchestrator.recipe import Recipe
 from medicell_orchestrator.tree import NodeSnapshot

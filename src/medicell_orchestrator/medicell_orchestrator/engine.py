@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+
+from py_trees.common import Status
 
 from medicell_core.cell import Cell
 from medicell_core.containers import Patient, label_text
@@ -19,14 +21,13 @@ from medicell_core.entries import (
 )
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.states import PackMLState
-from py_trees.common import Status
-
 from medicell_orchestrator.batch import Batch, RecordSink
 from medicell_orchestrator.behaviours import failure_of, steps_below, was_aborted
 from medicell_orchestrator.judging import judge_of
 from medicell_orchestrator.patient import check_fit
 from medicell_orchestrator.phase import Ask
 from medicell_orchestrator.recipe import Recipe
+from medicell_orchestrator.snapshot import BatchSnapshot, step_of, time_left_s
 from medicell_orchestrator.tree import NodeSnapshot, TreeFactory, snapshot_of
 
 READY, FAILED, HELD, ABORTED = 'ready_for_release', 'failed_limits', 'held', 'aborted'
@@ -36,25 +37,6 @@ WAIT_S = 0.5
 _HOLDABLE = (PackMLState.STARTING, PackMLState.EXECUTE, PackMLState.UNHOLDING)
 _HELD = (PackMLState.HOLDING, PackMLState.HELD)
 _OVER = (PackMLState.COMPLETE, PackMLState.ABORTED, PackMLState.STOPPED)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchSnapshot:
-    """What a person sees of the batch. NaN means not known yet."""
-
-    batch_id: str
-    recipe: str
-    state: PackMLState
-    phase: str
-    step: str
-    culture_day: float
-    viable_cells: float
-    glucose_mm: float
-    progress: float
-    """Fraction of the procedure that is done, 0 to 1."""
-    time_left_s: float
-    question: Question | None
-    outcome: str
 
 
 class BatchEngine:
@@ -213,14 +195,14 @@ class BatchEngine:
                 recipe=batch.recipe.name,
                 state=self._state,
                 phase=self._phase,
-                step=self._running_step(),
+                step=step_of(self.root),
                 culture_day=batch.culture_day(),
                 viable_cells=nan if count is None else count.value,
                 glucose_mm=nan if glucose is None else glucose.value,
                 progress=max(0, self._phases_begun - 1) / self._total_phases
                 if not self._outcome
                 else 1.0,
-                time_left_s=self._time_left_s(),
+                time_left_s=0.0 if self._outcome else time_left_s(batch),
                 question=self.question,
                 outcome=self._outcome,
             )
@@ -378,21 +360,6 @@ class BatchEngine:
         """Take note that a phase begins."""
         self._phase = path
         self._phases_begun += 1
-
-    def _running_step(self) -> str:
-        for leaf in steps_below(self.root):
-            if leaf.status is Status.RUNNING:
-                return f'{leaf.name}: {leaf.feedback_message}'
-        return ''
-
-    def _time_left_s(self) -> float:
-        days = [spec.phase.until_culture_day() for _, spec in self.batch.recipe.phases()]
-        last_day = max((day for day in days if day is not None), default=0.0)
-        if self._outcome:
-            return 0.0
-        begin = self.batch.culture_start_s
-        elapsed = 0.0 if begin is None else self.batch.now_s() - begin
-        return max(0.0, last_day * 86400.0 - elapsed)
 
     def _go(self, state: PackMLState, reason: str) -> None:
         self.batch.append(

@@ -6,11 +6,10 @@ from pathlib import Path
 
 from medicell_core.entries import ReleaseTest
 from medicell_core.errors import ErrorCode, InputError
+from medicell_orchestrator.batch import Judge
 from medicell_record.record import RecordedEntry
 from medicell_record.release import evaluate, load_specification
 from medicell_record.release_figures import release_figures
-
-from medicell_orchestrator.batch import Judge
 
 
 def judge_of(product: str, folder: Path) -> Judge:

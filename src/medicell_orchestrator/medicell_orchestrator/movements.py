@@ -22,13 +22,20 @@ from medicell_core.operations import (
     WashAndConcentrateResult,
 )
 
+ONE_SOURCE = (Transfer, Sample, FillVial, SelectCells, WashAndConcentrate)
+ONE_TARGET = (
+    TransferResult,
+    SampleResult,
+    FillVialResult,
+    SelectCellsResult,
+    WashAndConcentrateResult,
+)
+
 
 def movements_of(goal: Operation, outcome: Outcome) -> list[Movement]:
     """Return the movements an outcome proves; none when nothing was measured."""
     moved = [
-        Movement(
-            operation_id=goal.operation_id, source=source, target=target, volume_ml=volume_ml
-        )
+        Movement(operation_id=goal.operation_id, source=source, target=target, volume_ml=volume_ml)
         for source, target, volume_ml in _pairs(goal, outcome)
         if math.isfinite(volume_ml)
     ]
@@ -37,16 +44,9 @@ def movements_of(goal: Operation, outcome: Outcome) -> list[Movement]:
 
 def _pairs(goal: Operation, outcome: Outcome) -> list[tuple[str, str, float]]:
     result = outcome.result
-    if isinstance(goal, Transfer) and isinstance(result, TransferResult):
-        return [(goal.source, goal.target, result.volume_ml)]
-    if isinstance(goal, Sample) and isinstance(result, SampleResult):
-        return [(goal.source, goal.target, result.volume_ml)]
-    if isinstance(goal, FillVial) and isinstance(result, FillVialResult):
-        return [(goal.source, goal.vial, result.volume_ml)]
-    if isinstance(goal, SelectCells) and isinstance(result, SelectCellsResult):
-        return [(goal.source, goal.target, result.volume_ml)]
-    if isinstance(goal, WashAndConcentrate) and isinstance(result, WashAndConcentrateResult):
-        return [(goal.source, goal.target, result.volume_ml)]
+    if isinstance(result, ONE_TARGET) and isinstance(goal, ONE_SOURCE):
+        target = goal.vial if isinstance(goal, FillVial) else goal.target
+        return [(goal.source, target, result.volume_ml)]
     if isinstance(goal, ExchangeMedium) and isinstance(result, ExchangeMediumResult):
         return [
             (f'{goal.batch_id}/{goal.bay}', goal.waste, result.withdrawn_ml),

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from medicell_core.containers import Patient
 from medicell_core.errors import ErrorCode, InputError
-
 from medicell_orchestrator.document import load_document
 from medicell_orchestrator.recipe import Recipe
 from medicell_orchestrator.schema import Kit, QuantitySpec

@@ -8,7 +8,8 @@ from medicell_interfaces.msg import BatchState, BehaviourNode, BehaviourTree, Re
 from rclpy.node import Node
 
 from medicell_core.entries import Entry
-from medicell_orchestrator.engine import BatchEngine, BatchSnapshot
+from medicell_orchestrator.engine import BatchEngine
+from medicell_orchestrator.snapshot import BatchSnapshot
 from medicell_orchestrator.tree import NodeSnapshot
 from medicell_record.record import BatchRecord, encode_entry
 from medicell_ros.conversion import time_to_message

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from medicell_core.containers import ContainerKind, Material, Patient, container_id
 from medicell_core.errors import ErrorCode, InputError
-
 from medicell_orchestrator.document import Section, load_document, suggestion
 from medicell_orchestrator.phase import Phase
 from medicell_orchestrator.phase_types import PHASE_TYPES
@@ -204,9 +203,7 @@ def _material(parent: Section, name: str) -> MaterialSpec:
     elif content == 'empty' and 'volume' in section.data:
         raise section.error('volume', 'an empty container has no volume')
     if volume > capacity:
-        raise section.error(
-            'volume', f'{volume:g} mL is above the capacity of {capacity:g} mL'
-        )
+        raise section.error('volume', f'{volume:g} mL is above the capacity of {capacity:g} mL')
     location = section.text('location')
     if location not in LOCATIONS and not location.startswith('incubator/bay_'):
         hint = suggestion(location, (*LOCATIONS, 'incubator/bay_1'))

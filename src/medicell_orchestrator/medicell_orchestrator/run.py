@@ -16,7 +16,6 @@ from medicell_core.operations import (
     Weigh,
     WeighResult,
 )
-
 from medicell_orchestrator.batch import Batch
 from medicell_orchestrator.phase import Ask, Collect, Send, Steps
 
@@ -41,7 +40,7 @@ class PhaseRun:
         self.path = path
         self._next = 0
 
-    def goal(self, goal_type: type[Operation], **parameters: Any) -> Operation:  # noqa: ANN401
+    def goal(self, goal_type: type[Operation], **parameters: Any) -> Operation:
         """Make a goal: containers and bays of the recipe become those of the cell."""
         self._next += 1
         row = OPERATIONS[goal_type.__name__]
@@ -62,7 +61,7 @@ class PhaseRun:
         goal_type: type[Operation],
         *,
         role: Role | None = None,
-        **parameters: Any,  # noqa: ANN401
+        **parameters: Any,
     ) -> Steps[Outcome]:
         """Perform an operation once and return how it ended, without any recovery."""
         goal = self.goal(goal_type, **parameters)
@@ -91,7 +90,7 @@ class PhaseRun:
         goal_type: type[Operation],
         *,
         role: Role | None = None,
-        **parameters: Any,  # noqa: ANN401
+        **parameters: Any,
     ) -> Steps[Any]:
         """Perform an operation with its recovery, and return its result.
 

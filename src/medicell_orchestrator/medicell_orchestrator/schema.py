@@ -175,7 +175,7 @@ class ContainerSpec(Spec):
         return value
 
 
-def _field(spec: Spec, default: object) -> Any:  # noqa: ANN401
+def _field(spec: Spec, default: object) -> Any:
     if default is dataclasses.MISSING:
         return dataclasses.field(metadata={'spec': spec})
     return dataclasses.field(default=default, metadata={'spec': spec})
@@ -187,51 +187,49 @@ def quantity(
     high: float = math.inf,
     *,
     default: object = dataclasses.MISSING,
-) -> Any:  # noqa: ANN401
+) -> Any:
     """Declare a number with a unit between `low` and `high`, both in that unit."""
     return _field(QuantitySpec(unit=unit, low=low, high=high), default)
 
 
 def quantities(
     unit: str, low: float = 0.0, high: float = math.inf, *, default: object = ()
-) -> Any:  # noqa: ANN401
+) -> Any:
     """Declare a list of numbers with a unit."""
     return _field(QuantityListSpec(unit=unit, low=low, high=high), default)
 
 
-def whole(low: int, high: int, *, default: object = dataclasses.MISSING) -> Any:  # noqa: ANN401
+def whole(low: int, high: int, *, default: object = dataclasses.MISSING) -> Any:
     """Declare a whole number between `low` and `high`."""
     return _field(QuantitySpec(unit='', low=low, high=high, integer=True), default)
 
 
-def text(*choices: str, default: object = dataclasses.MISSING) -> Any:  # noqa: ANN401
+def text(*choices: str, default: object = dataclasses.MISSING) -> Any:
     """Declare a text, one of `choices` when there are any."""
     return _field(TextSpec(choices=choices), default)
 
 
-def texts(*choices: str, default: object = dataclasses.MISSING) -> Any:  # noqa: ANN401
+def texts(*choices: str, default: object = dataclasses.MISSING) -> Any:
     """Declare a list of texts, each one of `choices` when there are any."""
     return _field(TextListSpec(choices=choices), default)
 
 
-def flag(*, default: object = dataclasses.MISSING) -> Any:  # noqa: ANN401
+def flag(*, default: object = dataclasses.MISSING) -> Any:
     """Declare a yes or no."""
     return _field(FlagSpec(), default)
 
 
-def bay_ref() -> Any:  # noqa: ANN401
+def bay_ref() -> Any:
     """Declare a bay of the incubator."""
     return _field(BaySpec(), dataclasses.MISSING)
 
 
-def container_ref(
-    *kinds: str, default: object = dataclasses.MISSING
-) -> Any:  # noqa: ANN401
+def container_ref(*kinds: str, default: object = dataclasses.MISSING) -> Any:
     """Declare a container of the kit, of one of `kinds` when given."""
     return _field(ContainerSpec(kinds=kinds), default)
 
 
-def reagent_ref(*contents: str, default: object = dataclasses.MISSING) -> Any:  # noqa: ANN401
+def reagent_ref(*contents: str, default: object = dataclasses.MISSING) -> Any:
     """Declare a material of the kit that holds one of `contents`."""
     return _field(ContainerSpec(contents=contents), default)
 

@@ -15,15 +15,14 @@ from medicell_core.states import PackMLState
 from medicell_devices.cell_config import CellConfig, make_drivers
 from medicell_devices.journal import MemoryJournal
 from medicell_devices.server import DeviceStatus, OperationServer
-from medicell_record.record import RecordedEntry
-from medicell_sim.parameter_models import WorldParameters
-from medicell_sim.port import Balance, FaultView
-from medicell_sim.world import World
-
 from medicell_orchestrator.batch import RecordSink
 from medicell_orchestrator.engine import BatchEngine
 from medicell_orchestrator.local import LocalCell
 from medicell_orchestrator.recipe import Recipe
+from medicell_record.record import RecordedEntry
+from medicell_sim.parameter_models import WorldParameters
+from medicell_sim.port import Balance, FaultView
+from medicell_sim.world import World
 
 WAIT_S = 0.5
 MOST_ANSWERS = 20
@@ -181,5 +180,3 @@ def default_folder(start: Path) -> Path:
 
 def _ignore(status: DeviceStatus) -> None:
     """Drop a device's state: the engine hears outcomes."""
-
-

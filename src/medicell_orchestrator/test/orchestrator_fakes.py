@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any, TypeVar
 
 from medicell_core import operations as ops
 from medicell_core.containers import Patient
@@ -17,6 +18,8 @@ from medicell_orchestrator.recipe import Recipe, load_recipe
 
 CONFIG = Path(__file__).resolve().parents[3] / 'config'
 NAN = math.nan
+EntryT = TypeVar('EntryT', bound=Entry)
+OperationT = TypeVar('OperationT', bound=Operation)
 PATIENT = Patient(
     chain_of_identity='MC-1',
     apheresis_label='MC-1',
@@ -32,16 +35,17 @@ version: 1.0.0
 product: cd19_car_t
 description: for tests
 materials:
-  apheresis: {kind: bag, content: leukapheresis, capacity: 300 mL, volume: patient, location: fluid_handler}
-  selected: {kind: bag, content: empty, capacity: 300 mL, location: fluid_handler}
-  culture: {kind: vessel, content: empty, capacity: 300 mL, location: fluid_handler}
-  medium: {kind: bag, content: medium, capacity: 1000 mL, volume: 500 mL, location: fluid_handler, count: 2}
-  buffer: {kind: bag, content: buffer, capacity: 1000 mL, volume: 900 mL, location: fluid_handler}
-  cryo: {kind: bag, content: cryo_medium, capacity: 500 mL, volume: 300 mL, location: fluid_handler}
-  vector: {kind: bag, content: vector, capacity: 30 mL, volume: 20 mL, location: fluid_handler}
-  beads: {kind: bag, content: selection_beads, capacity: 30 mL, volume: 20 mL, location: fluid_handler}
-  product: {kind: bag, content: empty, capacity: 300 mL, location: fluid_handler}
-  waste: {kind: waste, content: empty, capacity: 10 L, location: fluid_handler}
+  apheresis: {kind: bag, content: leukapheresis, capacity: 300 mL, volume: patient,
+    location: &fh fluid_handler}
+  selected: {kind: bag, content: empty, capacity: 300 mL, location: *fh}
+  culture: {kind: vessel, content: empty, capacity: 300 mL, location: *fh}
+  medium: {kind: bag, content: medium, capacity: 1000 mL, volume: 500 mL, location: *fh, count: 2}
+  buffer: {kind: bag, content: buffer, capacity: 1000 mL, volume: 900 mL, location: *fh}
+  cryo: {kind: bag, content: cryo_medium, capacity: 500 mL, volume: 300 mL, location: *fh}
+  vector: {kind: bag, content: vector, capacity: 30 mL, volume: 20 mL, location: *fh}
+  beads: {kind: bag, content: selection_beads, capacity: 30 mL, volume: 20 mL, location: *fh}
+  product: {kind: bag, content: empty, capacity: 300 mL, location: *fh}
+  waste: {kind: waste, content: empty, capacity: 10 L, location: *fh}
   cartridge: {kind: cartridge, content: empty, capacity: 1 mL, location: imaging, count: 12}
   tube: {kind: tube, content: empty, capacity: 5 mL, location: laboratory, count: 3}
   vial: {kind: vial, content: empty, capacity: 10 mL, location: fill_robot/nest, count: 6}
@@ -76,7 +80,7 @@ class Sink:
         assert math.isfinite(at_s)
         self.entries.append(entry)
 
-    def of(self, kind: type) -> list:
+    def of(self, kind: type[EntryT]) -> list[EntryT]:
         return [entry for entry in self.entries if isinstance(entry, kind)]
 
 
@@ -157,7 +161,7 @@ class FakeCell:
     def wake(self) -> None:
         self.woken += 1
 
-    def sent(self, kind: type) -> list:
+    def sent(self, kind: type[OperationT]) -> list[OperationT]:
         return [goal for goal in self.goals if isinstance(goal, kind)]
 
     def _perform(self, goal: Operation) -> Outcome:
@@ -174,13 +178,18 @@ class FakeCell:
             Outcome(error_code=ErrorCode.OK, error_msg='', result=None), **self._result(goal)
         )
 
-    def _result(self, goal: Operation) -> dict:
+    def _result(self, goal: Operation) -> dict[str, Any]:
         made = getattr(self, f'_{type(goal).__name__.lower()}', None)
         result = made(goal) if made else self._zeros(goal)
-        return {
-            'error_code': result.error_code, 'error_msg': result.error_msg,
-            'result': result.result,
-        } if isinstance(result, Outcome) else {'result': result}
+        return (
+            {
+                'error_code': result.error_code,
+                'error_msg': result.error_msg,
+                'result': result.result,
+            }
+            if isinstance(result, Outcome)
+            else {'result': result}
+        )
 
     def _zeros(self, goal: Operation) -> object:
         kind = ops.OPERATIONS[type(goal).__name__].result
@@ -227,8 +236,12 @@ class FakeCell:
 
     def _measureprobes(self, goal: ops.MeasureProbes) -> object:
         return ops.MeasureProbesResult(
-            glucose_mm=self.glucose_mm, lactate_mm=3.0, ph=7.2, dissolved_oxygen_pct=80.0,
-            temperature_c=37.0, co2_pct=5.0,
+            glucose_mm=self.glucose_mm,
+            lactate_mm=3.0,
+            ph=7.2,
+            dissolved_oxygen_pct=80.0,
+            temperature_c=37.0,
+            co2_pct=5.0,
         )
 
     def _acquireimages(self, goal: ops.AcquireImages) -> object:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from orchestrator_fakes import Rig, Script, make_rig
+
 from medicell_core import operations as ops
 from medicell_core.entries import (
     BatchClosed,
@@ -18,14 +22,13 @@ from medicell_core.entries import (
 )
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.states import PackMLState
-from orchestrator_fakes import Script, make_rig
 
 FEED = '- {phase: feed, type: transfer, source: medium, target: culture, volume: 70 mL}\n'
 REST = '- {phase: rest, type: incubate, bay: bay_1, duration: 10 h}\n'
 LOAD = '- {phase: load, type: load_bay, bay: bay_1, container: culture}\n'
 
 
-def test_two_phases_run_in_order_and_are_recorded(tmp_path):
+def test_two_phases_run_in_order_and_are_recorded(tmp_path: Path) -> None:
     rig = make_rig(tmp_path, FEED + REST).tick()
     assert rig.engine.outcome == 'ready_for_release'
     assert rig.engine.state is PackMLState.COMPLETE
@@ -48,14 +51,14 @@ def test_two_phases_run_in_order_and_are_recorded(tmp_path):
     assert states == ['STARTING', 'EXECUTE', 'COMPLETING', 'COMPLETE']
 
 
-def test_operation_ids_are_unique_and_the_same_again(tmp_path):
+def test_operation_ids_are_unique_and_the_same_again(tmp_path: Path) -> None:
     first = [goal.operation_id for goal in make_rig(tmp_path, FEED + REST).tick().cell.goals]
     second = [goal.operation_id for goal in make_rig(tmp_path, FEED + REST).tick().cell.goals]
     assert first == second
     assert len(set(first)) == len(first)
 
 
-def test_failed_check_ends_the_batch_as_failed(tmp_path):
+def test_failed_check_ends_the_batch_as_failed(tmp_path: Path) -> None:
     check = '- {phase: c, type: check, measurement: volume_ml, at_least: 5 mL, on_failure: stop}'
     weigh = '- {phase: w, type: weigh, container: culture}\n'
     rig = make_rig(tmp_path, weigh + check + '\n' + FEED).tick()
@@ -65,7 +68,7 @@ def test_failed_check_ends_the_batch_as_failed(tmp_path):
     assert not rig.cell.sent(ops.Transfer)
 
 
-def test_failed_check_may_deviate_or_ask(tmp_path):
+def test_failed_check_may_deviate_or_ask(tmp_path: Path) -> None:
     weigh = '- {phase: w, type: weigh, container: culture}\n'
     check = '- {phase: c, type: check, measurement: volume_ml, at_least: 5 mL, on_failure: %s}\n'
     rig = make_rig(tmp_path, weigh + check % 'deviate').tick()
@@ -76,17 +79,24 @@ def test_failed_check_may_deviate_or_ask(tmp_path):
     assert rig.engine.question.choices == ['skip', 'abort']
 
 
-def test_label_of_another_patient_ends_the_batch(tmp_path):
+def test_label_of_another_patient_holds_until_the_right_one_is_read(tmp_path: Path) -> None:
     rig = make_rig(tmp_path, '- {phase: i, type: identify, container: apheresis}\n' + FEED)
     rig.cell.label = 'MC-2|MC-2.apheresis'
     rig.tick()
-    assert rig.engine.outcome == 'held'
-    assert rig.sink.of(PhaseFinished)[-1].error_code == int(ErrorCode.IDENTITY_MISMATCH)
-    assert rig.cell.stopped
+    assert rig.engine.question is not None
+    assert 'IDENTITY_MISMATCH' in rig.engine.question.text
+    assert rig.engine.question.choices == ['retry', 'abort']
+    rig.engine.answer(rig.engine.question.question_id, 'retry', 'ada', 'looked again')
+    rig.tick()
+    assert rig.engine.question is not None
     assert not rig.cell.sent(ops.Transfer)
+    rig.cell.label = None
+    rig.engine.answer(rig.engine.question.question_id, 'retry', 'ada', 'right bag hung')
+    rig.tick()
+    assert rig.engine.outcome == 'ready_for_release'
 
 
-def test_hold_lets_a_transfer_finish_and_starts_nothing_more(tmp_path):
+def test_hold_lets_a_transfer_finish_and_starts_nothing_more(tmp_path: Path) -> None:
     rig = make_rig(tmp_path, FEED + REST)
     rig.cell.slow = {ops.Transfer}
     rig.tick()
@@ -103,7 +113,7 @@ def test_hold_lets_a_transfer_finish_and_starts_nothing_more(tmp_path):
     assert len(rig.cell.sent(ops.Transfer)) == 1
 
 
-def test_hold_cancels_an_incubation_and_resume_does_only_the_rest(tmp_path):
+def test_hold_cancels_an_incubation_and_resume_does_only_the_rest(tmp_path: Path) -> None:
     rig = make_rig(tmp_path, REST)
     rig.cell.slow = {ops.Incubate}
     rig.tick()
@@ -123,7 +133,7 @@ def test_hold_cancels_an_incubation_and_resume_does_only_the_rest(tmp_path):
     assert not rig.sink.of(Deviation)
 
 
-def test_abort_stops_the_cell_and_closes_the_record(tmp_path):
+def test_abort_stops_the_cell_and_closes_the_record(tmp_path: Path) -> None:
     rig = make_rig(tmp_path, FEED + REST)
     rig.cell.slow = {ops.Transfer}
     rig.tick()
@@ -138,14 +148,14 @@ def test_abort_stops_the_cell_and_closes_the_record(tmp_path):
     assert caught.value.code is ErrorCode.NOT_ALLOWED_IN_STATE
 
 
-def test_start_twice_is_refused(tmp_path):
+def test_start_twice_is_refused(tmp_path: Path) -> None:
     rig = make_rig(tmp_path, FEED)
     with pytest.raises(MedicellError) as caught:
         rig.engine.start()
     assert caught.value.code is ErrorCode.BATCH_RUNNING
 
 
-def test_resume_of_what_is_not_held_is_refused(tmp_path):
+def test_resume_of_what_is_not_held_is_refused(tmp_path: Path) -> None:
     rig = make_rig(tmp_path, REST)
     rig.cell.slow = {ops.Incubate}
     rig.tick()
@@ -154,7 +164,7 @@ def test_resume_of_what_is_not_held_is_refused(tmp_path):
     assert caught.value.code is ErrorCode.NOT_ALLOWED_IN_STATE
 
 
-def asking(tmp_path):
+def asking(tmp_path: Path) -> Rig:
     rig = make_rig(tmp_path, FEED + REST)
     rig.cell.scripts = [Script(ops.Transfer, ErrorCode.VALVE_CLOSED, times=1)]
     rig.tick()
@@ -164,7 +174,7 @@ def asking(tmp_path):
     return rig
 
 
-def test_question_holds_and_retry_goes_on_where_it_was(tmp_path):
+def test_question_holds_and_retry_goes_on_where_it_was(tmp_path: Path) -> None:
     rig = asking(tmp_path)
     question = rig.engine.question
     assert 'VALVE_CLOSED (102)' in question.text
@@ -179,7 +189,7 @@ def test_question_holds_and_retry_goes_on_where_it_was(tmp_path):
     assert [item.recovered for item in rig.sink.of(Deviation)] == [False]
 
 
-def test_answer_abort_ends_the_batch(tmp_path):
+def test_answer_abort_ends_the_batch(tmp_path: Path) -> None:
     rig = asking(tmp_path)
     rig.engine.answer(rig.engine.question.question_id, 'abort', 'ada', '')
     rig.tick()
@@ -195,7 +205,9 @@ def test_answer_abort_ends_the_batch(tmp_path):
         ('MC-1/Q001', 'retry', '', ErrorCode.INVALID_ANSWER),
     ],
 )
-def test_wrong_answer_is_refused(tmp_path, question_id, choice, operator, code):
+def test_wrong_answer_is_refused(
+    tmp_path: Path, question_id: str, choice: str, operator: str, code: ErrorCode
+) -> None:
     rig = asking(tmp_path)
     with pytest.raises(MedicellError) as caught:
         rig.engine.answer(question_id, choice, operator, '')
@@ -203,7 +215,7 @@ def test_wrong_answer_is_refused(tmp_path, question_id, choice, operator, code):
     assert rig.engine.question is not None
 
 
-def test_unanswered_question_can_close_the_batch_as_held(tmp_path):
+def test_unanswered_question_can_close_the_batch_as_held(tmp_path: Path) -> None:
     rig = asking(tmp_path)
     rig.engine.close_held('nobody came')
     rig.tick()
@@ -211,7 +223,7 @@ def test_unanswered_question_can_close_the_batch_as_held(tmp_path):
     assert rig.cell.stopped == ['nobody came']
 
 
-def test_answer_while_held_by_an_operator_waits_for_resume(tmp_path):
+def test_answer_while_held_by_an_operator_waits_for_resume(tmp_path: Path) -> None:
     rig = asking(tmp_path)
     rig.engine.answer(rig.engine.question.question_id, 'retry', 'ada', '')
     rig.engine.hold('not yet')
@@ -221,14 +233,14 @@ def test_answer_while_held_by_an_operator_waits_for_resume(tmp_path):
     assert rig.engine.over or rig.engine.state in {PackMLState.HELD, PackMLState.HOLDING}
 
 
-def test_defect_of_the_software_closes_the_record(tmp_path):
+def test_defect_of_the_software_closes_the_record(tmp_path: Path) -> None:
     rig = make_rig(tmp_path, FEED)
     rig.engine.fail(RuntimeError('boom'))
     assert rig.engine.outcome == 'aborted'
     assert "RuntimeError('boom')" in rig.sink.of(BatchClosed)[0].reason
 
 
-def test_snapshot_and_tree_tell_where_the_batch_is(tmp_path):
+def test_snapshot_and_tree_tell_where_the_batch_is(tmp_path: Path) -> None:
     rig = make_rig(tmp_path, FEED + REST)
     rig.cell.slow = {ops.Incubate}
     rig.tick()
@@ -236,7 +248,12 @@ def test_snapshot_and_tree_tell_where_the_batch_is(tmp_path):
     assert (seen.phase, seen.state) == ('unit/operation/rest', PackMLState.EXECUTE)
     assert seen.progress == pytest.approx(0.5)
     nodes = rig.engine.tree()
-    assert [node.type for node in nodes[:4]] == ['procedure', 'unit_procedure', 'operation', 'phase']
+    assert [node.type for node in nodes[:4]] == [
+        'procedure',
+        'unit_procedure',
+        'operation',
+        'phase',
+    ]
     assert {(node.name, node.status) for node in nodes if node.type == 'phase'} == {
         ('feed', 'success'),
         ('rest', 'running'),
@@ -244,7 +261,7 @@ def test_snapshot_and_tree_tell_where_the_batch_is(tmp_path):
     assert all(node.parent < node.id for node in nodes)
 
 
-def test_changes_are_told(tmp_path):
+def test_changes_are_told(tmp_path: Path) -> None:
     rig = make_rig(tmp_path, FEED)
     told = []
     rig.engine._on_change = lambda: told.append(rig.engine.state)

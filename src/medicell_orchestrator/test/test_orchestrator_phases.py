@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from orchestrator_fakes import Rig, Script, failed, make_rig
+
 from medicell_core import operations as ops
 from medicell_core.entries import Decision, Deviation, Measurement, ReleaseTest, VialFilled
 from medicell_core.errors import ErrorCode
-from orchestrator_fakes import Script, failed, make_rig
 
 COUNT = (
     '- {phase: count, type: count_cells, container: %s, cartridges: cartridge,'
@@ -15,26 +18,26 @@ COUNT = (
 WEIGHTED = COUNT % ('culture', 'false')
 
 
-def counting_rig(tmp_path):
+def counting_rig(tmp_path: Path) -> Rig:
     rig = make_rig(tmp_path, WEIGHTED)
     rig.cell.volumes['MC-1.culture'] = 100.0
     return rig
 
 
-def measured(rig, name: str) -> list[float]:
+def measured(rig: Rig, name: str) -> list[float]:
     return [item.value for item in rig.sink.of(Measurement) if item.name == name]
 
 
-def test_count_samples_mixed_cells_and_records_the_vessels_cells(tmp_path):
+def test_count_samples_mixed_cells_and_records_the_vessels_cells(tmp_path: Path) -> None:
     rig = counting_rig(tmp_path).tick()
     names = [type(goal).__name__ for goal in rig.cell.goals]
     assert names == ['Mix', 'Sample', 'Weigh', 'AcquireImages', 'AnalyseImages']
     (taken,) = rig.cell.sent(ops.AcquireImages)
-    assert (taken.dilution, taken.fields, taken.refocus) == (10.0, 4, False)
+    assert (taken.dilution, taken.fields, taken.refocus) == (5.0, 4, False)
     assert measured(rig, 'viable_cells') == [pytest.approx(1e7 * 99.8)]
 
 
-def test_count_of_car_takes_fluorescence_of_the_same_cartridge(tmp_path):
+def test_count_of_car_takes_fluorescence_of_the_same_cartridge(tmp_path: Path) -> None:
     rig = make_rig(tmp_path, COUNT % ('culture', 'true'))
     rig.cell.volumes['MC-1.culture'] = 100.0
     rig.tick()
@@ -47,12 +50,14 @@ def test_count_of_car_takes_fluorescence_of_the_same_cartridge(tmp_path):
 @pytest.mark.parametrize(
     ('code', 'field', 'values'),
     [
-        (ErrorCode.TOO_DENSE, 'dilution', [10.0, 20.0]),
-        (ErrorCode.TOO_FEW_CELLS, 'dilution', [10.0, 5.0]),
+        (ErrorCode.TOO_DENSE, 'dilution', [5.0, 10.0]),
+        (ErrorCode.TOO_FEW_CELLS, 'dilution', [5.0, 2.0]),
         (ErrorCode.OUT_OF_FOCUS, 'refocus', [False, True]),
     ],
 )
-def test_count_looks_again_in_the_way_that_helps(tmp_path, code, field, values):
+def test_count_looks_again_in_the_way_that_helps(
+    tmp_path: Path, code: ErrorCode, field: str, values: list[object]
+) -> None:
     rig = counting_rig(tmp_path)
     rig.cell.scripts = [Script(ops.AnalyseImages, code)]
     rig.tick()
@@ -61,7 +66,7 @@ def test_count_looks_again_in_the_way_that_helps(tmp_path, code, field, values):
     assert len(rig.sink.of(Deviation)) == (code is ErrorCode.OUT_OF_FOCUS)
 
 
-def test_count_takes_more_fields_when_the_error_is_too_large(tmp_path):
+def test_count_takes_more_fields_when_the_error_is_too_large(tmp_path: Path) -> None:
     rig = counting_rig(tmp_path)
     rig.cell.analysis = lambda taken: rig.cell.counted(taken, 15.0 if taken.fields < 16 else 9.0)
     rig.tick()
@@ -69,7 +74,7 @@ def test_count_takes_more_fields_when_the_error_is_too_large(tmp_path):
     assert len(rig.sink.of(Decision)) == 2
 
 
-def test_count_that_never_focuses_asks(tmp_path):
+def test_count_that_never_focuses_asks(tmp_path: Path) -> None:
     rig = counting_rig(tmp_path)
     rig.cell.analysis = lambda taken: failed(ErrorCode.OUT_OF_FOCUS)
     rig.tick()
@@ -80,7 +85,7 @@ def test_count_that_never_focuses_asks(tmp_path):
     assert rig.engine.outcome == 'ready_for_release'
 
 
-def test_blocked_sample_goes_into_the_next_cartridge(tmp_path):
+def test_blocked_sample_goes_into_the_next_cartridge(tmp_path: Path) -> None:
     rig = counting_rig(tmp_path)
     rig.cell.scripts = [Script(ops.Sample, ErrorCode.OCCLUSION)]
     rig.tick()
@@ -98,7 +103,7 @@ SEED = (
 )
 
 
-def test_seeding_brings_the_cells_wanted_and_fills_up(tmp_path):
+def test_seeding_brings_the_cells_wanted_and_fills_up(tmp_path: Path) -> None:
     rig = make_rig(tmp_path, COUNT % ('selected', 'false') + SEED)
     rig.cell.volumes['MC-1.selected'] = 40.0
     rig.tick()
@@ -108,7 +113,7 @@ def test_seeding_brings_the_cells_wanted_and_fills_up(tmp_path):
     assert rig.engine.batch.seeded_cells == pytest.approx(1e8)
 
 
-def test_seeding_too_few_cells_ends_the_batch_as_failed(tmp_path):
+def test_seeding_too_few_cells_ends_the_batch_as_failed(tmp_path: Path) -> None:
     rig = make_rig(tmp_path, COUNT % ('selected', 'false') + SEED)
     rig.cell.volumes['MC-1.selected'] = 1.5
     rig.tick()
@@ -116,7 +121,7 @@ def test_seeding_too_few_cells_ends_the_batch_as_failed(tmp_path):
     assert not rig.cell.sent(ops.Transfer)
 
 
-def test_vector_follows_cells_and_multiplicity(tmp_path):
+def test_vector_follows_cells_and_multiplicity(tmp_path: Path) -> None:
     transduce = (
         '- {phase: t, type: transduce, vessel: culture, vector: vector, moi: 8,'
         ' titer: 1e8 TU/mL, medium: medium, final_volume: 100 mL}\n'
@@ -153,14 +158,14 @@ GROW = """\
 """
 
 
-def growing_rig(tmp_path, until: float = 3):
+def growing_rig(tmp_path: Path, until: float = 3) -> Rig:
     rig = make_rig(tmp_path, GROW % until)
     rig.cell.volumes['MC-1.culture'] = 250.0
     rig.cell.per_ml = 4e6
     return rig
 
 
-def test_growing_looks_counts_assays_and_ends_on_its_day(tmp_path):
+def test_growing_looks_counts_assays_and_ends_on_its_day(tmp_path: Path) -> None:
     rig = growing_rig(tmp_path).tick()
     assert rig.engine.outcome == 'ready_for_release'
     assert rig.engine.batch.culture_day() == pytest.approx(3.0, abs=0.02)
@@ -170,14 +175,14 @@ def test_growing_looks_counts_assays_and_ends_on_its_day(tmp_path):
     assert not rig.cell.sent(ops.ExchangeMedium)
 
 
-def test_growing_ends_when_there_are_enough_cells(tmp_path):
+def test_growing_ends_when_there_are_enough_cells(tmp_path: Path) -> None:
     rig = growing_rig(tmp_path)
     rig.cell.per_ml = 2e7
     rig.tick()
     assert rig.engine.batch.culture_day() == pytest.approx(1.0, abs=0.02)
 
 
-def test_growing_exchanges_when_glucose_is_low(tmp_path):
+def test_growing_exchanges_when_glucose_is_low(tmp_path: Path) -> None:
     rig = growing_rig(tmp_path)
     rig.cell.glucose_mm = 4.2
     rig.tick()
@@ -187,7 +192,7 @@ def test_growing_exchanges_when_glucose_is_low(tmp_path):
     assert rig.cell.sent(ops.ExchangeMedium)[0].medium == 'MC-1.medium_1'
 
 
-def test_growing_stops_the_batch_when_cells_die(tmp_path):
+def test_growing_stops_the_batch_when_cells_die(tmp_path: Path) -> None:
     rig = growing_rig(tmp_path)
     rig.cell.viability = 30.0
     rig.tick()
@@ -195,7 +200,7 @@ def test_growing_stops_the_batch_when_cells_die(tmp_path):
     assert rig.engine.batch.culture_day() == pytest.approx(1.0, abs=0.02)
 
 
-def test_assay_in_the_background_does_not_stop_the_culture(tmp_path):
+def test_assay_in_the_background_does_not_stop_the_culture(tmp_path: Path) -> None:
     rig = growing_rig(tmp_path)
     rig.cell.slow = {ops.AssaySample, ops.Incubate}
     for _ in range(10):
@@ -215,22 +220,26 @@ FILL = (
 )
 
 
-def filling_rig(tmp_path):
+def filling_rig(tmp_path: Path) -> Rig:
     rig = make_rig(tmp_path, FILL)
     rig.cell.volumes['MC-1.product'] = 100.0
     return rig
 
 
-def vials(rig) -> list[tuple[str, bool]]:
+def vials(rig: Rig) -> list[tuple[str, bool]]:
     return [(item.vial.partition('.')[2], item.accepted) for item in rig.sink.of(VialFilled)]
 
 
-def test_vials_hold_the_dose_and_are_closed_and_labelled(tmp_path):
+def test_vials_hold_the_dose_and_are_closed_and_labelled(tmp_path: Path) -> None:
     rig = filling_rig(tmp_path).tick()
     assert vials(rig) == [('vial_1', True), ('vial_2', True), ('vial_3', True)]
     dose = sum(item.car_positive_cells for item in rig.sink.of(VialFilled))
     assert dose == pytest.approx(1e8)
-    first = [g for g in rig.cell.goals if getattr(g, 'vial', getattr(g, 'container', '')) == 'MC-1.vial_1']
+    first = [
+        g
+        for g in rig.cell.goals
+        if getattr(g, 'vial', getattr(g, 'container', '')) == 'MC-1.vial_1'
+    ]
     assert [type(goal).__name__ for goal in first] == [
         'MoveContainer',
         'FillVial',
@@ -254,7 +263,9 @@ def test_vials_hold_the_dose_and_are_closed_and_labelled(tmp_path):
         (ops.CapVial, ErrorCode.HARDWARE_FAULT),
     ],
 )
-def test_vial_that_fails_is_rejected_and_the_next_one_used(tmp_path, operation, code):
+def test_vial_that_fails_is_rejected_and_the_next_one_used(
+    tmp_path: Path, operation: type[ops.Operation], code: ErrorCode
+) -> None:
     rig = filling_rig(tmp_path)
     rig.cell.scripts = [Script(operation, code)]
     rig.tick()
@@ -263,7 +274,7 @@ def test_vial_that_fails_is_rejected_and_the_next_one_used(tmp_path, operation, 
     assert rig.sink.of(Deviation)[0].recovered
 
 
-def test_label_that_reads_wrong_is_printed_once_more_then_rejects_the_vial(tmp_path):
+def test_label_that_reads_wrong_is_printed_once_more_then_rejects_the_vial(tmp_path: Path) -> None:
     rig = filling_rig(tmp_path)
     rig.cell.scripts = [Script(ops.LabelVial, ErrorCode.LABEL_UNREADABLE)]
     rig.tick()
@@ -274,7 +285,7 @@ def test_label_that_reads_wrong_is_printed_once_more_then_rejects_the_vial(tmp_p
     assert vials(rig)[0] == ('vial_1', False)
 
 
-def test_excursion_before_filling_waits_until_the_air_is_clear(tmp_path):
+def test_excursion_before_filling_waits_until_the_air_is_clear(tmp_path: Path) -> None:
     rig = filling_rig(tmp_path)
     rig.cell.scripts = [Script(ops.CountParticles, ErrorCode.PARTICLE_EXCURSION, times=3)]
     rig.tick()
@@ -285,7 +296,7 @@ def test_excursion_before_filling_waits_until_the_air_is_clear(tmp_path):
     assert all(accepted for _, accepted in vials(rig))
 
 
-def test_excursion_beside_an_open_vial_has_it_stoppered_then_rejected(tmp_path):
+def test_excursion_beside_an_open_vial_has_it_stoppered_then_rejected(tmp_path: Path) -> None:
     rig = filling_rig(tmp_path)
     rig.cell.scripts = [Script(ops.CountParticles, ErrorCode.PARTICLE_EXCURSION, skip=1)]
     rig.tick()
@@ -294,7 +305,7 @@ def test_excursion_beside_an_open_vial_has_it_stoppered_then_rejected(tmp_path):
     assert rig.engine.outcome == 'ready_for_release'
 
 
-def test_excursion_that_does_not_pass_asks(tmp_path):
+def test_excursion_that_does_not_pass_asks(tmp_path: Path) -> None:
     rig = filling_rig(tmp_path)
     rig.cell.scripts = [Script(ops.CountParticles, ErrorCode.PARTICLE_EXCURSION, times=999)]
     rig.tick()
@@ -302,7 +313,7 @@ def test_excursion_that_does_not_pass_asks(tmp_path):
     assert not rig.cell.sent(ops.FillVial)
 
 
-def test_running_out_of_vials_fills_what_there_is(tmp_path):
+def test_running_out_of_vials_fills_what_there_is(tmp_path: Path) -> None:
     rig = filling_rig(tmp_path)
     rig.cell.scripts = [Script(ops.StopperVial, ErrorCode.HARDWARE_FAULT, times=5)]
     rig.tick()
@@ -310,14 +321,14 @@ def test_running_out_of_vials_fills_what_there_is(tmp_path):
     assert rig.sink.of(Deviation)[-1].error_code == int(ErrorCode.MATERIAL_MISSING)
 
 
-def test_release_table_fails_a_batch_without_its_tests(tmp_path):
+def test_release_table_fails_a_batch_without_its_tests(tmp_path: Path) -> None:
     rig = make_rig(tmp_path, '- {phase: judge, type: release}\n').tick()
     assert rig.engine.outcome == 'failed_limits'
     assert len(rig.sink.of(ReleaseTest)) >= 10
     assert not any(item.passed for item in rig.sink.of(ReleaseTest))
 
 
-def test_formulation_dilutes_to_the_density_and_adds_freezing_medium_last(tmp_path):
+def test_formulation_dilutes_to_the_density_and_adds_freezing_medium_last(tmp_path: Path) -> None:
     formulate = (
         '- {phase: f, type: formulate, vessel: culture, product: product, waste: waste,'
         ' buffer: buffer, wash_volume: 200 mL, cryo_medium: cryo, cryo_fraction: 0.5,'
@@ -330,5 +341,9 @@ def test_formulation_dilutes_to_the_density_and_adds_freezing_medium_last(tmp_pa
     assert rig.engine.outcome == 'ready_for_release'
     buffer, cryo = rig.cell.sent(ops.Transfer)
     assert (buffer.source, cryo.source) == ('MC-1.buffer', 'MC-1.cryo')
-    final = buffer.volume_ml + cryo.volume_ml + rig.cell.sent(ops.WashAndConcentrate)[0].final_volume_ml
+    final = (
+        buffer.volume_ml
+        + cryo.volume_ml
+        + rig.cell.sent(ops.WashAndConcentrate)[0].final_volume_ml
+    )
     assert cryo.volume_ml == pytest.approx(0.5 * final, rel=0.02)

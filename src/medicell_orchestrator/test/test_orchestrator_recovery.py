@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from orchestrator_fakes import Rig, Script, make_rig
+
 from medicell_core import operations as ops
 from medicell_core.entries import Deviation
 from medicell_core.errors import ErrorCode
-from orchestrator_fakes import Script, make_rig
 
 FEED = '- {phase: feed, type: transfer, source: medium, target: culture, volume: 70 mL}\n'
 CLIMATE = (
@@ -16,12 +19,14 @@ CLIMATE = (
 REST = '- {phase: rest, type: incubate, bay: bay_1, duration: 10 h}\n'
 
 
-def dosed(rig) -> float:
+def dosed(rig: Rig) -> float:
     return rig.cell.volumes['MC-1.culture']
 
 
 @pytest.mark.parametrize('code', [ErrorCode.OCCLUSION, ErrorCode.BUBBLE])
-def test_blocked_line_is_flushed_and_only_the_rest_is_moved(tmp_path, code):
+def test_blocked_line_is_flushed_and_only_the_rest_is_moved(
+    tmp_path: Path, code: ErrorCode
+) -> None:
     rig = make_rig(tmp_path, FEED)
     rig.cell.scripts = [Script(ops.Transfer, code, moved=30.0)]
     rig.tick()
@@ -37,7 +42,7 @@ def test_blocked_line_is_flushed_and_only_the_rest_is_moved(tmp_path, code):
     assert 'flush' in deviation.action
 
 
-def test_transfer_that_moved_all_before_it_failed_moves_nothing_more(tmp_path):
+def test_transfer_that_moved_all_before_it_failed_moves_nothing_more(tmp_path: Path) -> None:
     rig = make_rig(tmp_path, FEED)
     rig.cell.volumes['MC-1.culture'] = 0.0
     rig.cell.scripts = [Script(ops.Transfer, ErrorCode.EMPTY_SOURCE, moved=69.9)]
@@ -46,7 +51,7 @@ def test_transfer_that_moved_all_before_it_failed_moves_nothing_more(tmp_path):
     assert dosed(rig) == pytest.approx(69.9)
 
 
-def test_line_that_stays_blocked_asks_and_retry_moves_only_the_rest(tmp_path):
+def test_line_that_stays_blocked_asks_and_retry_moves_only_the_rest(tmp_path: Path) -> None:
     rig = make_rig(tmp_path, FEED)
     rig.cell.scripts = [Script(ops.Transfer, ErrorCode.OCCLUSION, times=1, moved=30.0)]
     rig.cell.scripts.append(Script(ops.Transfer, ErrorCode.OCCLUSION, times=4))
@@ -60,7 +65,7 @@ def test_line_that_stays_blocked_asks_and_retry_moves_only_the_rest(tmp_path):
     assert dosed(rig) == pytest.approx(70.0)
 
 
-def test_empty_bag_is_replaced_by_the_spare_one(tmp_path):
+def test_empty_bag_is_replaced_by_the_spare_one(tmp_path: Path) -> None:
     rig = make_rig(tmp_path, FEED)
     rig.cell.scripts = [Script(ops.Transfer, ErrorCode.EMPTY_SOURCE, moved=20.0)]
     rig.tick()
@@ -70,14 +75,14 @@ def test_empty_bag_is_replaced_by_the_spare_one(tmp_path):
     assert dosed(rig) == pytest.approx(70.0)
 
 
-def test_empty_bag_without_a_spare_asks(tmp_path):
+def test_empty_bag_without_a_spare_asks(tmp_path: Path) -> None:
     rig = make_rig(tmp_path, FEED.replace('medium', 'vector').replace('70', '5'))
     rig.cell.scripts = [Script(ops.Transfer, ErrorCode.EMPTY_SOURCE, times=9)]
     rig.tick()
     assert 'EMPTY_SOURCE' in rig.engine.question.text
 
 
-def test_leak_stops_the_cell_at_once_and_asks(tmp_path):
+def test_leak_stops_the_cell_at_once_and_asks(tmp_path: Path) -> None:
     rig = make_rig(tmp_path, FEED)
     rig.cell.scripts = [Script(ops.Transfer, ErrorCode.LEAK, moved=10.0)]
     rig.tick()
@@ -90,7 +95,7 @@ def test_leak_stops_the_cell_at_once_and_asks(tmp_path):
     assert dosed(rig) == pytest.approx(70.0)
 
 
-def test_lost_answer_of_a_transfer_is_never_repeated_blindly(tmp_path):
+def test_lost_answer_of_a_transfer_is_never_repeated_blindly(tmp_path: Path) -> None:
     rig = make_rig(tmp_path, FEED)
     rig.cell.scripts = [Script(ops.Transfer, ErrorCode.OUTCOME_UNKNOWN, moved=70.0)]
     rig.tick()
@@ -101,10 +106,8 @@ def test_lost_answer_of_a_transfer_is_never_repeated_blindly(tmp_path):
     assert dosed(rig) == pytest.approx(70.0)
 
 
-@pytest.mark.parametrize(
-    'code', [ErrorCode.DOOR_OPEN, ErrorCode.TEMPERATURE_OUT_OF_RANGE, ErrorCode.CO2_OUT_OF_RANGE]
-)
-def test_climate_is_set_anew_and_the_incubation_goes_on(tmp_path, code):
+@pytest.mark.parametrize('code', [ErrorCode.TEMPERATURE_OUT_OF_RANGE, ErrorCode.CO2_OUT_OF_RANGE])
+def test_climate_is_set_anew_and_the_incubation_goes_on(tmp_path: Path, code: ErrorCode) -> None:
     rig = make_rig(tmp_path, CLIMATE + REST)
     rig.cell.scripts = [Script(ops.Incubate, code)]
     rig.tick()
@@ -113,7 +116,7 @@ def test_climate_is_set_anew_and_the_incubation_goes_on(tmp_path, code):
     assert rig.sink.of(Deviation)[0].recovered
 
 
-def test_bay_that_stays_bad_is_left_for_a_spare_one(tmp_path):
+def test_bay_that_stays_bad_is_left_for_a_spare_one(tmp_path: Path) -> None:
     rig = make_rig(tmp_path, CLIMATE + REST + REST.replace('rest', 'more'))
     rig.cell.scripts = [Script(ops.Incubate, ErrorCode.TEMPERATURE_OUT_OF_RANGE, times=2)]
     rig.tick()
@@ -124,19 +127,31 @@ def test_bay_that_stays_bad_is_left_for_a_spare_one(tmp_path):
     assert 'another bay' in rig.sink.of(Deviation)[0].action
 
 
-def test_probe_is_read_again_then_a_person_may_skip(tmp_path):
+@pytest.mark.parametrize('operation', [ops.Incubate, ops.SetClimate, ops.LoadBay])
+def test_vessel_goes_to_a_spare_bay_when_the_door_stays_open(
+    tmp_path: Path, operation: type[ops.Operation]
+) -> None:
+    rig = make_rig(tmp_path, CLIMATE + REST)
+    rig.cell.scripts = [Script(operation, ErrorCode.DOOR_OPEN)]
+    rig.tick()
+    assert rig.engine.outcome == 'ready_for_release'
+    assert rig.cell.sent(ops.Incubate)[-1].bay == 'bay_4'
+    assert len(rig.cell.sent(ops.MoveToBay)) == (operation is not ops.LoadBay)
+
+
+def test_probe_is_read_again_then_a_person_may_skip(tmp_path: Path) -> None:
     phase = '- {phase: p, type: measure_probes, bay: bay_1, container: culture}\n'
     rig = make_rig(tmp_path, phase)
-    rig.cell.scripts = [Script(ops.MeasureProbes, ErrorCode.PROBE_FAILED, times=3)]
+    rig.cell.scripts = [Script(ops.MeasureProbes, ErrorCode.PROBE_FAILED, times=2)]
     rig.tick()
-    assert len(rig.cell.sent(ops.MeasureProbes)) == 3
+    assert len(rig.cell.sent(ops.MeasureProbes)) == 2
     assert rig.engine.question.choices == ['retry', 'skip', 'abort']
     rig.engine.answer(rig.engine.question.question_id, 'skip', 'ada', 'sampled by hand')
     rig.tick()
     assert rig.engine.outcome == 'ready_for_release'
 
 
-def test_probe_that_answers_at_the_second_time_is_no_question(tmp_path):
+def test_probe_that_answers_at_the_second_time_is_no_question(tmp_path: Path) -> None:
     rig = make_rig(tmp_path, '- {phase: p, type: measure_probes, bay: bay_1, container: culture}')
     rig.cell.scripts = [Script(ops.MeasureProbes, ErrorCode.PROBE_FAILED)]
     rig.tick()
@@ -144,7 +159,7 @@ def test_probe_that_answers_at_the_second_time_is_no_question(tmp_path):
     assert rig.sink.of(Deviation)[0].recovered
 
 
-def test_unreadable_label_is_read_again(tmp_path):
+def test_unreadable_label_is_read_again(tmp_path: Path) -> None:
     rig = make_rig(tmp_path, '- {phase: i, type: identify, container: apheresis}\n')
     rig.cell.scripts = [Script(ops.ReadLabel, ErrorCode.LABEL_UNREADABLE, times=2)]
     rig.tick()
@@ -158,7 +173,7 @@ SELECT = (
 )
 
 
-def test_separation_that_moved_nothing_is_repeated(tmp_path):
+def test_separation_that_moved_nothing_is_repeated(tmp_path: Path) -> None:
     rig = make_rig(tmp_path, SELECT)
     rig.cell.scripts = [Script(ops.SelectCells, ErrorCode.OCCLUSION)]
     rig.tick()
@@ -166,12 +181,12 @@ def test_separation_that_moved_nothing_is_repeated(tmp_path):
     assert len(rig.cell.sent(ops.SelectCells)) == 2
 
 
-def test_separation_that_moved_something_asks(tmp_path):
+def test_separation_that_moved_something_asks(tmp_path: Path) -> None:
     rig = make_rig(tmp_path, SELECT)
     rig.cell.scripts = [Script(ops.SelectCells, ErrorCode.OCCLUSION)]
     perform = rig.cell._perform
 
-    def half(goal):
+    def half(goal: ops.Operation) -> ops.Outcome:
         outcome = perform(goal)
         if isinstance(goal, ops.SelectCells) and not outcome.ok:
             rig.cell.volumes[goal.source] -= 60.0
@@ -189,13 +204,13 @@ EXCHANGE = (
 )
 
 
-def test_exchange_that_withdrew_and_did_not_add_is_filled_up(tmp_path):
+def test_exchange_that_withdrew_and_did_not_add_is_filled_up(tmp_path: Path) -> None:
     rig = make_rig(tmp_path, CLIMATE + EXCHANGE)
     rig.cell.volumes['MC-1.culture'] = 250.0
     rig.cell.scripts = [Script(ops.ExchangeMedium, ErrorCode.OCCLUSION)]
     perform = rig.cell._perform
 
-    def half(goal):
+    def half(goal: ops.Operation) -> ops.Outcome:
         outcome = perform(goal)
         if isinstance(goal, ops.ExchangeMedium) and not outcome.ok:
             rig.cell.volumes['MC-1.culture'] -= 100.0
@@ -208,7 +223,7 @@ def test_exchange_that_withdrew_and_did_not_add_is_filled_up(tmp_path):
     assert dosed(rig) == pytest.approx(250.0)
 
 
-def test_exchange_that_moved_nothing_is_repeated(tmp_path):
+def test_exchange_that_moved_nothing_is_repeated(tmp_path: Path) -> None:
     rig = make_rig(tmp_path, CLIMATE + EXCHANGE)
     rig.cell.volumes['MC-1.culture'] = 250.0
     rig.cell.scripts = [Script(ops.ExchangeMedium, ErrorCode.BUBBLE)]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from orchestrator_fakes import CONFIG, make_recipe
+
 from medicell_core.errors import ErrorCode, InputError
 from medicell_orchestrator.patient import check_fit, load_patient
-from orchestrator_fakes import CONFIG, make_recipe
 
 GOOD = """\
 chain_of_identity: MC-2026-0001
@@ -17,7 +20,7 @@ apheresis_volume: 120 mL
 """
 
 
-def test_shipped_patient_loads():
+def test_shipped_patient_loads() -> None:
     patient = load_patient(CONFIG / 'patients' / 'example.yaml')
     assert patient.target_dose_cells == 1e8
     assert patient.weight_kg == 72.0
@@ -35,7 +38,9 @@ def test_shipped_patient_loads():
         ('apheresis_label: MC', 'apheresis_label: "|MC', 2, 'apheresis_label', 'YAML'),
     ],
 )
-def test_wrong_order_is_refused_at_its_line(tmp_path, old, new, line, field, words):
+def test_wrong_order_is_refused_at_its_line(
+    tmp_path: Path, old: str, new: str, line: int, field: str, words: str
+) -> None:
     path = tmp_path / 'p.yaml'
     path.write_text(GOOD.replace(old, new), encoding='utf-8')
     with pytest.raises(InputError) as caught:
@@ -46,9 +51,11 @@ def test_wrong_order_is_refused_at_its_line(tmp_path, old, new, line, field, wor
         assert (caught.value.line, caught.value.field) == (line, field)
 
 
-def test_bag_of_another_patient_is_refused(tmp_path):
+def test_bag_of_another_patient_is_refused(tmp_path: Path) -> None:
     path = tmp_path / 'p.yaml'
-    path.write_text(GOOD.replace('apheresis_label: MC-2026-0001', 'apheresis_label: MC-2'), 'utf-8')
+    path.write_text(
+        GOOD.replace('apheresis_label: MC-2026-0001', 'apheresis_label: MC-2'), 'utf-8'
+    )
     with pytest.raises(InputError) as caught:
         load_patient(path)
     assert caught.value.code is ErrorCode.IDENTITY_MISMATCH
@@ -57,14 +64,14 @@ def test_bag_of_another_patient_is_refused(tmp_path):
     assert '"MC-2026-0001"' in caught.value.message
 
 
-def test_identifier_with_a_separator_is_refused(tmp_path):
+def test_identifier_with_a_separator_is_refused(tmp_path: Path) -> None:
     path = tmp_path / 'p.yaml'
     path.write_text(GOOD.replace('MC-2026-0001', 'MC/1'), 'utf-8')
     with pytest.raises(InputError, match='is not an identifier'):
         load_patient(path)
 
 
-def test_recipe_of_another_product_is_refused(tmp_path):
+def test_recipe_of_another_product_is_refused(tmp_path: Path) -> None:
     recipe = make_recipe(tmp_path, '- {phase: a, type: weigh, container: culture}')
     path = tmp_path / 'p.yaml'
     path.write_text(GOOD.replace('cd19_car_t', 'cd22_car_t'), 'utf-8')

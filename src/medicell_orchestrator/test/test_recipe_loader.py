@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from orchestrator_fakes import CONFIG, HEADER, PATIENT, recipe_text
+
 from medicell_core.errors import ErrorCode, InputError
 from medicell_orchestrator.recipe import find_recipe, load_recipe
-from orchestrator_fakes import CONFIG, HEADER, PATIENT, recipe_text
 
 FIRST = HEADER.count('\n') + 1
 TRANSFER = """
@@ -48,7 +49,9 @@ def refused(folder: Path, text: str) -> InputError:
         ('phase: feed', 'phase: Feed it', FIRST, 'phase', 'is not a name'),
     ],
 )
-def test_wrong_phase_is_refused_at_its_line(tmp_path, old, new, line, field, words):
+def test_wrong_phase_is_refused_at_its_line(
+    tmp_path: Path, old: str, new: str, line: int, field: str, words: str
+) -> None:
     assert old in TRANSFER
     error = refused(tmp_path, recipe_text(TRANSFER.replace(old, new)))
     assert error.code is ErrorCode.RECIPE_INVALID
@@ -73,7 +76,9 @@ def test_wrong_phase_is_refused_at_its_line(tmp_path, old, new, line, field, wor
         ('capacity: 10 L', 'capacity: 10 L, size: 1', 'materials.waste.size', 'unknown key'),
     ],
 )
-def test_wrong_material_is_refused_at_its_line(tmp_path, old, new, field, words):
+def test_wrong_material_is_refused_at_its_line(
+    tmp_path: Path, old: str, new: str, field: str, words: str
+) -> None:
     text = recipe_text(TRANSFER)
     name = field.split('.')[1]
     error = refused(tmp_path, text.replace(old, new, 1))
@@ -95,56 +100,58 @@ def test_wrong_material_is_refused_at_its_line(tmp_path, old, new, field, words)
         ('recipes: a\n', 1, 'did you mean "recipe"'),
     ],
 )
-def test_wrong_file_is_refused(tmp_path, text, line, words):
+def test_wrong_file_is_refused(tmp_path: Path, text: str, line: int, words: str) -> None:
     error = refused(tmp_path, text)
     assert error.line == line
     assert words in error.message
 
 
-def test_file_that_is_not_there_is_refused(tmp_path):
+def test_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match='cannot read the file'):
         load_recipe(tmp_path / 'none.yaml')
 
 
-def test_file_that_is_no_text_is_refused(tmp_path):
+def test_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     path = tmp_path / 'wrong.yaml'
     path.write_bytes(b'\xff\xfe\x00')
     with pytest.raises(InputError, match='not UTF-8'):
         load_recipe(path)
 
 
-def test_same_phase_twice_is_refused(tmp_path):
+def test_same_phase_twice_is_refused(tmp_path: Path) -> None:
     error = refused(tmp_path, recipe_text(TRANSFER + TRANSFER))
     assert 'duplicate name "feed"' in error.message
     assert error.line == FIRST + 5 + 1
 
 
-def test_recipe_without_phases_is_refused(tmp_path):
+def test_recipe_without_phases_is_refused(tmp_path: Path) -> None:
     error = refused(tmp_path, HEADER)
     assert error.field == 'procedure[0].operations[0].phases'
     assert 'missing field' in error.message
 
 
-def test_reagent_that_is_not_in_the_kit_is_refused(tmp_path):
+def test_reagent_that_is_not_in_the_kit_is_refused(tmp_path: Path) -> None:
     phase = '- {phase: wash, type: wash, source: culture, target: culture, waste: waste,'
     phase += ' buffer: saline, buffer_volume: 100 mL, final_volume: 50 mL}'
     error = refused(tmp_path, recipe_text(phase))
     assert 'missing reagent "saline"' in error.message
 
 
-def test_container_without_the_reagent_is_refused(tmp_path):
+def test_container_without_the_reagent_is_refused(tmp_path: Path) -> None:
     phase = '- {phase: wash, type: wash, source: culture, target: culture, waste: waste,'
     phase += ' buffer: selected, buffer_volume: 100 mL, final_volume: 50 mL}'
     error = refused(tmp_path, recipe_text(phase))
     assert 'missing reagent: "selected" holds empty' in error.message
 
 
-def test_container_of_another_kind_is_refused(tmp_path):
-    error = refused(tmp_path, recipe_text('- {phase: a, type: load_bay, bay: bay_1, container: vial}'))
+def test_container_of_another_kind_is_refused(tmp_path: Path) -> None:
+    error = refused(
+        tmp_path, recipe_text('- {phase: a, type: load_bay, bay: bay_1, container: vial}')
+    )
     assert '"vial" is a vial, but the field takes vessel or bag' in error.message
 
 
-def test_drawing_more_than_the_kit_holds_is_refused_at_the_phase_that_does(tmp_path):
+def test_drawing_more_than_the_kit_holds_is_refused_at_the_phase_that_does(tmp_path: Path) -> None:
     phases = ''.join(
         f'- {{phase: feed_{n}, type: transfer, source: medium, target: waste, volume: 400 mL}}\n'
         for n in range(3)
@@ -157,15 +164,19 @@ def test_drawing_more_than_the_kit_holds_is_refused_at_the_phase_that_does(tmp_p
     assert '1000 mL' in error.message
 
 
-def test_bay_of_no_incubator_is_refused(tmp_path):
-    error = refused(tmp_path, recipe_text('- {phase: a, type: measure_probes, bay: 1, container: culture}'))
+def test_bay_of_no_incubator_is_refused(tmp_path: Path) -> None:
+    error = refused(
+        tmp_path, recipe_text('- {phase: a, type: measure_probes, bay: 1, container: culture}')
+    )
     assert 'not a bay' in error.message
 
 
-def test_fields_that_contradict_each_other_are_refused(tmp_path):
+def test_fields_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
     phase = '- {phase: a, type: check, measurement: viability_pct, on_failure: stop}'
     assert 'at_least' in refused(tmp_path, recipe_text(phase)).message
-    phase = '- {phase: a, type: check, measurement: viability_pct, at_least: 5 mL, on_failure: stop}'
+    phase = (
+        '- {phase: a, type: check, measurement: viability_pct, at_least: 5 mL, on_failure: stop}'
+    )
     assert 'not the unit "mL"' in refused(tmp_path, recipe_text(phase)).message
     phase = '- {phase: a, type: fill_vials, source: product, vials: vial, least_volume: 5 mL,'
     phase += ' most_volume: 2 mL}'
@@ -173,20 +184,20 @@ def test_fields_that_contradict_each_other_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize('name', ['car_t_12_day', 'car_t_7_day_perfusion', 'car_t_3_day'])
-def test_shipped_recipe_loads(name):
+def test_shipped_recipe_loads(name: str) -> None:
     recipe = load_recipe(find_recipe(name, CONFIG / 'recipes'))
     assert recipe.name == name
     assert len(recipe.sha256) == 64
 
 
-def test_misspelt_recipe_is_refused_with_the_nearest():
+def test_misspelt_recipe_is_refused_with_the_nearest() -> None:
     with pytest.raises(InputError, match='did you mean "car_t_12_day"'):
         find_recipe('car_t_12_days', CONFIG / 'recipes')
     with pytest.raises(InputError, match='no such file'):
         find_recipe('somewhere/else.yaml', CONFIG / 'recipes')
 
 
-def test_kit_has_numbered_containers_and_the_patients_volume(tmp_path):
+def test_kit_has_numbered_containers_and_the_patients_volume(tmp_path: Path) -> None:
     path = tmp_path / 'r.yaml'
     path.write_text(recipe_text(TRANSFER), encoding='utf-8')
     kit = {item.name: item for item in load_recipe(path).kit(PATIENT)}
@@ -195,7 +206,7 @@ def test_kit_has_numbered_containers_and_the_patients_volume(tmp_path):
     assert 'medium' not in kit
 
 
-def test_units_are_converted(tmp_path):
+def test_units_are_converted(tmp_path: Path) -> None:
     path = tmp_path / 'r.yaml'
     text = recipe_text(TRANSFER.replace('70 mL', '0.07 L'))
     path.write_text(text, encoding='utf-8')

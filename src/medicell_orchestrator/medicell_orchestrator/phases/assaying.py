@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from medicell_core.entries import MEASUREMENTS
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.operations import ASSAYS
-
 from medicell_orchestrator.phase import Phase, Problem, Step, Steps
 from medicell_orchestrator.phases.common import begin_assays, collect_assays
 from medicell_orchestrator.run import ABORT, SKIP, PhaseRun

@@ -17,7 +17,6 @@ from medicell_core.operations import (
     Transfer,
     TransferResult,
 )
-
 from medicell_orchestrator.batch import ProbeLook
 from medicell_orchestrator.phase import Steps
 from medicell_orchestrator.recovery import ask_about, perform
@@ -105,9 +104,7 @@ def incubate(
         if outcome.ok:
             return
         if outcome.error_code is not ErrorCode.CANCELLED:
-            yield from perform(
-                run, Incubate, None, parameters, already=outcome, started_s=began_s
-            )
+            yield from perform(run, Incubate, None, parameters, already=outcome, started_s=began_s)
 
 
 def look(run: PhaseRun, *, bay: str, container: str) -> Steps[ProbeLook | None]:
@@ -139,9 +136,7 @@ def draw_sample(run: PhaseRun, *, source: str, group: str, volume_ml: float) -> 
     failed: list[str] = []
     while True:
         target = run.batch.fresh(group)
-        outcome = yield from run.attempt(
-            Sample, source=source, target=target, volume_ml=volume_ml
-        )
+        outcome = yield from run.attempt(Sample, source=source, target=target, volume_ml=volume_ml)
         if outcome.ok:
             if failed:
                 run.deviation(

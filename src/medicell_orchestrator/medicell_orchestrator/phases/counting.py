@@ -14,7 +14,6 @@ from medicell_core.operations import (
     Mix,
     Outcome,
 )
-
 from medicell_orchestrator.batch import DAY_S, CellCount
 from medicell_orchestrator.decisions import (
     DEFAULT_GROWTH_PER_DAY,
@@ -60,7 +59,9 @@ class CountPlan:
     car: bool
 
 
-def next_view(view: View, outcome: Outcome, error_pct: float, most_error_pct: float) -> View | None:
+def next_view(
+    view: View, outcome: Outcome, error_pct: float, most_error_pct: float
+) -> View | None:
     """Return how to look again, or None when the figures are good or nothing can improve.
 
     `error_pct` is the relative standard error; NaN when there is no figure.

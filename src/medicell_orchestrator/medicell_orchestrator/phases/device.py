@@ -11,7 +11,6 @@ from medicell_core.operations import (
     SetClimate,
     WashAndConcentrate,
 )
-
 from medicell_orchestrator.batch import Climate
 from medicell_orchestrator.phase import Phase, Step, Steps, Use
 from medicell_orchestrator.phases.common import add, exchange, incubate, look

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.operations import ASSAYS
-
 from medicell_orchestrator.batch import CellCount, ProbeLook
 from medicell_orchestrator.decisions import (
     DAY_S,
@@ -114,9 +113,7 @@ class ExpandPhase(Phase):
                 message=f'{self.least_feed_ml:g} mL is above most_feed {self.most_feed_ml:g} mL',
             )
         if (self.assay_day < math.inf) != bool(self.assay_tests and self.tubes):
-            return Problem(
-                key='assay_day', message='assay_day, assay_tests and tubes go together'
-            )
+            return Problem(key='assay_day', message='assay_day, assay_tests and tubes go together')
         return None
 
     def until_culture_day(self) -> float | None:
@@ -280,9 +277,7 @@ class ExpandPhase(Phase):
             elapsed_s=counts[-1].at_s - counts[-2].at_s,
         )
 
-    def _uptake(
-        self, run: PhaseRun, seen: ProbeLook, growth: float, volume_ml: float
-    ) -> float:
+    def _uptake(self, run: PhaseRun, seen: ProbeLook, growth: float, volume_ml: float) -> float:
         looks = run.batch.looks.get(self.vessel, [])
         earlier = [item for item in looks if seen.at_s - item.at_s >= SHORTEST_LOOK_APART_S]
         if earlier:

@@ -19,7 +19,6 @@ from medicell_core.operations import (
     Outcome,
     StopperVial,
 )
-
 from medicell_orchestrator.decisions import FillPlan, plan_fill
 from medicell_orchestrator.phase import Phase, Problem, Step, Steps
 from medicell_orchestrator.phases.common import HOUR_S
@@ -157,9 +156,7 @@ class FillVialsPhase(Phase):
         result = outcome.result
         if isinstance(result, CountParticlesResult):
             for name in ('particles_0_5_um_per_m3', 'particles_5_um_per_m3'):
-                run.measure(
-                    name, getattr(result, name), container='', method='particle counter'
-                )
+                run.measure(name, getattr(result, name), container='', method='particle counter')
 
     # --- one vial ---------------------------------------------------------------------------
 
@@ -206,9 +203,7 @@ class FillVialsPhase(Phase):
         result = filled.result
         volume = result.volume_ml if isinstance(result, FillVialResult) else 0.0
         if filled.ok and isinstance(result, FillVialResult):
-            run.measure(
-                'fill_weight_g', result.net_weight_g, container=vial, method='balance'
-            )
+            run.measure('fill_weight_g', result.net_weight_g, container=vial, method='balance')
         if filled.error_code is ErrorCode.LEAK:
             yield from ask_about(run, 'FillVial', filled, [], [RETRY, ABORT])
         closed = yield from self._steps(run, vial, STOPPER, StopperVial)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from medicell_core.errors import ErrorCode, MedicellError
-
 from medicell_orchestrator.phase import Phase, Problem, Step, Steps
 from medicell_orchestrator.phases.common import add
 from medicell_orchestrator.phases.counting import MOST_FIELDS, CountPlan, count_cells

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from medicell_core.errors import ErrorCode, MedicellError
-from medicell_core.operations import ReadLabel, ReadLabelResult, Role
-
+from medicell_core.errors import ErrorCode
+from medicell_core.operations import Outcome, ReadLabel, ReadLabelResult, Role
 from medicell_orchestrator.phase import Phase, Step, Steps
-from medicell_orchestrator.run import PhaseRun
+from medicell_orchestrator.recovery import ask_about
+from medicell_orchestrator.run import ABORT, RETRY, PhaseRun
 from medicell_orchestrator.schema import container_ref, text
 
 
@@ -16,7 +16,8 @@ from medicell_orchestrator.schema import container_ref, text
 class IdentifyPhase(Phase):
     """Read a label at a device and compare it with the batch's identity.
 
-    A label of another therapy ends the batch: IDENTITY_MISMATCH has no remedy and no skip.
+    A label of another therapy holds the batch until a person has hung the right container and
+    it has been read again: IDENTITY_MISMATCH has no remedy and no skip.
     """
 
     container: str = container_ref()
@@ -29,18 +30,15 @@ class IdentifyPhase(Phase):
         return (Step(name='read label', body=self._identify),)
 
     def _identify(self, run: PhaseRun) -> Steps[None]:
-        result: ReadLabelResult = yield from run.operate(
-            ReadLabel, role=Role(self.at), container=self.container
-        )
         expected = run.batch.label_of(self.container)
-        same = result.label_text == expected
-        run.decide(
-            f'is {self.container} of this batch',
-            'yes' if same else 'no',
-            f'the label says "{result.label_text}", expected "{expected}"',
-        )
-        if not same:
-            raise MedicellError(
-                ErrorCode.IDENTITY_MISMATCH,
-                f'label of {self.container}: "{result.label_text}" is not "{expected}"',
+        while True:
+            result: ReadLabelResult = yield from run.operate(
+                ReadLabel, role=Role(self.at), container=self.container
             )
+            same = result.label_text == expected
+            reason = f'the label says "{result.label_text}", expected "{expected}"'
+            run.decide(f'is {self.container} of this batch', 'yes' if same else 'no', reason)
+            if same:
+                return
+            wrong = Outcome(error_code=ErrorCode.IDENTITY_MISMATCH, error_msg=reason, result=None)
+            yield from ask_about(run, 'ReadLabel', wrong, [], [RETRY, ABORT])
