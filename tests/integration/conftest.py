@@ -14,10 +14,8 @@ import pytest
 with warnings.catch_warnings():
     # A parser behind rclpy's type support imports a deprecated module of the standard library.
     warnings.simplefilter('ignore', DeprecationWarning)
-    pytest.importorskip('rosidl_generator_py')
-rclpy = pytest.importorskip('rclpy')
-pytest.importorskip('medicell_interfaces')
-
+    import rosidl_generator_py  # noqa: F401
+import rclpy  # noqa: E402
 from medicell_core.containers import ContainerKind, Material  # noqa: E402
 from medicell_devices.cell_config import CellConfig, load_cell  # noqa: E402
 from medicell_interfaces.msg import Waiting  # noqa: E402

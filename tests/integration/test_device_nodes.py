@@ -57,7 +57,7 @@ def test_goal_sent_twice_returns_the_recorded_result_and_moves_nothing(
 @pytest.mark.parametrize(
     ('changed', 'code'),
     [
-        ({'volume_ml': -1.0}, ErrorCode.VOLUME_OUT_OF_RANGE),
+        ({'volume_ml': -1.0}, ErrorCode.INVALID_GOAL),
         ({'target': f'{BATCH}.small'}, ErrorCode.OVERFLOW),
         ({'source': f'{BATCH}.nothing'}, ErrorCode.UNKNOWN_CONTAINER),
         ({'batch_id': 'SOMEONE-ELSE'}, ErrorCode.IDENTITY_MISMATCH),
@@ -144,9 +144,11 @@ def test_telemetry_and_diagnostics_come_with_simulated_time(
     heard = probe.heard(IncubatorTelemetry, 'incubator/telemetry', qos.telemetry())
     told = probe.heard(DiagnosticArray, '/diagnostics', qos.telemetry())
     clock = probe.heard(Clock, '/clock', qos.clock())
-    until(lambda: probe.node.count_publishers('/clock'), 'the clock')
+    for topic in ('/clock', 'incubator/telemetry', '/diagnostics'):
+        until(lambda topic=topic: probe.node.count_publishers(topic), topic)
     _load_vessel(cell, probe)
-    probe.perform(Incubate, 'incubator/incubate', **{**INCUBATE, 'duration_s': 3600.0})
+    done = probe.perform(Incubate, 'incubator/incubate', **{**INCUBATE, 'duration_s': 3600.0})
+    assert done.result.error_code == ErrorCode.OK, done.result.error_msg
     until(lambda: len(heard) >= 5, 'telemetry of an hour at ten minutes')
     steps = [
         (b.stamp.sec - a.stamp.sec) for a, b in zip(heard, heard[1:], strict=False)

@@ -59,7 +59,7 @@ class DeviceNode(ManagedNode):
         self.parameters = declare(self, DeviceParameters)
         self._config = config
         self._make_port = port
-        self._clock: Clock = WallClock()
+        self._time: Clock = WallClock()
         self._journal: OperationJournal | None = None
         self._server: OperationServer | None = None
         self._sampler: Sampler | None = None
@@ -84,11 +84,11 @@ class DeviceNode(ManagedNode):
         port = self._port()
         settings = self._config.settings(self.role).model_copy(update={'driver': self.driver_name})
         driver = driver_factory(self.driver_name)(self.role, settings, port)
-        self._clock = WallClock() if port is None else port
+        self._time = WallClock() if port is None else port
         self._journal = self._open_journal()
         self._extras = extras_of(self, driver)
         self._server = OperationServer(
-            driver, self._clock, self._journal, on_status=self._tell_status
+            driver, self._time, self._journal, on_status=self._tell_status
         )
         self._serve()
         self._tell_status(self._server.status())
@@ -97,7 +97,7 @@ class DeviceNode(ManagedNode):
         """Connect the driver and start the telemetry."""
         assert self._server is not None
         self._server.start()
-        clock = WallClock() if isinstance(self._clock, WallClock) else self._clock
+        clock = WallClock() if isinstance(self._time, WallClock) else self._time
         self._sampler = Sampler(
             f'sampler/{self.role}',
             clock,
@@ -225,22 +225,22 @@ class DeviceNode(ManagedNode):
     def _end_operations(self, server: OperationServer) -> None:
         """Stop what runs and wake it if it sleeps in a world whose time may be standing."""
         server.stop('the device is being deactivated')
-        if not isinstance(self._clock, WallClock):
+        if not isinstance(self._time, WallClock):
             for action in self._actions:
                 for handle in list(action._goal_handles.values()):
                     if handle.is_active:
-                        self._clock.end(handle.request.operation_id)
+                        self._time.end(handle.request.operation_id)
 
     def _tell_progress(self, name: str, handle: ServerGoalHandle, progress: Progress) -> None:
         if handle.is_active:
             handle.publish_feedback(conversion.progress_to_message(name, progress))
         if self._extras is not None:
-            self._extras.tell(self._clock.now_s())
+            self._extras.tell(self._time.now_s())
 
     def _tell_status(self, status: DeviceStatus) -> None:
         """Publish the state; called from any thread, in order."""
         message = DeviceState(
-            stamp=conversion.time_to_message(self._clock.now_s()),
+            stamp=conversion.time_to_message(self._time.now_s()),
             role=self.role.value,
             state=int(status.state),
             operation_id=status.operation_id,
@@ -253,7 +253,7 @@ class DeviceNode(ManagedNode):
     def _take_sample(self) -> None:
         """Publish readings, the role's extras and diagnostics; runs in the sampler's thread."""
         assert self._server is not None
-        now_s = self._clock.now_s()
+        now_s = self._time.now_s()
         readings = self._server.driver.telemetry()
         self.send(self._telemetry_publisher, telemetry_message(self.role, readings, now_s))
         if self._extras is not None:
