@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from typing import Protocol
 
 from medicell_core.errors import MedicellError
 from medicell_core.operations import Operation, Outcome, Progress, Role
@@ -11,7 +12,7 @@ from medicell_devices.server import OperationServer
 from medicell_sim.port import WorldControl, WorldPort
 
 
-class LocalWorld(WorldPort, WorldControl):
+class LocalWorld(WorldPort, WorldControl, Protocol):
     """What `medicell_sim.world.World` is to this module."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from medicell_core.errors import ErrorCode
 from medicell_core.operations import (
@@ -92,7 +93,7 @@ def incubate(
     """Incubate for a time; a hold may interrupt it, and the rest is done on resuming."""
     end_s = run.batch.now_s() + duration_s
     while (rest := end_s - run.batch.now_s()) > 1.0:
-        parameters = {
+        parameters: dict[str, Any] = {
             'bay': bay,
             'duration_s': rest,
             'temperature_tolerance_c': temperature_tolerance_c,
