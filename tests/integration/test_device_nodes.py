@@ -13,7 +13,7 @@ from medicell_core.errors import ErrorCode
 from medicell_core.operations import OPERATIONS, Role
 from medicell_core.states import PackMLState
 from medicell_devices.cell_config import CellConfig
-from medicell_interfaces.action import Incubate, LoadBay, MoveContainer, Transfer, Weigh
+from medicell_interfaces.action import Incubate, LoadBay, MoveContainer, SetClimate, Transfer, Weigh
 from medicell_interfaces.msg import DeviceState, IncubatorTelemetry, StopRequest
 from medicell_interfaces.srv import ClearDevice
 from medicell_nodes.readings import MESSAGES
@@ -220,13 +220,13 @@ def test_every_operation_has_its_action(cell: dict[str, Any]) -> None:
 
 
 INCUBATE = {
-    'bay': 'bay_1', 'duration_s': 7 * 86400.0, 'temperature_tolerance_c': 15.0,
-    'co2_tolerance_pct': 10.0, 'tolerated_excursion_s': 36000.0,
+    'bay': 'bay_1', 'duration_s': 7 * 86400.0, 'temperature_tolerance_c': 1.5,
+    'co2_tolerance_pct': 1.5, 'tolerated_excursion_s': 3600.0,
 }
 
 
 def _load_vessel(cell: dict[str, Any], probe: Probe) -> None:
-    """Put a vessel into the first bay."""
+    """Put a vessel into the first bay and warm it."""
     from medicell_core.containers import ContainerKind, Material
 
     vessel = Material(
@@ -238,3 +238,7 @@ def _load_vessel(cell: dict[str, Any], probe: Probe) -> None:
         LoadBay, 'incubator/load_bay', bay='bay_1', container=f'{BATCH}.vessel'
     )
     assert answer.result.error_code == ErrorCode.OK, answer.result.error_msg
+    warm = probe.perform(
+        SetClimate, 'incubator/set_climate', bay='bay_1', temperature_c=37.0, co2_pct=5.0
+    )
+    assert warm.result.error_code == ErrorCode.OK, warm.result.error_msg

@@ -17,6 +17,7 @@ from medicell_interfaces.srv import (
     LoadKit,
     RemedyFault,
 )
+from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.publisher import Publisher
 from rclpy.task import Future
 from rosgraph_msgs.msg import Clock as ClockMessage
@@ -94,7 +95,10 @@ class WorldNode(ManagedNode):
         for kind, name, verb in services:
             made = self.create_service(kind, f'~/{name}', partial(self._answer, verb))
             self._entities.append(partial(self.destroy_service, made))
-        call = self.create_service(CallWorld, '~/call', self._call)
+        # A coroutine holds an exclusive group while it awaits, and no other call would be heard.
+        call = self.create_service(
+            CallWorld, '~/call', self._call, callback_group=ReentrantCallbackGroup()
+        )
         waiting = self.create_subscription(
             Waiting, 'orchestrator/waiting', self._idle, qos.latched()
         )
