@@ -172,9 +172,9 @@ def outcome_table(trials: Sequence[Trial]) -> Table:
     return table
 
 
-def samples_of(trials: Sequence[Trial]) -> dict[str, list[float]]:
+def samples_of(trials: Sequence[Trial]) -> dict[str, Sequence[float]]:
     """Return each figure's values by its name, in order of the trials."""
-    samples = {
+    samples: dict[str, Sequence[float]] = {
         f'{name} {unit}'.strip(): [item.figures[name] for item in trials]
         for name, unit in FIGURES.items()
     }
