@@ -65,9 +65,7 @@ def render(scene: Scene, modality: str, camera: Camera | None = None) -> Picture
         return _bright_field(scene, optics, np.random.default_rng([scene.seed, 0]))
     if modality == FLUORESCENCE:
         return _fluorescence(scene, optics, np.random.default_rng([scene.seed, 1]))
-    raise ValueError(
-        f'modality is {modality!r}, must be {BRIGHT_FIELD!r} or {FLUORESCENCE!r}'
-    )
+    raise ValueError(f'modality is {modality!r}, must be {BRIGHT_FIELD!r} or {FLUORESCENCE!r}')
 
 
 def _bright_field(scene: Scene, camera: Camera, rng: np.random.Generator) -> Picture:

@@ -20,6 +20,18 @@ FLUORESCENCE = 'fluorescence'
 
 CUBIC_UM_PER_ML = 1e12
 
+BACKGROUND_STEP = 8
+"""Pixels per pixel of the reduced picture from which the background is taken."""
+
+BACKGROUND_BANDS = (0.3, 0.05)
+"""How far, in shares of the light, a pixel may be from the surface to be fitted, per pass."""
+
+RESIDUE_GAIN = 400.0
+"""Grey values per unit of light for the 8-bit median of what the surface leaves: 0.25 % each."""
+
+LEAST_FITTED = 60
+"""Fewest pixels to fit a surface of six terms to."""
+
 LINE_LENGTH = 2.5
 """Length in largest diameters from which a straight run of pixels is a line, not cells."""
 
@@ -160,12 +172,36 @@ def find_fluorescent(image: Picture, um_per_px: float, settings: Settings) -> Ce
 
 
 def estimate_background(image: Picture) -> Floats:
-    """Return what the picture would be without cells: a wide median, smoothed."""
+    """Return what the picture would be without cells: a bowl plus a wide median of the rest.
+
+    The bowl (a quadratic surface) takes the lamp's fall towards the edges, where a median
+    alone would be wrong by some per cent.
+    """
     height, width = image.shape
-    small = cv2.resize(image, (width // 8, height // 8), interpolation=cv2.INTER_AREA)
-    level = cv2.GaussianBlur(cv2.medianBlur(small, 31).astype(np.float32), (0, 0), 4.0)
-    wide = cv2.resize(level, (width, height), interpolation=cv2.INTER_LINEAR)
+    size = (max(width // BACKGROUND_STEP, 8), max(height // BACKGROUND_STEP, 8))
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+    bowl = _bowl(small)
+    rest = np.clip(128.0 + RESIDUE_GAIN * (small / bowl - 1.0), 0.0, 255.0).astype(np.uint8)
+    median = cv2.GaussianBlur(cv2.medianBlur(rest, 31).astype(np.float32), (0, 0), 4.0)
+    level = bowl * (1.0 + (median - 127.5) / RESIDUE_GAIN)
+    wide = cv2.resize(level.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
     return np.asarray(np.maximum(wide, 1.0), dtype=np.float32)
+
+
+def _bowl(small: Floats) -> Floats:
+    """Return the quadratic surface through the pixels near it: two passes of least squares."""
+    y, x = np.mgrid[-1.0 : 1.0 : small.shape[0] * 1j, -1.0 : 1.0 : small.shape[1] * 1j]
+    terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1).reshape(-1, 6)
+    grey = small.reshape(-1).astype(np.float64)
+    fitted = np.full_like(grey, float(np.median(grey)))
+    for band in BACKGROUND_BANDS:
+        near = np.abs(grey - fitted) <= band * np.maximum(fitted, 1.0)
+        used = terms[near]
+        if len(used) < LEAST_FITTED:
+            break
+        factors = np.linalg.lstsq(used.T @ used, used.T @ grey[near], rcond=None)[0]
+        fitted = terms @ factors
+    return np.asarray(np.maximum(fitted, 1.0).reshape(small.shape), dtype=np.float32)
 
 
 def check_light(image: Picture, background: Floats, settings: Settings) -> None:
