@@ -17,4 +17,5 @@ setup(
     maintainer_email='team@medicell.example',
     description='Recipe to behaviour tree, and its one ROS adapter.',
     license='Apache-2.0',
+    entry_points={'console_scripts': ['orchestrator = medicell_orchestrator.main:main']},
 )

@@ -23,6 +23,7 @@ from rclpy.node import Node
 from medicell_core.containers import Material
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.operations import Role
+from medicell_core.states import PackMLState
 from medicell_ros.qos import latched
 
 SERVICE_WAIT_S = 20.0
@@ -115,6 +116,12 @@ class OperatorClient:
             if time.monotonic() > deadline:
                 text = f'no outcome after {limit_s:g} s of wall time'
                 raise MedicellError(ErrorCode.TIMEOUT, text)
+
+    def state_of(self, name: str) -> PackMLState | None:
+        """Return a node's PackML state by its newest message; None before the first."""
+        with self._changed:
+            state = self._devices.get(name)
+        return None if state is None else PackMLState(state.state)
 
     def messages(self) -> int:
         """Return how many messages the nodes have published, by their newest states."""

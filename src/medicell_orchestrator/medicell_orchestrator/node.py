@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +30,23 @@ from medicell_record.record import BatchRecord
 from medicell_record.verify import report_text, verify
 from medicell_ros.conversion import time_to_message
 from medicell_ros.lifecycle import ManagedNode
+from medicell_ros.parameters import declare, parameter
 from medicell_ros.qos import latched
 
 NAME = 'orchestrator'
 RECIPE_FILE, PATIENT_FILE, RECORD_FILE = 'recipe.yaml', 'patient.yaml', 'record.sqlite'
 END_S = 30.0
 """Wall seconds that a batch's thread may take to end when the node shuts down."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrchestratorParameters:
+    """Parameters of the orchestrator's node."""
+
+    cell_config: str = parameter(
+        '', "File of the cell's configuration; empty for the shipped one."
+    )
+    autostart: bool = parameter(True, 'Whether the executable activates its node itself.')
 
 
 class OrchestratorNode(ManagedNode):
@@ -46,6 +58,7 @@ class OrchestratorNode(ManagedNode):
 
     def __init__(self, *, config: Path, software_version: str, **options: Any) -> None:
         super().__init__(NAME, **options)
+        self.parameters = declare(self, OrchestratorParameters)
         self._config = config
         self._version = software_version
         self._engine: BatchEngine | None = None

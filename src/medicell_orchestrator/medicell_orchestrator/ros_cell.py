@@ -17,6 +17,7 @@ from rclpy.task import Future
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.operations import OPERATIONS, Operation, Outcome, Role
 from medicell_ros.conversion import action_type, goal_to_message, outcome_from_message
+from medicell_ros.host import on_executor
 from medicell_ros.qos import events, latched
 
 SERVER_LOST_S = 2.0
@@ -76,8 +77,7 @@ class RosCell:
             return
         with self._changed:
             self._running[goal.operation_id] = _Running(client=client)
-        future = client.send_goal_async(goal_to_message(goal))
-        future.add_done_callback(lambda done: self._on_accepted(goal, done))
+        on_executor(self._node, self._send, client, goal)
 
     def outcome(self, operation_id: str) -> Outcome | None:
         """Return how an operation ended, or None while it runs."""
@@ -159,6 +159,10 @@ class RosCell:
                 return False
             time.sleep(POLL_S)
         return True
+
+    def _send(self, client: ActionClient, goal: Operation) -> None:
+        future = client.send_goal_async(goal_to_message(goal))
+        future.add_done_callback(lambda done: self._on_accepted(goal, done))
 
     def _on_accepted(self, goal: Operation, future: Future) -> None:
         operation_id, name = goal.operation_id, type(goal).__name__
