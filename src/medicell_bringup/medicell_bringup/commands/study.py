@@ -143,7 +143,8 @@ def run_trial(options: StudyOptions, seed: int) -> Trial:
 
 def distribution_table(trials: Sequence[Trial]) -> Table:
     """Return the spread of each figure over the batches in which it was measured."""
-    table = Table('figure', title=f'{len(trials)} batches', box=SIMPLE)
+    table = Table(title=f'{len(trials)} batches', box=SIMPLE)
+    table.add_column('figure', no_wrap=True)
     for name in ('measured', 'mean', 'SD', *(f'{item} %' for item in QUANTILES_PCT)):
         table.add_column(name, justify='right')
     for name, values in samples_of(trials).items():
