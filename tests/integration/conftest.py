@@ -76,11 +76,13 @@ class Probe:
     def call(self, kind: Any, service: str, request: Any) -> Any:
         client = self.node.create_client(kind, service)
         until(client.service_is_ready, f'service {service}')
-        done = threading.Event()
-        future = client.call_async(request)
-        future.add_done_callback(lambda _: done.set())
-        assert done.wait(WAIT_S), f'no reply from {service}'
-        return future.result()
+        return _reply(client, request, WAIT_S) or pytest.fail(f'no reply from {service}')
+
+    def settle(self, kind: Any, service: str) -> None:
+        """Call a service that changes nothing until it answers: DDS drops replies to strangers."""
+        client = self.node.create_client(kind, service)
+        until(client.service_is_ready, f'service {service}')
+        until(lambda: _reply(client, kind.Request(), 0.5), f'an answer of {service}')
 
     def wait_for(self, *operations: str) -> None:
         """Say, as the orchestrator does, what is waited for; nothing lets the wall's time go."""
@@ -108,6 +110,13 @@ class Probe:
 
     def close(self) -> None:
         self.host.close()
+
+
+def _reply(client: Any, request: Any, timeout_s: float) -> Any:
+    done = threading.Event()
+    future = client.call_async(request)
+    future.add_done_callback(lambda _: done.set())
+    return future.result() if done.wait(timeout_s) else None
 
 
 class Goal:

@@ -58,6 +58,7 @@ def world(probe: Probe) -> Iterator[subprocess.Popen[str]]:
             for item in KIT
         ]
         request = LoadKit.Request(batch_id=BATCH, materials=kit, apheresis_label=BATCH)
+        probe.settle(GetFaults, 'world/get_faults')
         reply = probe.call(LoadKit, 'world/load_kit', request)
         assert reply.error_code == ErrorCode.OK, reply.error_msg
         yield process
@@ -222,6 +223,7 @@ def test_the_same_seed_gives_the_same_readings_in_two_processes(
                 for item in KIT
             ],
         )
+        probe.settle(GetFaults, 'world/get_faults')
         probe.call(LoadKit, 'world/load_kit', request)
         assert [client.weigh(f'{BATCH}.medium') for _ in range(3)] == first
     finally:

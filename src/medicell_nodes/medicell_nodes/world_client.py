@@ -14,7 +14,7 @@ from rclpy.node import Node
 from rclpy.task import Future
 
 from medicell_core.errors import ErrorCode, OperationRefused
-from medicell_nodes.world_calls import WAITING, WorldVerb, world_verbs
+from medicell_nodes.world_calls import WAITING, WorldVerb, world_verb, world_verbs
 from medicell_ros.host import NodeHost
 
 LOST_S = 3.0
@@ -22,6 +22,7 @@ LOST_S = 3.0
 REPLY_S = 10.0
 """Wall seconds that the world may take to answer a verb that does not wait."""
 POLL_S = 0.25
+_NOW = world_verb('now_s')
 
 
 class WorldClient:
@@ -39,6 +40,8 @@ class WorldClient:
         self._client = self._node.create_client(CallWorld, 'world/call')
         self._host = NodeHost([self._node])
         self._closed = False
+        self._connecting = threading.Lock()
+        self._connected = False
 
     def __getattr__(self, name: str) -> Any:
         """Return a verb of the port as a callable."""
@@ -74,20 +77,40 @@ class WorldClient:
         self.close()
 
     def _call(self, verb: WorldVerb, arguments: dict[str, Any]) -> Any:
-        request = CallWorld.Request(
+        request = self._request(verb, arguments)
+        self._await_service(verb)
+        self._connect(verb)
+        reply = self._await_reply(verb, self._client.call_async(request))
+        if reply.error_code:
+            raise OperationRefused(ErrorCode(reply.error_code), reply.error_msg)
+        return verb.decode_result(reply.result_json)
+
+    def _request(self, verb: WorldVerb, arguments: dict[str, Any]) -> CallWorld.Request:
+        return CallWorld.Request(
             verb=verb.name,
             arguments_json=verb.encode_arguments(arguments),
             client=self._node.get_fully_qualified_name(),
         )
-        self._await_service(verb)
+
+    def _connect(self, verb: WorldVerb) -> None:
+        """Ask for the time until there is an answer.
+
+        DDS drops a reply to a client that the server has not discovered yet, though the client
+        sees the server; a verb that moves something must not be the one to find that out.
+        """
+        with self._connecting:
+            if self._connected:
+                return
+            deadline = time.monotonic() + REPLY_S
+            while not self._answered(self._client.call_async(self._request(_NOW, {}))):
+                if self._closed or time.monotonic() > deadline:
+                    raise self._lost(verb)
+            self._connected = True
+
+    def _answered(self, future: Future) -> bool:
         arrived = threading.Event()
-        future: Future = self._client.call_async(request)
         future.add_done_callback(lambda _: arrived.set())
-        self._await_reply(verb, arrived)
-        reply = future.result()
-        if reply.error_code:
-            raise OperationRefused(ErrorCode(reply.error_code), reply.error_msg)
-        return verb.decode_result(reply.result_json)
+        return arrived.wait(POLL_S)
 
     def _await_service(self, verb: WorldVerb) -> None:
         deadline = time.monotonic() + LOST_S
@@ -96,8 +119,10 @@ class WorldClient:
                 raise self._lost(verb)
             time.sleep(POLL_S / 10)
 
-    def _await_reply(self, verb: WorldVerb, arrived: threading.Event) -> None:
+    def _await_reply(self, verb: WorldVerb, future: Future) -> CallWorld.Response:
         """Wait for a reply as long as the world is there, and no longer than its verb may take."""
+        arrived = threading.Event()
+        future.add_done_callback(lambda _: arrived.set())
         begun_s = seen_s = time.monotonic()
         while not arrived.wait(POLL_S):
             now_s = time.monotonic()
@@ -106,6 +131,7 @@ class WorldClient:
             late = verb.name not in WAITING and now_s - begun_s > REPLY_S
             if self._closed or late or now_s - seen_s > LOST_S:
                 raise self._lost(verb)
+        return future.result()
 
     def _ready(self) -> bool:
         return not self._closed and bool(self._client.service_is_ready())
