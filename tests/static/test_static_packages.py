@@ -36,6 +36,7 @@ ROSDEP_KEYS = {
     'python3-transforms3d',
     'python3-typer',
     'python3-yaml',
+    'rcl_interfaces',
     'rclpy',
     'rosgraph_msgs',
     'rosidl_default_generators',
