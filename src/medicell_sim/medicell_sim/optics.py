@@ -99,7 +99,8 @@ def _fluorescence(scene: Scene, camera: Camera, rng: np.random.Generator) -> Pic
 
 
 def _radii_px(scene: Scene) -> Floats:
-    return np.asarray(scene.diameter_um, dtype=np.float32) / np.float32(2.0 * scene.um_per_px)
+    diameter = np.asarray(scene.diameter_um, dtype=np.float32)
+    return np.asarray(diameter / np.float32(2.0 * scene.um_per_px), dtype=np.float32)
 
 
 def _lamp(scene: Scene, camera: Camera, rng: np.random.Generator) -> Floats:
@@ -109,9 +110,8 @@ def _lamp(scene: Scene, camera: Camera, rng: np.random.Generator) -> Floats:
     column = (np.linspace(-1.0, 1.0, scene.width_px) - centre[1]) ** 2
     level = camera.background * scene.illumination
     fall = np.float32(level * camera.vignetting / 2.0)
-    return np.float32(level) - fall * np.add.outer(
-        row.astype(np.float32), column.astype(np.float32)
-    )
+    bowl = np.add.outer(row.astype(np.float32), column.astype(np.float32))
+    return np.asarray(np.float32(level) - fall * bowl, dtype=np.float32)
 
 
 def _polar(
@@ -170,7 +170,7 @@ def _discs(scene: Scene, radius_px: Floats) -> _Sprites:
     dx, dy, left, top = _polar(
         np.asarray(scene.x_px), np.asarray(scene.y_px), 1.3 * float(radius_px.max())
     )
-    u = np.sqrt(dx * dx + dy * dy) / radius_px[:, None, None]
+    u = np.asarray(np.hypot(dx, dy) / radius_px[:, None, None], dtype=np.float32)
     return _Sprites(stack=_edge(u, 0.97, 0.06), left=left, top=top)
 
 
@@ -186,7 +186,7 @@ def _debris(scene: Scene, rng: np.random.Generator) -> _Sprites:
     for _ in range(3):
         shift = (rng.normal(0.0, 0.35, (2, count)) * radius).astype(np.float32)[:, :, None, None]
         part = (rng.uniform(0.4, 0.8, count) * radius).astype(np.float32)[:, None, None]
-        u = np.sqrt((dx - shift[0]) ** 2 + (dy - shift[1]) ** 2) / part
+        u = np.asarray(np.hypot(dx - shift[0], dy - shift[1]) / part, dtype=np.float32)
         stack *= 1.0 - depth * _edge(u, 1.0, 0.15)
     return _Sprites(stack=stack, left=left, top=top)
 

@@ -11,29 +11,23 @@ import numpy as np
 import numpy.typing as npt
 
 from medicell_core.errors import ErrorCode, OperationFailed
-
-Picture = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.float32]
+from medicell_vision.segmentation import (
+    Floats,
+    Picture,
+    above,
+    check_light,
+    estimate_background,
+    fill,
+    without_lines,
+)
 
 BRIGHT_FIELD = 'bright_field'
 FLUORESCENCE = 'fluorescence'
 
+DIMENSIONS = {BRIGHT_FIELD: 2, FLUORESCENCE: 3}
+"""Dimensions of a picture: rows and columns, before them the channels."""
+
 CUBIC_UM_PER_ML = 1e12
-
-BACKGROUND_STEP = 8
-"""Pixels per pixel of the reduced picture from which the background is taken."""
-
-BACKGROUND_BANDS = (0.3, 0.05)
-"""How far, in shares of the light, a pixel may be from the surface to be fitted, per pass."""
-
-RESIDUE_GAIN = 400.0
-"""Grey values per unit of light for the 8-bit median of what the surface leaves: 0.25 % each."""
-
-LEAST_FITTED = 60
-"""Fewest pixels to fit a surface of six terms to."""
-
-LINE_LENGTH = 2.5
-"""Length in largest diameters from which a straight run of pixels is a line, not cells."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +52,7 @@ class Settings:
     most_covered: float = 0.30
     dark_level: float = 50.0
     saturated_share: float = 0.02
-    chamber_cv: float = 0.02
+    chamber_cv: float = 0.04
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,12 +104,7 @@ def analyse(
     TOO_FEW_CELLS, TOO_DENSE, ILLUMINATION_FAILED, or INVALID_GOAL for what cannot be meant.
     """
     use = settings or Settings()
-    if not images or modality not in (BRIGHT_FIELD, FLUORESCENCE):
-        raise OperationFailed(
-            ErrorCode.INVALID_GOAL,
-            f'{len(images)} pictures of modality {modality!r}: at least one of '
-            f'{BRIGHT_FIELD!r} or {FLUORESCENCE!r} is needed',
-        )
+    _check_call(images, modality, um_per_px=um_per_px, depth_um=depth_um, dilution=dilution)
     find = find_bright_field if modality == BRIGHT_FIELD else find_fluorescent
     fields = [find(image, um_per_px, use) for image in images]
     total = sum(cells.count for cells in fields)
@@ -129,13 +118,47 @@ def analyse(
     return _concentration(fields, um_per_px, depth_um, dilution, use)
 
 
+def _check_call(
+    images: Sequence[Picture],
+    modality: str,
+    *,
+    um_per_px: float,
+    depth_um: float,
+    dilution: float,
+) -> None:
+    """Raise INVALID_GOAL for what cannot be pictures of a chamber."""
+    if not images or modality not in DIMENSIONS:
+        raise OperationFailed(
+            ErrorCode.INVALID_GOAL,
+            f'{len(images)} pictures of modality {modality!r}: at least one of '
+            f'{BRIGHT_FIELD!r} or {FLUORESCENCE!r} is needed',
+        )
+    for image in images:
+        if image.ndim != DIMENSIONS[modality] or image.dtype != np.uint8:
+            raise OperationFailed(
+                ErrorCode.INVALID_GOAL,
+                f'a {modality} picture has shape {image.shape} of {image.dtype}; must have '
+                f'{DIMENSIONS[modality]} dimensions of uint8',
+            )
+    for name, value in (('um_per_px', um_per_px), ('depth_um', depth_um)):
+        if not 0.0 < value < math.inf:
+            raise OperationFailed(ErrorCode.INVALID_GOAL, f'{name} is {value}, must be above 0')
+    if not 1.0 <= dilution < math.inf:
+        raise OperationFailed(ErrorCode.INVALID_GOAL, f'dilution is {dilution}, must be 1 or more')
+
+
 def find_bright_field(image: Picture, um_per_px: float, settings: Settings) -> Cells:
     """Return the cells of a bright-field picture; flagged are those that took the dye."""
     background = estimate_background(image)
-    check_light(image, background, settings)
+    check_light(
+        image,
+        background,
+        dark_level=settings.dark_level,
+        saturated_share=settings.saturated_share,
+    )
     relative = image.astype(np.float32) / background
     smooth = cv2.GaussianBlur(relative, (0, 0), 0.8)
-    departure = cv2.absdiff(smooth, np.ones_like(smooth))
+    departure = np.asarray(cv2.absdiff(smooth, np.ones_like(smooth)), dtype=np.float32)
     largest_px = settings.largest_diameter_um / um_per_px
     raw = without_lines(above(departure, settings.contrast), largest_px)
     cells = _discs(fill(raw, largest_px), um_per_px, settings)
@@ -157,7 +180,10 @@ def find_fluorescent(image: Picture, um_per_px: float, settings: Settings) -> Ce
     peak = float(np.quantile(nuclei, 0.9995))
     threshold = floor + max(8.0, 0.35 * (peak - floor))
     smooth = cv2.GaussianBlur(nuclei, (0, 0), 0.8)
-    mask = fill(above(smooth, threshold), settings.largest_diameter_um / um_per_px)
+    mask = fill(
+        above(np.asarray(smooth, dtype=np.float32), threshold),
+        settings.largest_diameter_um / um_per_px,
+    )
     # A nucleus is smaller than its cell.
     cells = _discs(mask, um_per_px / 0.75, settings)
     label = _mean_around(image[1].astype(np.float32) - float(np.median(image[1])), cells)
@@ -169,89 +195,6 @@ def find_fluorescent(image: Picture, um_per_px: float, settings: Settings) -> Ce
         flag=label > settings.car_gate * np.maximum(stain, 1.0),
         area_px=cells.area_px,
     )
-
-
-def estimate_background(image: Picture) -> Floats:
-    """Return what the picture would be without cells: a bowl plus a wide median of the rest.
-
-    The bowl (a quadratic surface) takes the lamp's fall towards the edges, where a median
-    alone would be wrong by some per cent.
-    """
-    height, width = image.shape
-    size = (max(width // BACKGROUND_STEP, 8), max(height // BACKGROUND_STEP, 8))
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.float32)
-    bowl = _bowl(small)
-    rest = np.clip(128.0 + RESIDUE_GAIN * (small / bowl - 1.0), 0.0, 255.0).astype(np.uint8)
-    median = cv2.GaussianBlur(cv2.medianBlur(rest, 31).astype(np.float32), (0, 0), 4.0)
-    level = bowl * (1.0 + (median - 127.5) / RESIDUE_GAIN)
-    wide = cv2.resize(level.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(np.maximum(wide, 1.0), dtype=np.float32)
-
-
-def _bowl(small: Floats) -> Floats:
-    """Return the quadratic surface through the pixels near it: two passes of least squares."""
-    y, x = np.mgrid[-1.0 : 1.0 : small.shape[0] * 1j, -1.0 : 1.0 : small.shape[1] * 1j]
-    terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1).reshape(-1, 6)
-    grey = small.reshape(-1).astype(np.float64)
-    fitted = np.full_like(grey, float(np.median(grey)))
-    for band in BACKGROUND_BANDS:
-        near = np.abs(grey - fitted) <= band * np.maximum(fitted, 1.0)
-        used = terms[near]
-        if len(used) < LEAST_FITTED:
-            break
-        factors = np.linalg.lstsq(used.T @ used, used.T @ grey[near], rcond=None)[0]
-        fitted = terms @ factors
-    return np.asarray(np.maximum(fitted, 1.0).reshape(small.shape), dtype=np.float32)
-
-
-def check_light(image: Picture, background: Floats, settings: Settings) -> None:
-    """Raise ILLUMINATION_FAILED for a picture too dark or too bright to judge."""
-    level = float(np.median(background))
-    saturated = float(np.mean(image >= 255))
-    if level < settings.dark_level or saturated > settings.saturated_share:
-        raise OperationFailed(
-            ErrorCode.ILLUMINATION_FAILED,
-            f'background is {level:.0f} of 255 (at least {settings.dark_level:.0f}), saturated '
-            f'are {100 * saturated:.1f} % (at most {100 * settings.saturated_share:.1f} %)',
-        )
-
-
-def above(plane: Floats, threshold: float) -> Picture:
-    """Return 1 where a plane is above a threshold, else 0."""
-    _, mask = cv2.threshold(plane, threshold, 1.0, cv2.THRESH_BINARY)
-    return np.asarray(mask, dtype=np.uint8)
-
-
-def without_lines(mask: Picture, largest_px: float) -> Picture:
-    """Return a mask without upright and level lines longer than any clump: a chamber's grid."""
-    length = int(LINE_LENGTH * largest_px)
-    if length >= min(mask.shape):
-        return mask
-    upright = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((length, 1), np.uint8))
-    level = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((1, length), np.uint8))
-    lines = cv2.bitwise_or(upright, level)
-    if not lines.any():
-        return mask
-    return np.asarray(mask & (1 - cv2.dilate(lines, np.ones((3, 3), np.uint8))), dtype=np.uint8)
-
-
-def fill(mask: Picture, largest_px: float) -> Picture:
-    """Close the gap between a cell's bright centre and its dark rim, and fill it.
-
-    Holes wider than the largest cell stay: they are what a ring of cells or a grid encloses.
-    """
-    filled = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
-    outlines, family = cv2.findContours(filled, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
-    if family is None:
-        return np.asarray(filled, dtype=np.uint8)
-    most_px2 = math.pi * largest_px**2 / 4.0
-    holes = [
-        outline
-        for outline, (_, _, _, parent) in zip(outlines, family[0], strict=True)
-        if parent >= 0 and cv2.contourArea(outline) <= most_px2
-    ]
-    cv2.drawContours(filled, holes, -1, 1, thickness=cv2.FILLED)
-    return np.asarray(filled, dtype=np.uint8)
 
 
 def _discs(mask: Picture, um_per_px: float, settings: Settings) -> Cells:

@@ -9,10 +9,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from medicell_vision.cytometry import estimate_background
+from medicell_vision.segmentation import Floats, Picture, estimate_background
 
-Picture = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.float32]
 Places = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 
 REACH_PX = 15

@@ -39,7 +39,8 @@ def decode_label(image: Picture) -> str:
 
     Raises LABEL_UNREADABLE when there is none that can be read, or more than one.
     """
-    texts = _read(image) or _read(cv2.GaussianBlur(image, (0, 0), MODULE_PX / 4.0))
+    smooth = np.asarray(cv2.GaussianBlur(image, (0, 0), MODULE_PX / 4.0), dtype=np.uint8)
+    texts = _read(image) or _read(smooth)
     if len(texts) != 1:
         raise OperationFailed(
             ErrorCode.LABEL_UNREADABLE,
