@@ -42,6 +42,7 @@ ROSDEP_KEYS = {
     'rosidl_default_generators',
     'rosidl_default_runtime',
     'rosidl_interface_packages',
+    'rosidl_parser',
     'sensor_msgs',
     'std_msgs',
     'std_srvs',
