@@ -15,6 +15,6 @@ setup(
     zip_safe=False,
     maintainer='Medicell team',
     maintainer_email='team@medicell.example',
-    description='What every ROS node of the cell shares: conversion, quality of service, parameters.',
+    description='What the nodes of the cell share: conversion, quality of service, parameters.',
     license='Apache-2.0',
 )

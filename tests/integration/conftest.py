@@ -15,22 +15,27 @@ with warnings.catch_warnings():
     # A parser behind rclpy's type support imports a deprecated module of the standard library.
     warnings.simplefilter('ignore', DeprecationWarning)
     import rosidl_generator_py  # noqa: F401
-import rclpy  # noqa: E402
-from medicell_core.containers import ContainerKind, Material  # noqa: E402
-from medicell_devices.cell_config import CellConfig, load_cell  # noqa: E402
-from medicell_interfaces.msg import Waiting  # noqa: E402
-from medicell_nodes.compose import activate_all, build_nodes, deactivate_all  # noqa: E402
-from medicell_ros import qos  # noqa: E402
-from medicell_ros.host import NodeHost, on_executor  # noqa: E402
-from rclpy.action import ActionClient  # noqa: E402
-from rclpy.node import Node  # noqa: E402
+import rclpy
+from medicell_interfaces.msg import Waiting
+from rclpy.action import ActionClient
+from rclpy.node import Node
+
+from medicell_core.containers import ContainerKind, Material
+from medicell_devices.cell_config import CellConfig, load_cell
+from medicell_nodes.compose import activate_all, build_nodes, deactivate_all
+from medicell_ros import qos
+from medicell_ros.host import NodeHost, on_executor
 
 ROOT = Path(__file__).resolve().parents[2]
 BATCH = 'MC-TEST-0001'
 WAIT_S = 20.0
 KIT = [
     Material(
-        name=name, kind=kind, capacity_ml=capacity, content=content, volume_ml=volume,
+        name=name,
+        kind=kind,
+        capacity_ml=capacity,
+        content=content,
+        volume_ml=volume,
         location=location,
     )
     for name, kind, capacity, content, volume, location in (
@@ -61,9 +66,7 @@ class Probe:
         self.host = NodeHost([self.node])
         self.sequence = 0
         self.outstanding: list[str] = []
-        self._waiting = self.node.create_publisher(
-            Waiting, 'orchestrator/waiting', qos.latched()
-        )
+        self._waiting = self.node.create_publisher(Waiting, 'orchestrator/waiting', qos.latched())
         self._actions: dict[str, ActionClient] = {}
         self._count = 0
 

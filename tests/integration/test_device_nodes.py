@@ -2,30 +2,43 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
+from functools import partial
 from typing import Any
 
 import pytest
 from action_msgs.msg import GoalStatus
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray
+from medicell_interfaces.action import (
+    Incubate,
+    LoadBay,
+    MoveContainer,
+    SetClimate,
+    Transfer,
+    Weigh,
+)
+from medicell_interfaces.msg import DeviceState, IncubatorTelemetry, StopRequest
+from medicell_interfaces.srv import ClearDevice
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import JointState
+
+from medicell_core.containers import ContainerKind, Material
 from medicell_core.errors import ErrorCode
 from medicell_core.operations import OPERATIONS, Role
 from medicell_core.states import PackMLState
 from medicell_devices.cell_config import CellConfig
-from medicell_interfaces.action import Incubate, LoadBay, MoveContainer, SetClimate, Transfer, Weigh
-from medicell_interfaces.msg import DeviceState, IncubatorTelemetry, StopRequest
-from medicell_interfaces.srv import ClearDevice
 from medicell_nodes.readings import MESSAGES
 from medicell_ros import qos
 from medicell_ros.conversion import action_type
-from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import JointState
 
 from .conftest import BATCH, Probe, until
 
 TRANSFER = {
-    'source': f'{BATCH}.medium', 'target': f'{BATCH}.empty', 'volume_ml': 50.0,
+    'source': f'{BATCH}.medium',
+    'target': f'{BATCH}.empty',
+    'volume_ml': 50.0,
     'rate_ml_min': 50.0,
 }
 
@@ -105,7 +118,7 @@ def test_stop_topic_halts_every_device_until_cleared(cell: dict[str, Any], probe
     until(lambda: stop.get_subscription_count() == len(Role), 'every device on the stop topic')
     stop.publish(StopRequest(source='test', reason='hand in the cell'))
     for role in Role:
-        until(lambda: states[role] and states[role][-1].state == PackMLState.STOPPED, role)
+        until(partial(_is_in, states[role], PackMLState.STOPPED), role)
         assert 'hand in the cell' in states[role][-1].fault_text
     refused = probe.perform(Transfer, 'fluid_handler/transfer', **TRANSFER)
     assert refused.result.error_code == ErrorCode.STOPPED
@@ -150,16 +163,16 @@ def test_telemetry_and_diagnostics_come_with_simulated_time(
     done = probe.perform(Incubate, 'incubator/incubate', **{**INCUBATE, 'duration_s': 3600.0})
     assert done.result.error_code == ErrorCode.OK, done.result.error_msg
     until(lambda: len(heard) >= 5, 'telemetry of an hour at ten minutes')
-    steps = [
-        (b.stamp.sec - a.stamp.sec) for a, b in zip(heard, heard[1:], strict=False)
-    ]
+    steps = [(b.stamp.sec - a.stamp.sec) for a, b in itertools.pairwise(heard)]
     assert set(steps) == {600}
     bay = heard[-1].bays[0]
     assert (bay.bay, bay.occupied) == ('bay_1', True)
     assert 20.0 < bay.temperature_c < 40.0
     names = until(
-        lambda: len({item.status[0].name for item in told}) == len(Role)
-        and {item.status[0].name for item in told},
+        lambda: (
+            len({item.status[0].name for item in told}) == len(Role)
+            and {item.status[0].name for item in told}
+        ),
         'diagnostics of every device',
     )
     assert names == {f'{config.cell}/{role}' for role in Role}
@@ -220,23 +233,30 @@ def test_every_operation_has_its_action(cell: dict[str, Any]) -> None:
 
 
 INCUBATE = {
-    'bay': 'bay_1', 'duration_s': 7 * 86400.0, 'temperature_tolerance_c': 1.5,
-    'co2_tolerance_pct': 1.5, 'tolerated_excursion_s': 3600.0,
+    'bay': 'bay_1',
+    'duration_s': 7 * 86400.0,
+    'temperature_tolerance_c': 1.5,
+    'co2_tolerance_pct': 1.5,
+    'tolerated_excursion_s': 3600.0,
 }
+
+
+def _is_in(heard: list[DeviceState], state: PackMLState) -> bool:
+    return bool(heard) and heard[-1].state == state
 
 
 def _load_vessel(cell: dict[str, Any], probe: Probe) -> None:
     """Put a vessel into the first bay and warm it."""
-    from medicell_core.containers import ContainerKind, Material
-
     vessel = Material(
-        name='vessel', kind=ContainerKind.VESSEL, capacity_ml=1000.0, content='medium',
-        volume_ml=100.0, location='fluid_handler',
+        name='vessel',
+        kind=ContainerKind.VESSEL,
+        capacity_ml=1000.0,
+        content='medium',
+        volume_ml=100.0,
+        location='fluid_handler',
     )
     cell['world'].world.load(BATCH, [vessel], BATCH)
-    answer = probe.perform(
-        LoadBay, 'incubator/load_bay', bay='bay_1', container=f'{BATCH}.vessel'
-    )
+    answer = probe.perform(LoadBay, 'incubator/load_bay', bay='bay_1', container=f'{BATCH}.vessel')
     assert answer.result.error_code == ErrorCode.OK, answer.result.error_msg
     warm = probe.perform(
         SetClimate, 'incubator/set_climate', bay='bay_1', temperature_c=37.0, co2_pct=5.0

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from medicell_core.errors import ErrorCode, MedicellError
-from medicell_devices.cell_config import CellConfig
 from medicell_interfaces.msg import DeviceState, FaultStatus, Material
 from medicell_interfaces.srv import GetBalance, GetFaults, InjectFault, LoadKit
+
+from medicell_core.errors import ErrorCode, MedicellError
+from medicell_devices.cell_config import CellConfig
 from medicell_nodes.world_client import WorldClient
 from medicell_sim.port import ContainerView
 
@@ -28,8 +29,13 @@ CONFIG = ROOT / 'config' / 'cell.yaml'
 def start(name: str, *arguments: str) -> subprocess.Popen[str]:
     """Start an executable of the package as a process of its own."""
     command = [
-        sys.executable, '-c', f'import sys; from medicell_nodes.main import {name}; '
-        f'sys.exit({name}())', '--ros-args', '-p', f'cell_config:={CONFIG}', *arguments,
+        sys.executable,
+        '-c',
+        f'import sys; from medicell_nodes.main import {name}; sys.exit({name}())',
+        '--ros-args',
+        '-p',
+        f'cell_config:={CONFIG}',
+        *arguments,
     ]
     return subprocess.Popen(command, text=True, stderr=subprocess.PIPE)
 
@@ -52,8 +58,12 @@ def world(probe: Probe) -> Iterator[subprocess.Popen[str]]:
     try:
         kit = [
             Material(
-                name=item.name, kind=str(item.kind), capacity_ml=item.capacity_ml,
-                content=item.content, volume_ml=item.volume_ml, location=item.location,
+                name=item.name,
+                kind=str(item.kind),
+                capacity_ml=item.capacity_ml,
+                content=item.content,
+                volume_ml=item.volume_ml,
+                location=item.location,
             )
             for item in KIT
         ]
@@ -77,8 +87,11 @@ def test_client_sees_and_moves_what_is_in_the_world(client: WorldClient) -> None
     assert isinstance(view, ContainerView)
     assert view.capacity_ml == 1000.0
     reading = client.pump(
-        operation_id='a/b/c#1', source=f'{BATCH}.medium', target=f'{BATCH}.empty',
-        volume_ml=40.0, rate_ml_min=50.0,
+        operation_id='a/b/c#1',
+        source=f'{BATCH}.medium',
+        target=f'{BATCH}.empty',
+        volume_ml=40.0,
+        rate_ml_min=50.0,
     )
     assert reading.moved_ml == pytest.approx(40.0, rel=0.1)
     assert client.weigh(f'{BATCH}.empty') == pytest.approx(40.0, rel=0.1)
@@ -100,9 +113,7 @@ def test_sleep_returns_when_simulated_time_has_passed(client: WorldClient, probe
     client.end('owner')
 
 
-def test_ending_an_owner_wakes_its_sleep_with_cancelled(
-    client: WorldClient, probe: Probe
-) -> None:
+def test_ending_an_owner_wakes_its_sleep_with_cancelled(client: WorldClient, probe: Probe) -> None:
     probe.wait_for('owner', 'another that never comes')
     errors: list[MedicellError] = []
 
@@ -142,9 +153,11 @@ def test_killed_world_ends_a_waiting_call(
 
 
 def test_client_without_a_world_says_so(config: CellConfig) -> None:
-    with WorldClient('lonely_client', f'/{config.cell}') as lonely:
-        with pytest.raises(MedicellError) as caught:
-            lonely.now_s()
+    with (
+        WorldClient('lonely_client', f'/{config.cell}') as lonely,
+        pytest.raises(MedicellError) as caught,
+    ):
+        lonely.now_s()
     assert caught.value.code is ErrorCode.COMMUNICATION_LOST
 
 
@@ -196,7 +209,9 @@ def test_wrong_parameter_ends_the_executable_with_2(
 
 def test_unknown_node_in_a_parameter_file_is_refused_with_its_line(tmp_path: Path) -> None:
     file = tmp_path / 'cell.yaml'
-    file.write_text('fluid_handler:\n  ros__parameters: {}\nfluid_handeler:\n  ros__parameters: {}\n')
+    file.write_text(
+        'fluid_handler:\n  ros__parameters: {}\nfluid_handeler:\n  ros__parameters: {}\n'
+    )
     process = start('fluid_handler', '--params-file', str(file))
     _, stderr = process.communicate(timeout=WAIT_S)
     assert process.returncode == 2
@@ -217,8 +232,12 @@ def test_the_same_seed_gives_the_same_readings_in_two_processes(
             apheresis_label=BATCH,
             materials=[
                 Material(
-                    name=item.name, kind=str(item.kind), capacity_ml=item.capacity_ml,
-                    content=item.content, volume_ml=item.volume_ml, location=item.location,
+                    name=item.name,
+                    kind=str(item.kind),
+                    capacity_ml=item.capacity_ml,
+                    content=item.content,
+                    volume_ml=item.volume_ml,
+                    location=item.location,
                 )
                 for item in KIT
             ],

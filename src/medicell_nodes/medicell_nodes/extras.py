@@ -91,9 +91,7 @@ class Arm:
         self._node = node
         self._driver = driver
         self._states = node.create_publisher(JointState, '~/joint_states', qos.telemetry())
-        self._paths = node.create_publisher(
-            JointTrajectory, '~/joint_trajectory', qos.events()
-        )
+        self._paths = node.create_publisher(JointTrajectory, '~/joint_trajectory', qos.events())
         self._last: Plan | None = None
 
     def tell(self, now_s: float) -> None:

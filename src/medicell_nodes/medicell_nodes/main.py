@@ -104,7 +104,7 @@ def run(name: str, make: NodeFactory, arguments: Sequence[str] | None = None) ->
 
 def _serve(node: ManagedNode, clients: list[WorldClient], ended: threading.Event) -> int:
     try:
-        if node.parameters.autostart:  # type: ignore[attr-defined]
+        if node.parameters.autostart:
             node.bring_up()
         ended.wait()
     finally:

@@ -14,13 +14,15 @@ DAY_S = 86_400.0
 class DeviceParameters:
     """Parameters of a device's node."""
 
-    cell_config: str = parameter('', "File of the cell's configuration; empty for the shipped one.")
+    cell_config: str = parameter('', "The cell's configuration file; empty for the shipped one.")
     driver: str = parameter('', 'Driver of this role; empty for the one of the configuration.')
     journal_dir: str = parameter(
         '', 'Folder of the journal of operations; empty keeps it in memory, in simulation only.'
     )
     telemetry_period_s: float = parameter(
-        10.0, "Time between two telemetry messages, s of the cell's time.", minimum=0.1,
+        10.0,
+        "Time between two telemetry messages, s of the cell's time.",
+        minimum=0.1,
         maximum=DAY_S,
     )
     autostart: bool = parameter(True, 'Whether the executable brings its node to active itself.')
@@ -30,7 +32,7 @@ class DeviceParameters:
 class WorldParameters:
     """Parameters of the simulated world's node."""
 
-    cell_config: str = parameter('', "File of the cell's configuration; empty for the shipped one.")
+    cell_config: str = parameter('', "The cell's configuration file; empty for the shipped one.")
     model: str = parameter('', "File of the world's model parameters; empty for the shipped one.")
     seed: int = parameter(1, 'Seed of donor, instruments and chance.', minimum=0, maximum=2**31)
     speed: float = parameter(

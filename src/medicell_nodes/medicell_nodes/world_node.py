@@ -39,6 +39,8 @@ from medicell_sim.world import World
 NAME = 'world'
 CALLERS_PERIOD_S = 1.0
 """Wall seconds between two looks at whether the processes that took time still live."""
+CLOCK_PERIOD_S = 0.5
+"""Wall seconds after which the time is told even if it stands."""
 
 
 class WorldNode(ManagedNode):
@@ -103,10 +105,12 @@ class WorldNode(ManagedNode):
             Waiting, 'orchestrator/waiting', self._idle, qos.latched()
         )
         timer = self.create_timer(CALLERS_PERIOD_S, self._end_lost_callers)
+        beat = self.create_timer(CLOCK_PERIOD_S, self._repeat_time)
         self._entities += [
             partial(self.destroy_service, call),
             partial(self.destroy_subscription, waiting),
             partial(self.destroy_timer, timer),
+            partial(self.destroy_timer, beat),
         ]
         self._tell_state(PackMLState.EXECUTE)
 
@@ -165,7 +169,8 @@ class WorldNode(ManagedNode):
             verb = world_verb(request.verb)
             arguments = verb.decode_arguments(request.arguments_json)
             if verb.name in WAITING:
-                value = await self._take_turn(verb.name, arguments, request.client)
+                await self._take_turn(verb.name, arguments, request.client)
+                value = None
             else:
                 value = getattr(self.world, verb.name)(**arguments)
                 self._note(verb.name, arguments, request.client)
@@ -212,6 +217,11 @@ class WorldNode(ManagedNode):
     def _tell_time(self, now_s: float) -> None:
         """Publish a step of time; called from the world's thread."""
         self.send(self._clock_publisher, ClockMessage(clock=time_to_message(now_s)))
+
+    def _repeat_time(self) -> None:
+        """Publish the time again, uncounted, for nodes that came while it stood."""
+        message = ClockMessage(clock=time_to_message(self.world.now_s()))
+        self._clock_publisher.publish(message)
 
     def _tell_state(self, state: PackMLState) -> None:
         message = DeviceState(

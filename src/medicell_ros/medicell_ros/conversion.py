@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from enum import Enum
-from functools import cache
+from functools import lru_cache
 from importlib import import_module
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from builtin_interfaces.msg import Time
-from rosidl_parser.definition import AbstractNestedType, NamespacedType
-
 import medicell_interfaces.action
+from builtin_interfaces.msg import Time
+from rosidl_parser.definition import AbstractNestedType, AbstractString, NamespacedType
+
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.operations import OPERATIONS, Operation, Outcome, Progress, Result
 
@@ -22,6 +23,11 @@ Message = Any
 """A generated ROS message; the generated code carries no types to name here."""
 
 NANOSECONDS = 1_000_000_000
+
+
+def _cached(function: Callable[..., T]) -> Callable[..., T]:
+    """Remember a function's results; frozen dataclasses hide from mypy that classes hash."""
+    return lru_cache(maxsize=None)(function)
 
 
 def time_to_message(time_s: float) -> Time:
@@ -65,7 +71,7 @@ def to_message(item: object, message: Message) -> Message:
             )
         try:
             setattr(message, field.name, _to_slot(getattr(item, field.name), slot))
-        except (AssertionError, TypeError, ValueError, OverflowError) as error:
+        except (TypeError, ValueError) as error:
             raise MedicellError(
                 ErrorCode.INVALID_GOAL,
                 f'{type(item).__name__}.{field.name}: {getattr(item, field.name)!r}: {error}',
@@ -76,9 +82,7 @@ def to_message(item: object, message: Message) -> Message:
 def from_message(cls: type[T], message: Message) -> T:
     """Return the dataclass `cls` with its fields taken from a message of the same names."""
     hints = _hints(cls)
-    return cls(
-        **{name: _from_slot(hint, getattr(message, name)) for name, hint in hints.items()}
-    )
+    return cls(**{name: _from_slot(hint, getattr(message, name)) for name, hint in hints.items()})
 
 
 def goal_to_message(goal: Operation) -> Message:
@@ -124,28 +128,29 @@ def outcome_from_message(operation: str, message: Message) -> Outcome:
     )
 
 
-@cache
-def absent(cls: type[Result]) -> Result:
+@_cached
+def absent(cls: Any) -> Result:
     """Return the result of which nothing was measured: NaN, 0 and empty texts."""
     sentinels: dict[type, Any] = {float: math.nan, int: 0, str: '', bool: False}
-    return cls(**{name: sentinels[hint] for name, hint in _hints(cls).items()})
+    made: Result = cls(**{name: sentinels[hint] for name, hint in _hints(cls).items()})
+    return made
 
 
-@cache
-def _hints(cls: type) -> dict[str, Any]:
+@_cached
+def _hints(cls: Any) -> dict[str, Any]:
     """Return the resolved types of a dataclass's fields, in order."""
     hints = get_type_hints(cls)
     return {field.name: hints[field.name] for field in dataclasses.fields(cls)}
 
 
-@cache
-def _slots(cls: type) -> dict[str, Any]:
+@_cached
+def _slots(cls: Any) -> dict[str, Any]:
     """Return the slot types of a message class by field name."""
-    names = cls.get_fields_and_field_types()  # type: ignore[attr-defined]
-    return dict(zip(names, cls.SLOT_TYPES, strict=True))  # type: ignore[attr-defined]
+    names = cls.get_fields_and_field_types()
+    return dict(zip(names, cls.SLOT_TYPES, strict=True))
 
 
-@cache
+@_cached
 def _message_class(namespaces: tuple[str, ...], name: str) -> Any:
     return getattr(import_module('.'.join(namespaces)), name)
 
@@ -155,7 +160,35 @@ def _to_slot(value: Any, slot: Any) -> Any:
         return [_to_slot(item, slot.value_type) for item in value]
     if isinstance(slot, NamespacedType):
         return to_message(value, _message_class(tuple(slot.namespaces), slot.name)())
-    return value.value if isinstance(value, Enum) else value
+    return _checked(value.value if isinstance(value, Enum) else value, slot)
+
+
+def _checked(value: Any, slot: Any) -> Any:
+    """Return a plain value of the slot's type.
+
+    Generated setters check nothing, and generated C code ends the process at a wrong type.
+    """
+    if isinstance(slot, AbstractString):
+        due: type = str
+    elif slot.typename in ('double', 'float'):
+        if isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        due = float
+    else:
+        due = bool if slot.typename == 'boolean' else int
+    if not isinstance(value, due) or (due is int and isinstance(value, bool)):
+        raise TypeError(f'must be of type {due.__name__}')
+    if due is int and not _fits(int(value), slot.typename):
+        raise ValueError(f'does not fit {slot.typename}')
+    return value
+
+
+def _fits(value: int, typename: str) -> bool:
+    """Whether a number fits a type such as `uint16` or `int32`."""
+    bits = int(typename.lstrip('uint'))
+    if typename.startswith('u'):
+        return 0 <= value < 1 << bits
+    return -(1 << (bits - 1)) <= value < 1 << (bits - 1)
 
 
 def _from_slot(hint: Any, value: Any) -> Any:

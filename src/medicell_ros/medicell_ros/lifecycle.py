@@ -1,4 +1,4 @@
-"""The base of every node of the cell: a lifecycle whose failures are told, and counted messages."""
+"""The base of the cell's nodes: a lifecycle whose failures are told, and counted messages."""
 
 from __future__ import annotations
 
@@ -22,9 +22,7 @@ class ManagedNode(LifecycleNode):
     """
 
     def __init__(self, name: str, **arguments: Any) -> None:
-        super().__init__(
-            name, automatically_declare_parameters_from_overrides=True, **arguments
-        )
+        super().__init__(name, automatically_declare_parameters_from_overrides=True, **arguments)
         self._count_lock = threading.Lock()
         self._published = 0
         self._failure: Exception | None = None

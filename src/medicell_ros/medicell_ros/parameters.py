@@ -224,12 +224,13 @@ def _checked(
         value = float(value)
     if type(value) is not hint and not (hint is str and isinstance(value, str)):
         raise refuse(f'must be {_TYPE_NAMES[hint]}, not {value!r}')
-    if hint in (float, int):
-        if math.isnan(value) or value < bounds.minimum or value > bounds.maximum:
-            raise refuse(f'{value} is outside {bounds.minimum} to {bounds.maximum}')
+    if isinstance(value, (float, int)) and (
+        math.isnan(value) or value < bounds.minimum or value > bounds.maximum
+    ):
+        raise refuse(f'{value} is outside {bounds.minimum} to {bounds.maximum}')
     if bounds.choices and value not in bounds.choices:
         raise refuse(f'{value!r} is not one of {", ".join(bounds.choices)}')
-    checked: Value = value
+    checked: Value = value  # type: ignore[assignment]
     return checked
 
 
