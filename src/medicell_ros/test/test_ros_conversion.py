@@ -114,7 +114,7 @@ def test_number_too_large_for_its_field_is_refused() -> None:
         dilution=1.0,
         refocus=False,
     )
-    with pytest.raises(MedicellError, match='fields.*int32'):
+    with pytest.raises(MedicellError, match=r'fields.*int32'):
         conversion.goal_to_message(goal)
 
 
