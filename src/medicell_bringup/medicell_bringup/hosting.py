@@ -19,7 +19,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from medicell_bringup.inputs import RunInputs
-from medicell_bringup.operator import OperatorClient
+from medicell_bringup.operator import NODES, OperatorClient
 from medicell_bringup.version import VERSION
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.operations import Role
@@ -103,6 +103,28 @@ class _Host:
         self.client = OperatorClient(node)
         self.exits.callback(self.client.close)
 
+    def wait_ready(self) -> None:
+        """Wait until each node's state says that it is ready; raises TIMEOUT."""
+        deadline = time.monotonic() + START_S
+        while True:
+            waiting = [name for name in NODES if not self._is_ready(name)]
+            if not waiting:
+                return
+            self.check_alive()
+            if time.monotonic() > deadline:
+                raise MedicellError(
+                    ErrorCode.TIMEOUT,
+                    f'not ready after {START_S:g} s: {", ".join(waiting)}',
+                )
+            time.sleep(POLL_S)
+
+    def _is_ready(self, name: str) -> bool:
+        ready = PackMLState.EXECUTE if name == 'world' else PackMLState.IDLE
+        return self.client.state_of(name) is ready
+
+    def check_alive(self) -> None:
+        """Raise COMMUNICATION_LOST when a part of the cell has died."""
+
 
 class OneProcess(_Host):
     """Every node in this process; messages still go over DDS."""
@@ -139,9 +161,7 @@ class OneProcess(_Host):
         self.exits.callback(deactivate_all, nodes)
         self.connect_operator()
         activate_all(nodes)
-
-    def check_alive(self) -> None:
-        """Do nothing: this process is the cell."""
+        self.wait_ready()
 
     def peak_rss_mb(self) -> float:
         """Return the most memory resident so far in MB."""
@@ -169,7 +189,7 @@ class ManyProcesses(_Host):
                     self._processes[name] = subprocess.Popen(
                         command, stdout=log, stderr=log, start_new_session=True
                     )
-            self._wait_ready()
+            self.wait_ready()
         except BaseException:
             self.exits.close()
             raise
@@ -212,24 +232,6 @@ class ManyProcesses(_Host):
             commands[str(role)] = node_command('medicell_nodes.main', str(role), device)
         commands['orchestrator'] = node_command('medicell_orchestrator.main', 'main', common)
         return commands
-
-    def _wait_ready(self) -> None:
-        deadline = time.monotonic() + START_S
-        while True:
-            waiting = [name for name in self._processes if not self._is_ready(name)]
-            if not waiting:
-                return
-            self.check_alive()
-            if time.monotonic() > deadline:
-                raise MedicellError(
-                    ErrorCode.TIMEOUT,
-                    f'not ready after {START_S:g} s: {", ".join(waiting)}',
-                )
-            time.sleep(POLL_S)
-
-    def _is_ready(self, name: str) -> bool:
-        ready = PackMLState.EXECUTE if name == 'world' else PackMLState.IDLE
-        return self.client.state_of(name) is ready
 
     def _end(self) -> None:
         """End the processes by their ids: the orchestrator first, the world last."""

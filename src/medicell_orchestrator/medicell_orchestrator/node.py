@@ -17,6 +17,7 @@ from medicell_interfaces.srv import (
     StartBatch,
     VerifyRecord,
 )
+from rclpy.clock import Clock, ClockType
 
 from medicell_core.containers import Patient
 from medicell_core.errors import ErrorCode, MedicellError
@@ -35,6 +36,9 @@ from medicell_ros.qos import latched
 
 NAME = 'orchestrator'
 RECIPE_FILE, PATIENT_FILE, RECORD_FILE = 'recipe.yaml', 'patient.yaml', 'record.sqlite'
+CLOCK_WAIT_S = 0.02
+"""Wall seconds between two looks whether simulated time has come."""
+
 END_S = 30.0
 """Wall seconds that a batch's thread may take to end when the node shuts down."""
 
@@ -65,6 +69,7 @@ class OrchestratorNode(ManagedNode):
         self._thread: threading.Thread | None = None
         self._publisher: BatchPublisher | None = None
         self._state: Any = None
+        self._clock_timer: Any = None
         self._served: list[Any] = []
 
     def configure(self) -> None:
@@ -84,10 +89,11 @@ class OrchestratorNode(ManagedNode):
         ]
 
     def activate(self) -> None:
-        """Take batches from now on."""
-        assert self._publisher is not None
-        self._publisher.nothing(self._now_s())
-        self._say(PackMLState.IDLE)
+        """Take batches as soon as the cell's time is known; IDLE says so."""
+        self._say(PackMLState.RESETTING)
+        self._clock_timer = self.create_timer(
+            CLOCK_WAIT_S, self._await_time, clock=Clock(clock_type=ClockType.STEADY_TIME)
+        )
 
     def deactivate(self) -> None:
         """Abort what runs, close what is Held, and wait for the last entry."""
@@ -102,6 +108,7 @@ class OrchestratorNode(ManagedNode):
 
     def cleanup(self) -> None:
         """Close the services and topics."""
+        self._stop_waiting()
         for service in self._served:
             self.destroy_service(service)
         self._served = []
@@ -109,6 +116,18 @@ class OrchestratorNode(ManagedNode):
             self._publisher.close(self)
             self.destroy_publisher(self._state)
             self._publisher = None
+
+    def _await_time(self) -> None:
+        """Become IDLE with the first time that is not zero; called by a timer."""
+        if self._now_s() > 0.0 and self._publisher is not None:
+            self._stop_waiting()
+            self._publisher.nothing(self._now_s())
+            self._say(PackMLState.IDLE)
+
+    def _stop_waiting(self) -> None:
+        if self._clock_timer is not None:
+            self.destroy_timer(self._clock_timer)
+            self._clock_timer = None
 
     # --- services ---------------------------------------------------------------------------
 
@@ -119,6 +138,9 @@ class OrchestratorNode(ManagedNode):
                 ErrorCode.BATCH_RUNNING, f'batch {running.batch.batch_id} has not ended'
             )
         required(request, 'recipe', 'patient_yaml', 'out_dir', 'operator_name')
+        if not self._now_s() > 0.0:
+            text = 'the time is not known yet: nothing has come on /clock'
+            raise MedicellError(ErrorCode.NOT_ACTIVE, text)
         recipe, patient = self._read(request)
         record_file = Path(request.out_dir) / RECORD_FILE
         record = BatchRecord.create(record_file)

@@ -70,6 +70,12 @@ class SeedCellsPhase(Phase):
             run, source=self.source, target=self.target, volume_ml=volume, rate_ml_min=10.0
         )
         run.batch.seeded_cells = moved * count.viable_per_ml
+        run.measure(
+            'viable_cells',
+            run.batch.seeded_cells,
+            container=self.target,
+            method='count of the source times volume moved',
+        )
         run.batch.culture_start_s = run.batch.now_s()
 
     def _fill_up(self, run: PhaseRun) -> Steps[None]:
