@@ -29,6 +29,9 @@ DIMENSIONS = {BRIGHT_FIELD: 2, FLUORESCENCE: 3}
 
 CUBIC_UM_PER_ML = 1e12
 
+NUCLEUS_SHARE = 0.25
+"""Share of the brightest nuclei from which a pixel belongs to a nucleus."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -178,7 +181,7 @@ def find_fluorescent(image: Picture, um_per_px: float, settings: Settings) -> Ce
     nuclei = image[0].astype(np.float32)
     floor = float(np.median(nuclei))
     peak = float(np.quantile(nuclei, 0.9995))
-    threshold = floor + max(8.0, 0.35 * (peak - floor))
+    threshold = floor + max(8.0, NUCLEUS_SHARE * (peak - floor))
     smooth = cv2.GaussianBlur(nuclei, (0, 0), 0.8)
     mask = fill(
         above(np.asarray(smooth, dtype=np.float32), threshold),
