@@ -51,5 +51,7 @@ def decode_label(image: Picture) -> str:
 
 
 def _read(image: Picture) -> list[str]:
-    found = zxingcpp.read_barcodes(image, formats=zxingcpp.BarcodeFormat.DataMatrix)
+    found = zxingcpp.read_barcodes(
+        image, formats=zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.DataMatrix)
+    )
     return [item.text for item in found if item.valid]
