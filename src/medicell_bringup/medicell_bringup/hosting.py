@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import resource
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
@@ -26,6 +26,7 @@ from medicell_core.operations import Role
 from medicell_core.states import PackMLState
 from medicell_nodes.compose import activate_all, build_nodes, deactivate_all, overrides
 from medicell_orchestrator.node import OrchestratorNode
+from medicell_ros.domain import VARIABLE, own_domain
 from medicell_ros.host import NodeHost
 
 TELEMETRY_PERIOD_S = 1800.0
@@ -92,7 +93,14 @@ class _Host:
         self.exits.close()
 
     def start_ros(self) -> None:
-        """Open the ROS context; it is shut down last. Signals stay the caller's."""
+        """Open the ROS context; it is shut down last. Signals stay the caller's.
+
+        A rehearsal takes a ROS domain of its own, so that two on one machine do not meet,
+        unless ROS_DOMAIN_ID names one.
+        """
+        if VARIABLE not in os.environ:
+            os.environ[VARIABLE] = str(self.exits.enter_context(own_domain()))
+            self.exits.callback(os.environ.pop, VARIABLE, None)
         rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
         self.exits.callback(rclpy.try_shutdown)
 
@@ -239,7 +247,7 @@ class ManyProcesses(_Host):
             end_process(self._processes[name])
 
 
-def node_command(module: str, function: str, parameters: dict[str, object]) -> Sequence[str]:
+def node_command(module: str, function: str, parameters: dict[str, object]) -> list[str]:
     """Return the command that runs a node's executable with parameters."""
     code = f'import sys; from {module} import {function}; sys.exit({function}())'
     command = [sys.executable, '-c', code, '--ros-args']

@@ -17,7 +17,6 @@ from medicell_interfaces.srv import (
     LoadKit,
     StartBatch,
 )
-from rclpy.client import Client
 from rclpy.node import Node
 
 from medicell_core.containers import Material
@@ -28,6 +27,16 @@ from medicell_ros.qos import latched
 
 SERVICE_WAIT_S = 20.0
 """Wall seconds that a service may take to appear, and again to answer."""
+
+SERVICES = {
+    'world/load_kit': LoadKit,
+    'world/inject_fault': InjectFault,
+    'world/get_faults': GetFaults,
+    'world/get_balance': GetBalance,
+    'orchestrator/start_batch': StartBatch,
+    'orchestrator/abort_batch': AbortBatch,
+}
+"""Every service that an operator calls, by its name under the cell's namespace."""
 
 POLL_S = 0.02
 """Wall seconds between two looks at what discovery and callbacks have brought."""
@@ -44,6 +53,8 @@ class OperatorClient:
         self._changed = threading.Condition()
         self._batch: BatchState | None = None
         self._devices: dict[str, DeviceState] = {}
+        # Made once, early: a reply to a client that its server has not discovered yet is lost.
+        self._clients = {name: node.create_client(kind, name) for name, kind in SERVICES.items()}
         self._subscriptions = [
             node.create_subscription(BatchState, 'orchestrator/batch', self._on_batch, latched())
         ]
@@ -68,29 +79,29 @@ class OperatorClient:
             )
             for item in materials
         ]
-        self._call(LoadKit, 'world/load_kit', request)
+        self._call('world/load_kit', request)
 
     def inject(self, fault: str, phase: str) -> None:
         """Arm a fault in the simulated world."""
-        self._call(InjectFault, 'world/inject_fault', InjectFault.Request(name=fault, phase=phase))
+        self._call('world/inject_fault', InjectFault.Request(name=fault, phase=phase))
 
     def faults(self) -> list[Any]:
         """Return the scenario's faults, as medicell_interfaces/FaultStatus."""
-        return list(self._call(GetFaults, 'world/get_faults', GetFaults.Request()).faults)
+        return list(self._call('world/get_faults', GetFaults.Request()).faults)
 
     def balance(self) -> Any:
         """Return the world's conservation check."""
-        return self._call(GetBalance, 'world/get_balance', GetBalance.Request())
+        return self._call('world/get_balance', GetBalance.Request())
 
     def start(self, request: StartBatch.Request) -> str:
         """Start a batch; returns its id, raises what the orchestrator refuses."""
-        reply = self._call(StartBatch, 'orchestrator/start_batch', request)
+        reply = self._call('orchestrator/start_batch', request)
         return str(reply.batch_id)
 
     def abort(self, operator: str, reason: str) -> None:
         """Abort the batch."""
         request = AbortBatch.Request(operator_name=operator, reason=reason)
-        self._call(AbortBatch, 'orchestrator/abort_batch', request)
+        self._call('orchestrator/abort_batch', request)
 
     def follow(
         self, show: Callable[[BatchState], None], *, alive: Callable[[], None], limit_s: float
@@ -129,10 +140,13 @@ class OperatorClient:
             return sum(state.sequence for state in self._devices.values())
 
     def close(self) -> None:
-        """Destroy the subscriptions."""
+        """Destroy the subscriptions and clients."""
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
         self._subscriptions.clear()
+        for client in self._clients.values():
+            self._node.destroy_client(client)
+        self._clients.clear()
 
     def _on_batch(self, message: BatchState) -> None:
         with self._changed:
@@ -146,14 +160,8 @@ class OperatorClient:
 
         return store
 
-    def _call(self, kind: Any, name: str, request: Any) -> Any:
-        client = self._node.create_client(kind, name)
-        try:
-            return self._answer(client, name, request)
-        finally:
-            self._node.destroy_client(client)
-
-    def _answer(self, client: Client, name: str, request: Any) -> Any:
+    def _call(self, name: str, request: Any) -> Any:
+        client = self._clients[name]
         deadline = time.monotonic() + SERVICE_WAIT_S
         while not client.service_is_ready():
             if time.monotonic() > deadline:

@@ -93,7 +93,7 @@ class RosCell:
             running.cancel_wanted = True
             handle = running.goal_handle
         if handle is not None:
-            handle.cancel_goal_async()
+            on_executor(self._node, handle.cancel_goal_async)
 
     def stop(self, reason: str) -> None:
         """Publish the stop that halts every device."""

@@ -178,7 +178,7 @@ def _checked(value: Any, slot: Any) -> Any:
         due = bool if slot.typename == 'boolean' else int
     if not isinstance(value, due) or (due is int and isinstance(value, bool)):
         raise TypeError(f'must be of type {due.__name__}')
-    if due is int and not _fits(int(value), slot.typename):
+    if isinstance(value, int) and due is int and not _fits(value, slot.typename):
         raise ValueError(f'does not fit {slot.typename}')
     return value
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +17,7 @@ from medicell_bringup.hosting import CellHost, host_of
 from medicell_bringup.inputs import RunInputs, read_inputs
 from medicell_bringup.results import RunMeasures, finish, show_results
 from medicell_core.errors import InputError, MedicellError
+from medicell_ros.domain import VARIABLE
 
 READY, BAD_INPUT, FAILED_LIMITS, NOT_MADE = 0, 2, 3, 4
 EXIT_CODES = {
@@ -85,7 +87,10 @@ def make_batch(inputs: RunInputs, *, processes: bool, console: Console) -> int:
     title = f'{inputs.recipe.name}  {inputs.patient.chain_of_identity}  seed {inputs.seed}'
     started_s = time.monotonic()
     with host_of(inputs, processes=processes) as host, Display(console, title) as display:
-        display.note(f'cell ready after {time.monotonic() - started_s:.1f} s; {title}')
+        display.note(
+            f'cell ready after {time.monotonic() - started_s:.1f} s in ROS domain'
+            f' {os.environ[VARIABLE]}: {title}'
+        )
         begun_s = time.monotonic()
         state = follow_batch(inputs, host, display)
         measures = RunMeasures(
