@@ -7,5 +7,6 @@ COMMANDS = {
     'verify': "check a batch record's chain",
     'tree': 'draw a recipe as its behaviour tree',
     'study': 'compare the culture model with published tables, or over many seeds',
+    'bench': 'measure what a batch costs on this machine',
 }
 """By name: what it is for. Each is a function of its name in medicell_bringup.commands.<name>."""

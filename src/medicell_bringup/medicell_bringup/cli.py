@@ -175,6 +175,26 @@ def study_command(
     )
 
 
+@app.command('bench', help='Measure wall time, memory and traffic of the main job.')
+def bench_command(
+    *,
+    runs: Annotated[
+        int, typer.Option(help='Batches in one process; one more runs a process per node.')
+    ] = 3,
+    recipe: Annotated[
+        str, typer.Option(help='A shipped recipe by name, or a recipe file.')
+    ] = 'car_t_12_day',
+    seed: Annotated[int, typer.Option(help='Seed of every batch.')] = 1,
+    json: Annotated[
+        Path | None, typer.Option(help='Write all figures to this new file as well.')
+    ] = None,
+) -> int:
+    """Hand the options of a measurement over to its command."""
+    from medicell_bringup.commands.bench import BenchOptions, bench
+
+    return bench(BenchOptions(runs=runs, recipe=recipe, seed=seed, json_file=json))
+
+
 def _fail(message: str, code: int) -> int:
     sys.stderr.write(f'medicell: {message}\n')
     return code
