@@ -1,0 +1,74 @@
+"""Make one batch on a cell that is started for it, and leave its results in a folder."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from medicell_interfaces.msg import BatchState
+from medicell_interfaces.srv import StartBatch
+from rich.console import Console
+
+from medicell_bringup.display import Display
+from medicell_bringup.hosting import CellHost, host_of
+from medicell_bringup.inputs import RunInputs
+from medicell_bringup.results import RunMeasures, finish, show_results
+from medicell_ros.domain import VARIABLE
+
+OPERATOR = 'medicell run'
+LEAST_LIMIT_S = 900.0
+"""Wall seconds after which a run at full speed is given up."""
+
+
+def make_batch(inputs: RunInputs, *, processes: bool, console: Console) -> str:
+    """Start the cell, make the batch, write its results; returns the outcome."""
+    title = f'{inputs.recipe.name}  {inputs.patient.chain_of_identity}  seed {inputs.seed}'
+    started_s = time.monotonic()
+    with host_of(inputs, processes=processes) as host, Display(console, title) as display:
+        display.note(
+            f'cell ready after {time.monotonic() - started_s:.1f} s in ROS domain'
+            f' {os.environ[VARIABLE]}: {title}'
+        )
+        begun_s = time.monotonic()
+        state = follow_batch(inputs, host, display)
+        measures = RunMeasures(
+            wall_s=time.monotonic() - begun_s,
+            peak_rss_mb=host.peak_rss_mb(),
+            messages=host.client.messages(),
+            balance=host.client.balance(),
+            faults=host.client.faults(),
+        )
+    summary = finish(inputs.out, measures)
+    show_results(console, inputs.out, summary, state)
+    return str(summary['outcome'])
+
+
+def follow_batch(inputs: RunInputs, host: CellHost, display: Display) -> BatchState:
+    """Hang the kit, arm the faults, start the batch and follow it to its outcome or question."""
+    client, patient = host.client, inputs.patient
+    client.load_kit(patient.chain_of_identity, inputs.recipe.kit(patient), patient.apheresis_label)
+    for injection in inputs.injections:
+        client.inject(injection.fault, injection.phase)
+    client.start(
+        StartBatch.Request(
+            recipe=inputs.recipe.name,
+            recipe_yaml=inputs.recipe_file.read_text('utf-8'),
+            patient_yaml=inputs.patient_file.read_text('utf-8'),
+            out_dir=str(inputs.out.resolve()),
+            operator_name=OPERATOR,
+            seed=inputs.seed,
+        )
+    )
+    limit_s = LEAST_LIMIT_S + wall_limit_s(inputs)
+    try:
+        return client.follow(display.show, alive=host.check_alive, limit_s=limit_s)
+    except KeyboardInterrupt:
+        display.note('interrupted: aborting the batch')
+        client.abort(OPERATOR, 'interrupted at the keyboard')
+        return client.follow(display.show, alive=host.check_alive, limit_s=limit_s)
+
+
+def wall_limit_s(inputs: RunInputs) -> float:
+    """Return the wall time that a paced run may need beyond the least limit."""
+    longest_s = 60.0 * 86_400.0
+    return longest_s / inputs.speed
