@@ -29,7 +29,7 @@ from medicell_orchestrator.node import OrchestratorNode
 from medicell_ros.domain import VARIABLE, own_domain
 from medicell_ros.host import NodeHost
 
-TELEMETRY_PERIOD_S = 1800.0
+TELEMETRY_PERIOD_S = 3600.0
 """Simulated seconds between two telemetry messages of a device in a run."""
 
 JOURNALS = 'journals'

@@ -128,7 +128,7 @@ class ImagingSettings(Settings):
     focus_range_um: Positive = 80.0
     focus_step_um: Positive = 20.0
     focus_step_s: NotNegative = 1.0
-    kept_image_sets: Annotated[int, Field(ge=1, le=100)] = 8
+    kept_image_sets: Annotated[int, Field(ge=1, le=100)] = 2
 
 
 class FillRobotSettings(Settings):
