@@ -14,6 +14,7 @@ COUNT_NAMES = frozenset({'viable_per_ml', 'viable_cells', 'viability_pct', 'car_
 PROBE_NAMES = frozenset({'glucose_mm', 'lactate_mm', 'ph'})
 """Any of these makes a look one of the probes."""
 
+_OF_ONE_CONTAINER = frozenset({'volume_ml'})
 _WITH_COUNT = COUNT_NAMES | {'volume_ml', 'diameter_um'}
 _WITH_PROBES = PROBE_NAMES | {'dissolved_oxygen_pct', 'temperature_c', 'co2_pct'}
 
@@ -56,6 +57,8 @@ class Spread:
     unit: str
     method: str
     values: tuple[float, ...]
+    place: str = ''
+    """The container, where values of different ones have nothing in common."""
 
 
 def looks_of(view: BatchView) -> list[Look]:
@@ -79,7 +82,7 @@ def looks_of(view: BatchView) -> list[Look]:
 
 def spreads_of(looks: Iterable[Look]) -> list[Spread]:
     """Return what stands in no table of counts or probes, by name and method."""
-    found: dict[tuple[str, str, str], list[float]] = {}
+    found: dict[tuple[str, str, str, str], list[float]] = {}
     for look in looks:
         shown: frozenset[str] = frozenset()
         if look.is_count:
@@ -88,8 +91,9 @@ def spreads_of(looks: Iterable[Look]) -> list[Spread]:
             shown |= _WITH_PROBES
         for name, item in look.values.items():
             if name not in shown:
-                found.setdefault((name, item.unit, item.method), []).append(item.value)
+                place = look.container if name in _OF_ONE_CONTAINER else ''
+                found.setdefault((name, item.unit, item.method, place), []).append(item.value)
     return [
-        Spread(name=name, unit=unit, method=method, values=tuple(values))
-        for (name, unit, method), values in found.items()
+        Spread(name=name, unit=unit, method=method, values=tuple(values), place=place)
+        for (name, unit, method, place), values in found.items()
     ]

@@ -12,6 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from medicell_core.entries import Measurement
 from medicell_record.view import BatchView, Event, EventKind, Point
 
 NAVY = '#1d3557'
@@ -50,6 +51,9 @@ _MARKED = {
     EventKind.TRANSDUCTION: 'transduction',
     EventKind.HARVEST: 'harvest',
 }
+_ROOM_FOR_FEEDS = 0.6
+"""The axis of cells begins at this share of the lowest count: feeds are marked below it."""
+
 _LABEL_GAP_SHARE = 0.13
 """Two labels of events closer than this share of the time axis stand in two rows."""
 
@@ -57,7 +61,7 @@ _LABEL_GAP_SHARE = 0.13
 def plot_growth(view: BatchView, target: Path | str | IO[bytes]) -> None:
     """Draw viable cells (log), viability and CAR+ over the culture days, as a PNG."""
     with mpl.rc_context(_STYLE):
-        figure, (cells, shares) = _panels(view, (8.8, 6.0), (3.0, 1.7))
+        figure, (cells, shares) = _panels(view, (8.8, 5.2), (3.0, 1.7))
         viable = view.viable_cells()
         _series(cells, viable, NAVY, 'o', 'viable cells')
         _series(cells, view.car_positive_cells(), TEAL, 's', 'viable CAR+ cells')
@@ -65,16 +69,27 @@ def plot_growth(view: BatchView, target: Path | str | IO[bytes]) -> None:
             _nothing(cells)
         else:
             cells.set_yscale('log')
+            cells.set_ylim(bottom=_ROOM_FOR_FEEDS * min(item.value for item in viable))
             cells.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=12))
             cells.yaxis.set_major_formatter(FuncFormatter(_power))
             cells.yaxis.set_minor_formatter(NullFormatter())
         cells.set_ylabel('cells in the vessel')
         _series(shares, view.culture('viability_pct'), BLUE, 'o', 'viability')
         _series(shares, view.culture('car_positive_pct'), TEAL, 's', 'CAR+')
+        _in_product(view, shares, 'car_positive_pct', TEAL, 'CAR+ in the product')
         shares.set_ylim(0, 104)
         shares.set_ylabel('%')
         _events(view, cells, shares)
         _feeds(view, cells)
+        shares.annotate(
+            'bars: ± standard error',
+            (1.0, 0.0),
+            xycoords='axes fraction',
+            xytext=(10, 3),
+            textcoords='offset points',
+            fontsize=8,
+            color=GREY,
+        )
         _finish(figure, view, 'Growth')
         _save(figure, target)
 
@@ -82,7 +97,7 @@ def plot_growth(view: BatchView, target: Path | str | IO[bytes]) -> None:
 def plot_metabolites(view: BatchView, target: Path | str | IO[bytes]) -> None:
     """Draw glucose, lactate, pH and the exchanged volumes over the culture days, as a PNG."""
     with mpl.rc_context(_STYLE):
-        figure, (sugar, acid, volumes) = _panels(view, (8.8, 6.2), (2.6, 1.3, 1.2))
+        figure, (sugar, acid, volumes) = _panels(view, (8.8, 5.8), (2.6, 1.3, 1.2))
         _series(sugar, view.culture('glucose_mm'), BLUE, 'o', 'glucose')
         _series(sugar, view.culture('lactate_mm'), ORANGE, 's', 'lactate')
         sugar.set_ylabel('mmol/L')
@@ -154,6 +169,31 @@ def _series(axes: Axes, points: Sequence[Point], colour: str, marker: str, label
         linestyle='none',
         elinewidth=1.0,
         capthick=1.0,
+    )
+
+
+def _in_product(view: BatchView, axes: Axes, name: str, colour: str, label: str) -> None:
+    """Draw what was measured in the product, outside the culture vessel, as open marks."""
+    harvest = view.harvest_sequence()
+    if harvest is None:
+        return
+    found = [
+        (view.day(item.at_s), entry)
+        for item, entry in view.of(Measurement)
+        if item.sequence > harvest and entry.name == name and not view.is_vessel(entry.container)
+    ]
+    if not found:
+        return
+    axes.errorbar(
+        [day for day, _ in found],
+        [entry.value for _, entry in found],
+        yerr=[max(0.0, entry.standard_error) for _, entry in found],
+        color=colour,
+        linestyle='none',
+        marker='s',
+        markerfacecolor='white',
+        elinewidth=1.0,
+        label=label,
     )
 
 
@@ -232,7 +272,7 @@ def _finish(figure: Figure, view: BatchView, title: str, *, legends: bool = True
 
 def _power(value: float, _: object) -> str:
     mantissa, exponent = f'{value:.0e}'.split('e')
-    factor = '' if mantissa == '1' else f'{mantissa}·'
+    factor = '' if mantissa == '1' else rf'{mantissa}\times '
     return f'${factor}10^{{{int(exponent)}}}$'
 
 

@@ -89,7 +89,7 @@ def _outcome(pages: ReportPages, view: BatchView) -> None:
             (fixed(figures.get('fold_expansion'), 1), 'fold expansion'),
             (fixed(figures.get('viability_pct'), 1), 'viability, %'),
             (fixed(figures.get('car_positive_pct'), 1), 'CAR+, %'),
-            (_cells(figures.get('car_positive_cells')), 'viable CAR+ cells'),
+            (_cells(figures.get('car_positive_cells')), 'CAR+ cells in vials'),
             (fixed(figures.get('vector_copies'), 2), 'vector copies per cell'),
             (str(accepted), 'vials accepted'),
         ]
@@ -123,7 +123,7 @@ def _materials(pages: ReportPages, view: BatchView) -> None:
 
 
 def _timeline(pages: ReportPages, view: BatchView) -> None:
-    pages.heading('Timeline')
+    pages.heading('Timeline', room_mm=60.0)
     pages.paragraph(
         'Phases by unit procedure. Phases that ran more than three times without a fault '
         'share a line; every execution that did not end well has its own.',
@@ -134,7 +134,7 @@ def _timeline(pages: ReportPages, view: BatchView) -> None:
 
 
 def _pictures(pages: ReportPages, view: BatchView) -> None:
-    pages.heading('Growth and metabolites', room_mm=130.0)
+    pages.heading('Growth and metabolites', room_mm=125.0)
     plots: tuple[Callable[[BatchView, IO[bytes]], None], ...] = (
         plot_growth,
         plot_metabolites,
@@ -156,11 +156,11 @@ def _measurements(pages: ReportPages, view: BatchView) -> None:
     pages.subheading('Medium and climate at the probes')
     _table(pages, columns.PROBES, rows.probes(view, probes), 'No probe was read.')
     pages.subheading('Further measurements')
-    _table(pages, columns.SPREADS, rows.spreads(spreads_of(looks)), 'There are none.')
+    _table(pages, columns.SPREADS, rows.spreads(view, spreads_of(looks)), 'There are none.')
 
 
 def _decisions(pages: ReportPages, view: BatchView) -> None:
-    pages.heading('Decisions')
+    pages.heading('Decisions', room_mm=60.0)
     found = [(view.day(item.at_s), entry) for item, entry in view.of(Decision)]
     _table(pages, columns.DECISIONS, rows.decisions(found), 'No decision was recorded.')
 

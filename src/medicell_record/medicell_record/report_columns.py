@@ -21,7 +21,7 @@ MATERIALS = _columns(
     ('container', 28),
     ('kind', 16),
     ('content', 24),
-    ('volume, mL', 18, _RIGHT),
+    ('each, mL', 18, _RIGHT),
     ('lot or label', 58),
 )
 PHASES = _columns(
@@ -66,11 +66,11 @@ SPREADS = _columns(
 )
 DECISIONS = _columns(
     ('day', 10, _RIGHT),
-    ('phase', 28),
+    ('phase', 26),
     ('question', 28),
-    ('choice', 24),
-    ('reason', 44),
-    ('figures', 48),
+    ('choice', 23),
+    ('reason', 40),
+    ('figures', 60),
 )
 DEVIATIONS = _columns(
     ('number', 17),

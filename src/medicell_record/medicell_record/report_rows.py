@@ -12,10 +12,12 @@ from medicell_record.texts import (
     NOT_KNOWN,
     code_name,
     duration,
+    figure,
     fixed,
     measurement,
     moment,
     number,
+    plain_names,
     result,
     words,
 )
@@ -23,6 +25,7 @@ from medicell_record.view import BatchView, PhaseRun
 
 Line = list[str | Cell]
 
+_NO_VOLUME = ' 0.0 mL'
 _SHOWN_RUNS = 3
 """Phases that ran well more often than this share a line."""
 
@@ -40,7 +43,7 @@ def materials(view: BatchView) -> list[Line]:
                 + (f' and {len(group) - 1} more' if many else ''),
                 words(str(first['kind'])),
                 words(str(first['content'])),
-                fixed(_float(first['volume_ml']), 1),
+                fixed(_float(first['volume_ml']) or None, 1),
                 str(first['lot']),
             ]
         )
@@ -97,7 +100,7 @@ def probes(view: BatchView, looks: Sequence[Look]) -> list[Line]:
     ]
 
 
-def spreads(items: Sequence[Spread]) -> list[Line]:
+def spreads(view: BatchView, items: Sequence[Spread]) -> list[Line]:
     """Return a line per measurement with its lowest, mean and highest value."""
     lines: list[Line] = []
     for item in items:
@@ -105,7 +108,7 @@ def spreads(items: Sequence[Spread]) -> list[Line]:
         figures = (min(item.values), mean, max(item.values))
         lines.append(
             [
-                measurement(item.name),
+                measurement(item.name) + (f', {_short(view, item.place)}' if item.place else ''),
                 str(len(item.values)),
                 *(result(value, item.unit) for value in figures),
                 item.method,
@@ -120,12 +123,10 @@ def decisions(items: Sequence[tuple[float, Decision]]) -> list[Line]:
         [
             fixed(day, 1),
             _phase_name(entry.phase.split('/', maxsplit=1)[-1]),
-            entry.question,
-            Cell(text=entry.choice, bold=True),
-            entry.reason,
-            '; '.join(
-                f'{measurement(name)} {number(value)}' for name, value in entry.inputs.items()
-            ),
+            plain_names(entry.question),
+            Cell(text=entry.choice.removesuffix(_NO_VOLUME), bold=True),
+            plain_names(entry.reason),
+            '; '.join(figure(name, value) for name, value in entry.inputs.items()),
         ]
         for day, entry in items
     ]
@@ -200,7 +201,7 @@ def release(tests: Sequence[ReleaseTest]) -> list[Line]:
         [
             entry.test,
             Cell(text=result(entry.value, entry.unit), bold=True),
-            entry.unit,
+            words(entry.unit),
             entry.limit,
             Cell(text='met', colour=GREEN, bold=True)
             if entry.passed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import datetime, timezone
 
 from medicell_core.errors import ErrorCode
@@ -10,6 +11,7 @@ from medicell_core.errors import ErrorCode
 _SUPERSCRIPT = str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹')
 _QUALITATIVE = {0.0: 'negative', 1.0: 'positive'}
 _LARGE = 1e5
+_TO_A_TENTH = ('mmol/L', 'mL', '%', 'h')
 NOT_KNOWN = '—'
 
 MEASUREMENT_LABELS = {
@@ -37,6 +39,33 @@ MEASUREMENT_LABELS = {
     'fill_weight_g': 'fill weight, g',
 }
 """What people call each measurement of `medicell_core.entries.MEASUREMENTS`."""
+
+
+INPUT_LABELS = {
+    **MEASUREMENT_LABELS,
+    'viable_per_ml': 'viable cells, /mL',
+    'target_per_ml': 'target, cells/mL',
+    'target_dose_cells': 'dose ordered, CAR+ cells',
+    'cells': 'viable cells',
+    'day': 'culture day',
+    'growth_per_day': 'growth, /d',
+    'uptake_mm_per_day': 'glucose uptake, mmol/L per day',
+    'predicted_glucose_mm': 'glucose by then, mmol/L',
+    'next_look_h': 'next look in, h',
+    'available_ml': 'available, mL',
+    'wanted_ml': 'wanted, mL',
+    'washed_ml': 'after the wash, mL',
+    'buffer_ml': 'buffer, mL',
+    'cryo_medium_ml': 'cryo medium, mL',
+    'value': 'measured',
+    'tests': 'tests',
+    'failed': 'failed',
+}
+"""What people call the figures that a decision rests on; the unit follows the comma."""
+
+_MEASUREMENT_NAME = re.compile(
+    r'\b(' + '|'.join(sorted(MEASUREMENT_LABELS, key=len, reverse=True)) + r')\b'
+)
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -90,6 +119,18 @@ def words(name: str) -> str:
 def measurement(name: str) -> str:
     """Return a measurement's or another figure's name for people."""
     return MEASUREMENT_LABELS.get(name, words(name))
+
+
+def figure(name: str, value: float) -> str:
+    """Return a figure that a decision rests on, with its name and unit."""
+    label, _, unit = INPUT_LABELS.get(name, words(name)).partition(', ')
+    shown = fixed(value, 1) if unit.startswith(_TO_A_TENTH) else number(value)
+    return ' '.join(part for part in (label, shown, unit) if part)
+
+
+def plain_names(text: str) -> str:
+    """Return a text in which measurements bear the names that people use."""
+    return _MEASUREMENT_NAME.sub(lambda found: measurement(found[0]).partition(', ')[0], text)
 
 
 def code_name(code: int) -> str:
