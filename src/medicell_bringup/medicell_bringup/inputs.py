@@ -5,26 +5,31 @@ from __future__ import annotations
 import math
 import os
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from medicell_core.containers import Patient
 from medicell_core.errors import ErrorCode, InputError
 from medicell_devices.cell_config import CellConfig, load_cell
-from medicell_orchestrator.patient import check_fit, load_patient
+from medicell_orchestrator.fitting import check_cell
+from medicell_orchestrator.judging import judge_of
+from medicell_orchestrator.patient import load_patient
 from medicell_orchestrator.recipe import Recipe, find_recipe, load_recipe
-from medicell_sim.faults import FAULTS
+from medicell_orchestrator.scenario import FaultAt, check_faults
 
 MAX_SEED = 2**63 - 1
-RESULT_FILES = ('record.sqlite', 'summary.json', 'report.pdf', 'growth.png')
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Injection:
-    """A fault and the phase in which it is to strike."""
-
-    fault: str
-    phase: str
+RESULTS = (
+    'record.sqlite',
+    'summary.json',
+    'report.pdf',
+    'growth.png',
+    'recipe.yaml',
+    'patient.yaml',
+    'journals',
+    'logs',
+)
+"""What a run writes into its folder."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +45,7 @@ class RunInputs:
     seed: int
     speed: float
     out: Path
-    injections: tuple[Injection, ...]
+    injections: tuple[FaultAt, ...]
 
 
 def read_inputs(
@@ -51,15 +56,17 @@ def read_inputs(
     seed: int,
     out: Path,
     speed: str,
-    inject: list[str],
+    inject: Sequence[str],
 ) -> RunInputs:
     """Read and check all inputs; raises InputError that names file, line and field."""
     recipe_file = find_recipe(recipe, config / 'recipes')
     patient_file = patient or config / 'patients' / 'example.yaml'
     cell_file = config / 'cell.yaml'
     read = load_recipe(recipe_file)
-    order = load_patient(patient_file)
-    check_fit(read, order)
+    order = load_patient(patient_file, recipe=read)
+    judge_of(read.product, config / 'products')
+    cell = load_cell(cell_file)
+    check_cell(read, cell)
     if not 0 <= seed <= MAX_SEED:
         raise refused('--seed', f'{seed} is not between 0 and {MAX_SEED}')
     inputs = RunInputs(
@@ -68,11 +75,11 @@ def read_inputs(
         recipe_file=recipe_file,
         patient_file=patient_file,
         cell_file=cell_file,
-        cell=load_cell(cell_file),
+        cell=cell,
         seed=seed,
         speed=read_speed(speed),
         out=out,
-        injections=tuple(read_injection(text, read) for text in inject),
+        injections=read_injections(inject, read),
     )
     claim(out)
     return inputs
@@ -91,34 +98,25 @@ def read_speed(text: str) -> float:
     return factor
 
 
-def read_injection(text: str, recipe: Recipe) -> Injection:
-    """Return a fault and its phase from `FAULT@PHASE`; both must exist."""
-    fault, at, phase = text.partition('@')
-    if not (fault and at and phase):
-        raise refused('--inject', f'"{text}" is not of the form FAULT@PHASE')
-    if fault not in FAULTS:
-        raise InputError(
-            ErrorCode.UNKNOWN_FAULT,
-            f'no fault is named "{fault}"; known: {", ".join(sorted(FAULTS))}',
-            field='--inject',
-        )
-    if not recipe.has_phase(phase):
-        names = list(dict.fromkeys(path for path, _ in recipe.phases()))
-        raise InputError(
-            ErrorCode.UNKNOWN_PHASE,
-            f'recipe {recipe.name} has no phase "{phase}"; it has: {", ".join(names)}',
-            field='--inject',
-        )
-    return Injection(fault=fault, phase=phase)
+def read_injections(texts: Sequence[str], recipe: Recipe) -> tuple[FaultAt, ...]:
+    """Return faults and phases from `FAULT@PHASE`; each fault must be able to strike there."""
+    found: list[FaultAt] = []
+    for text in texts:
+        fault, at, phase = text.partition('@')
+        if not (fault and at and phase):
+            raise refused('--inject', f'"{text}" is not of the form FAULT@PHASE')
+        found.append(FaultAt(fault=fault, phase=phase))
+    check_faults(recipe, found)
+    return tuple(found)
 
 
 def claim(out: Path) -> None:
     """Make sure that `out` can be written and holds no other run's results."""
-    taken = [name for name in RESULT_FILES if (out / name).exists()]
+    taken = [name for name in RESULTS if (out / name).exists()]
     if taken:
         raise InputError(
             ErrorCode.RECORD_EXISTS,
-            f'{out} already holds {", ".join(taken)} of another run; name another folder',
+            f'{out} already holds {", ".join(taken)}; nothing is overwritten: name another folder',
             field='--out',
         )
     probe = out / f'.write-{uuid.uuid4().hex}'

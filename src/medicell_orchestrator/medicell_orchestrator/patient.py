@@ -25,11 +25,12 @@ _DOSE = QuantitySpec(unit='cells', low=1e5, high=1e10)
 _APHERESIS = QuantitySpec(unit='mL', low=10.0, high=500.0)
 
 
-def load_patient(path: Path | str) -> Patient:
+def load_patient(path: Path | str, *, recipe: Recipe | None = None) -> Patient:
     """Read a patient's order.
 
-    Raises InputError with file, line and field: PATIENT_INVALID, or IDENTITY_MISMATCH when
-    the received bag's label is not the order's chain of identity.
+    Raises InputError with file, line and field: PATIENT_INVALID, also when the recipe makes
+    another product, or IDENTITY_MISMATCH when the received bag's label is not the order's chain
+    of identity.
     """
     section = load_document(Path(path), ErrorCode.PATIENT_INVALID)
     section.only(_KEYS)
@@ -58,6 +59,8 @@ def load_patient(path: Path | str) -> Patient:
             line=section.line_of('apheresis_label'),
             field='apheresis_label',
         )
+    if recipe is not None and recipe.product != patient.product:
+        raise section.error('product', misfit(recipe, patient))
     return patient
 
 
@@ -66,8 +69,15 @@ def check_fit(recipe: Recipe, patient: Patient) -> None:
     if recipe.product != patient.product:
         raise InputError(
             ErrorCode.PATIENT_INVALID,
-            f'the order is for the product "{patient.product}", but the recipe {recipe.name}'
-            f' makes "{recipe.product}"',
+            misfit(recipe, patient),
             file=recipe.file,
             field='product',
         )
+
+
+def misfit(recipe: Recipe, patient: Patient) -> str:
+    """Say that a recipe makes another product than was ordered."""
+    return (
+        f'the order is for the product "{patient.product}", but the recipe {recipe.name}'
+        f' makes "{recipe.product}"'
+    )

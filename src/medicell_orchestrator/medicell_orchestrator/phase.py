@@ -90,6 +90,10 @@ class Phase:
         """Return what the phase draws from the kit, where that is known beforehand."""
         return ()
 
+    def sends(self) -> tuple[type[Operation], ...]:
+        """Return every operation that the phase may send while nothing goes wrong."""
+        raise NotImplementedError
+
     def until_culture_day(self) -> float | None:
         """Return the culture day at which the phase ends at the latest, if it has one."""
         return None

@@ -105,10 +105,6 @@ class Recipe:
                 for phase in operation.phases:
                     yield f'{unit.name}/{operation.name}/{phase.name}', phase
 
-    def has_phase(self, name: str) -> bool:
-        """Return whether a unit procedure, an operation or a phase has this name."""
-        return any(name == path or name in path.split('/') for path, _ in self.phases())
-
     def kit(self, patient: Patient) -> list[Material]:
         """Return the containers of one patient's batch, by the recipe's names."""
         return [
@@ -163,6 +159,8 @@ def find_recipe(name: str, folder: Path) -> Path:
         if not path.is_file():
             raise InputError(ErrorCode.RECIPE_INVALID, 'there is no such file', file=name)
         return path
+    if not folder.is_dir():
+        raise InputError(ErrorCode.RECIPE_INVALID, 'there is no such folder', file=str(folder))
     found = {item.stem: item for item in sorted(folder.glob('*.yaml'))}
     if name not in found:
         raise InputError(
@@ -243,7 +241,12 @@ def _kit_of(materials: tuple[MaterialSpec, ...]) -> Kit:
             contents[name] = spec.content
             kinds[name] = str(spec.kind)
             volumes[name] = spec.volume_ml * (spec.count if name == spec.name else 1)
-    return Kit(contents=contents, volumes_ml=volumes, kinds=kinds)
+    return Kit(
+        contents=contents,
+        volumes_ml=volumes,
+        kinds=kinds,
+        groups=tuple(spec.name for spec in materials),
+    )
 
 
 def _procedure(section: Section, kit: Kit) -> tuple[UnitProcedure, ...]:

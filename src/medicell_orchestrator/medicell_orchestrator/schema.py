@@ -33,11 +33,15 @@ _BAY = re.compile(r'^bay_[1-9][0-9]*$')
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kit:
-    """What a recipe's references are checked against: content and volume by material name."""
+    """What a recipe's references are checked against: content and volume by material name.
+
+    `groups` are the names as the recipe has them, without those of a material's single pieces.
+    """
 
     contents: Mapping[str, str]
     volumes_ml: Mapping[str, float]
     kinds: Mapping[str, str]
+    groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,12 +157,17 @@ class ContainerSpec(Spec):
     kinds: tuple[str, ...] = ()
     contents: tuple[str, ...] = ()
 
+    def _fits(self, name: str, kit: Kit) -> bool:
+        return (not self.kinds or kit.kinds[name] in self.kinds) and (
+            not self.contents or kit.contents[name] in self.contents
+        )
+
     def read(self, section: Section, key: str, kit: Kit) -> str:
         """Return the material's name."""
         value = section.text(key)
         if value not in kit.contents:
             what = 'missing reagent' if self.contents else 'unknown container'
-            hint = suggestion(value, kit.contents)
+            hint = suggestion(value, [name for name in kit.groups if self._fits(name, kit)])
             raise section.error(key, f'{what} "{value}": not among the materials{hint}')
         if self.kinds and kit.kinds[value] not in self.kinds:
             raise section.error(

@@ -19,6 +19,7 @@ from medicell_orchestrator.batch import RecordSink
 from medicell_orchestrator.engine import BatchEngine
 from medicell_orchestrator.local import LocalCell
 from medicell_orchestrator.recipe import Recipe
+from medicell_orchestrator.scenario import FaultAt, check_faults
 from medicell_record.record import RecordedEntry
 from medicell_sim.parameter_models import WorldParameters
 from medicell_sim.port import Balance, FaultView
@@ -30,14 +31,6 @@ MOST_ANSWERS = 20
 
 Answers = Callable[[Question, World], str | None]
 """Plays the operator: returns a choice, after remedying what it wants to, or None to give up."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FaultAt:
-    """A fault of the scenario and the phase at which it strikes."""
-
-    fault: str
-    phase: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +105,7 @@ def run_local_batch(
     """Run one batch to its end; the same seed gives the same record.
 
     A question that `answers` does not answer closes the batch as held. Raises InputError for
-    a fault at a phase that the recipe does not have.
+    a fault that cannot strike at its phase.
     """
     check_faults(recipe, faults)
     sink = ListRecord(onward=record)
@@ -155,19 +148,6 @@ def _reply(
         engine.close_held(f'nobody answered: {question.text}')
     else:
         engine.answer(question.question_id, choice, 'rehearsal', 'scripted')
-
-
-def check_faults(recipe: Recipe, faults: Sequence[FaultAt]) -> None:
-    """Raise UNKNOWN_PHASE for a fault at a phase that the recipe does not have."""
-    for item in faults:
-        if not recipe.has_phase(item.phase):
-            names = sorted({path.rpartition('/')[2] for path, _ in recipe.phases()})
-            raise InputError(
-                ErrorCode.UNKNOWN_PHASE,
-                f'the recipe has no phase "{item.phase}"; it has {", ".join(names)}',
-                file=recipe.file,
-                field=f'{item.fault}@{item.phase}',
-            )
 
 
 def default_folder(start: Path) -> Path:

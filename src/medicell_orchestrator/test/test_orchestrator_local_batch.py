@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from orchestrator_fakes import CONFIG, recipe_text
 
-from medicell_core.entries import Deviation, Entry
+from medicell_core.entries import Command, Deviation, Entry
 from medicell_core.errors import ErrorCode, InputError
 from medicell_devices.cell_config import load_cell
 from medicell_orchestrator.patient import load_patient
@@ -102,10 +102,21 @@ def test_fault_at_a_phase_that_is_not_there_is_refused(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize('name', ['car_t_12_day', 'car_t_7_day_perfusion', 'car_t_3_day'])
 def test_shipped_recipe_makes_a_product_within_its_limits(name: str) -> None:
-    result = batch(find_recipe(name, CONFIG / 'recipes'))
+    file = find_recipe(name, CONFIG / 'recipes')
+    result = batch(file)
     assert result.outcome == 'ready_for_release', result.reason
     assert not result.questions
     assert result.figures['operations'] <= 400
     assert result.figures['car_positive_cells'] == pytest.approx(1e8, rel=0.1)
     assert result.balance.volume_error_pct < 0.1
     assert result.balance.cells_error_pct < 0.1
+    said = {
+        phase: {operation.__name__ for operation in spec.phase.sends()}
+        for phase, spec in load_recipe(file).phases()
+    }
+    commands = [item.entry for item in result.entries if isinstance(item.entry, Command)]
+    sent = {
+        (item.operation_id.partition('/')[2].rpartition('#')[0], item.operation)
+        for item in commands
+    }
+    assert [(phase, name) for phase, name in sorted(sent) if name not in said[phase]] == []

@@ -204,8 +204,8 @@ class Fault:
 
 
 def in_phase(operation_id: str, phase: str) -> bool:
-    """Return whether a phase is one of the parts of an operation's id, `#n` left away."""
-    return phase in (part.split('#')[0] for part in operation_id.split('/'))
+    """Return whether a phase's name, or its path, is a part of an operation's id."""
+    return f'/{phase}/' in f'/{operation_id.partition("#")[0]}/'
 
 
 class FaultBoard:

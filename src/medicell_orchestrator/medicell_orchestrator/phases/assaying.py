@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from medicell_core.entries import MEASUREMENTS
 from medicell_core.errors import ErrorCode, MedicellError
-from medicell_core.operations import ASSAYS
+from medicell_core.operations import ASSAYS, AssaySample, Operation, Sample
 from medicell_orchestrator.phase import Phase, Problem, Step, Steps
 from medicell_orchestrator.phases.common import begin_assays, collect_assays
 from medicell_orchestrator.run import ABORT, SKIP, PhaseRun
@@ -33,6 +33,10 @@ class CheckPhase(Phase):
     def steps(self) -> tuple[Step, ...]:
         """Return the comparison."""
         return (Step(name='check', body=self._check),)
+
+    def sends(self) -> tuple[type[Operation], ...]:
+        """Return what the phase may send."""
+        return ()
 
     def problem(self) -> Problem | None:
         """Say when there is no limit, or one in another unit."""
@@ -68,7 +72,8 @@ class CheckPhase(Phase):
             )
             if part
         )
-        text_ = f'{self.measurement} is {entry.value:.4g} {entry.unit}; it must be {limits}'
+        found = f'{entry.value:.4g} {entry.unit}'.strip()
+        text_ = f'{self.measurement} is {found}; it must be {limits}'
         run.decide(
             f'in-process check of {self.measurement}',
             'pass' if passed else 'fail',
@@ -103,6 +108,10 @@ class AssayPhase(Phase):
         """Return sampling and testing."""
         return (Step(name='sample and test', body=self._assay),)
 
+    def sends(self) -> tuple[type[Operation], ...]:
+        """Return what the phase may send."""
+        return (Sample, AssaySample)
+
     def _assay(self, run: PhaseRun) -> Steps[None]:
         tube = yield from begin_assays(
             run, source=self.source, tubes=self.tubes, volume_ml=self.volume_ml, tests=self.tests
@@ -117,6 +126,10 @@ class ReleasePhase(Phase):
     def steps(self) -> tuple[Step, ...]:
         """Return the judgement."""
         return (Step(name='release table', body=self._judge),)
+
+    def sends(self) -> tuple[type[Operation], ...]:
+        """Return what the phase may send."""
+        return ()
 
     def _judge(self, run: PhaseRun) -> Steps[None]:
         tests = run.batch.release_tests()

@@ -12,7 +12,10 @@ from medicell_core.operations import (
     AnalyseImages,
     AnalyseImagesResult,
     Mix,
+    Operation,
     Outcome,
+    Sample,
+    Weigh,
 )
 from medicell_orchestrator.batch import DAY_S, CellCount
 from medicell_orchestrator.decisions import (
@@ -32,6 +35,9 @@ MIX_S = 60.0
 MOST_FIELDS = 16
 TRIES = 6
 """Pictures are taken this often of one sample before a person is asked."""
+
+COUNTING: tuple[type[Operation], ...] = (Mix, Sample, Weigh, AcquireImages, AnalyseImages)
+"""What a count sends."""
 
 METHOD = 'image cytometry'
 BRIGHT, FLUORESCENT = 'bright_field', 'fluorescence'
@@ -226,6 +232,10 @@ class CountCellsPhase(Phase):
     def steps(self) -> tuple[Step, ...]:
         """Return the count."""
         return (Step(name='count cells', body=self._count),)
+
+    def sends(self) -> tuple[type[Operation], ...]:
+        """Return what the phase may send."""
+        return COUNTING
 
     def _count(self, run: PhaseRun) -> Steps[None]:
         yield from count_cells(

@@ -5,11 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from medicell_core.operations import (
+    ExchangeMedium,
+    Incubate,
     LoadBay,
+    MeasureProbes,
     Mix,
+    Operation,
     SelectCells,
     SetClimate,
+    Transfer,
     WashAndConcentrate,
+    Weigh,
 )
 from medicell_orchestrator.batch import Climate
 from medicell_orchestrator.phase import Phase, Step, Steps, Use
@@ -35,6 +41,10 @@ class TransferPhase(Phase):
         """Return what the source gives."""
         return (Use(material=self.source, volume_ml=self.volume_ml, key='volume'),)
 
+    def sends(self) -> tuple[type[Operation], ...]:
+        """Return what the phase may send."""
+        return (Transfer, Weigh)
+
     def _transfer(self, run: PhaseRun) -> Steps[None]:
         yield from add(
             run,
@@ -56,6 +66,10 @@ class MixPhase(Phase):
         """Return the mixing."""
         return (Step(name='mix', body=self._mix),)
 
+    def sends(self) -> tuple[type[Operation], ...]:
+        """Return what the phase may send."""
+        return (Mix,)
+
     def _mix(self, run: PhaseRun) -> Steps[None]:
         yield from run.operate(Mix, container=self.container, duration_s=self.duration_s)
 
@@ -69,6 +83,10 @@ class WeighPhase(Phase):
     def steps(self) -> tuple[Step, ...]:
         """Return the weighing."""
         return (Step(name='weigh', body=self._weigh),)
+
+    def sends(self) -> tuple[type[Operation], ...]:
+        """Return what the phase may send."""
+        return (Weigh,)
 
     def _weigh(self, run: PhaseRun) -> Steps[None]:
         yield from run.weigh(self.container)
@@ -96,6 +114,10 @@ class SelectCellsPhase(Phase):
             Use(material=self.reagent, volume_ml=self.reagent_volume_ml, key='reagent_volume'),
             Use(material=self.buffer, volume_ml=self.buffer_volume_ml, key='buffer_volume'),
         )
+
+    def sends(self) -> tuple[type[Operation], ...]:
+        """Return what the phase may send."""
+        return (SelectCells, Weigh)
 
     def _select(self, run: PhaseRun) -> Steps[None]:
         batch = run.batch
@@ -133,6 +155,10 @@ class WashPhase(Phase):
     def uses(self) -> tuple[Use, ...]:
         """Return the buffer."""
         return (Use(material=self.buffer, volume_ml=self.buffer_volume_ml, key='buffer_volume'),)
+
+    def sends(self) -> tuple[type[Operation], ...]:
+        """Return what the phase may send."""
+        return (WashAndConcentrate, Weigh)
 
     def _wash(self, run: PhaseRun) -> Steps[None]:
         yield from wash(
@@ -182,6 +208,10 @@ class LoadBayPhase(Phase):
         """Return the loading."""
         return (Step(name='load bay', body=self._load),)
 
+    def sends(self) -> tuple[type[Operation], ...]:
+        """Return what the phase may send."""
+        return (LoadBay,)
+
     def _load(self, run: PhaseRun) -> Steps[None]:
         run.batch.vessels[self.bay] = self.container
         yield from run.operate(LoadBay, bay=self.bay, container=self.container)
@@ -199,6 +229,10 @@ class SetClimatePhase(Phase):
     def steps(self) -> tuple[Step, ...]:
         """Return the setting."""
         return (Step(name='set climate', body=self._set),)
+
+    def sends(self) -> tuple[type[Operation], ...]:
+        """Return what the phase may send."""
+        return (SetClimate,)
 
     def _set(self, run: PhaseRun) -> Steps[None]:
         run.batch.climates[self.bay] = Climate(
@@ -230,6 +264,10 @@ class IncubatePhase(Phase):
         """Return the incubation."""
         return (Step(name='incubate', body=self._incubate),)
 
+    def sends(self) -> tuple[type[Operation], ...]:
+        """Return what the phase may send."""
+        return (Incubate,)
+
     def _incubate(self, run: PhaseRun) -> Steps[None]:
         yield from incubate(
             run,
@@ -260,6 +298,10 @@ class ExchangePhase(Phase):
         """Return the medium."""
         return (Use(material=self.medium, volume_ml=self.volume_ml, key='volume'),)
 
+    def sends(self) -> tuple[type[Operation], ...]:
+        """Return what the phase may send."""
+        return (ExchangeMedium, Weigh)
+
     def _exchange(self, run: PhaseRun) -> Steps[None]:
         yield from exchange(
             run,
@@ -282,6 +324,10 @@ class MeasureProbesPhase(Phase):
     def steps(self) -> tuple[Step, ...]:
         """Return the reading."""
         return (Step(name='measure probes', body=self._look),)
+
+    def sends(self) -> tuple[type[Operation], ...]:
+        """Return what the phase may send."""
+        return (MeasureProbes,)
 
     def _look(self, run: PhaseRun) -> Steps[None]:
         yield from look(run, bay=self.bay, container=self.container)

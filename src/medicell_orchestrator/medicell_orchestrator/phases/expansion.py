@@ -6,7 +6,17 @@ import math
 from dataclasses import dataclass
 
 from medicell_core.errors import ErrorCode, MedicellError
-from medicell_core.operations import ASSAYS
+from medicell_core.operations import (
+    ASSAYS,
+    AssaySample,
+    ExchangeMedium,
+    Incubate,
+    MeasureProbes,
+    Operation,
+    Sample,
+    Transfer,
+    Weigh,
+)
 from medicell_orchestrator.batch import CellCount, ProbeLook
 from medicell_orchestrator.decisions import (
     DAY_S,
@@ -31,7 +41,7 @@ from medicell_orchestrator.phases.common import (
     incubate,
     look,
 )
-from medicell_orchestrator.phases.counting import MOST_FIELDS, CountPlan, count_cells
+from medicell_orchestrator.phases.counting import COUNTING, MOST_FIELDS, CountPlan, count_cells
 from medicell_orchestrator.run import PhaseRun
 from medicell_orchestrator.schema import (
     bay_ref,
@@ -99,6 +109,17 @@ class ExpandPhase(Phase):
     def steps(self) -> tuple[Step, ...]:
         """Return the control loop."""
         return (Step(name='grow', body=self._grow),)
+
+    def sends(self) -> tuple[type[Operation], ...]:
+        """Return what the phase may send: counts, feeds and assays only when it has them."""
+        sent: list[type[Operation]] = [MeasureProbes, Incubate]
+        if self.count_days:
+            sent += COUNTING
+        if self.feeding != 'none':
+            sent += [Weigh, Transfer, ExchangeMedium]
+        if self.assay_tests:
+            sent += [Sample, AssaySample]
+        return tuple(sent)
 
     def problem(self) -> Problem | None:
         """Say when the fields contradict each other."""
@@ -194,8 +215,9 @@ class ExpandPhase(Phase):
         )
         if choice == 'continue':
             return False
+        answer = 'no: stop the batch' if choice == 'stop' else 'no: next phase'
         run.decide(
-            'go on growing', choice, reason, day=day, viable_cells=cells, viability_pct=viability
+            'go on growing', answer, reason, day=day, viable_cells=cells, viability_pct=viability
         )
         if choice == 'stop':
             run.batch.failed_limits.append(f'in-process viability: {reason}')

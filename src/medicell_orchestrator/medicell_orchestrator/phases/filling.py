@@ -16,8 +16,10 @@ from medicell_core.operations import (
     LabelVialResult,
     Mix,
     MoveContainer,
+    Operation,
     Outcome,
     StopperVial,
+    Weigh,
 )
 from medicell_orchestrator.decisions import FillPlan, plan_fill
 from medicell_orchestrator.phase import Phase, Problem, Step, Steps
@@ -63,6 +65,19 @@ class FillVialsPhase(Phase):
         return (
             Step(name='mix the product', body=self._mix),
             Step(name='fill the vials', body=self._fill_all),
+        )
+
+    def sends(self) -> tuple[type[Operation], ...]:
+        """Return what the phase may send."""
+        return (
+            Mix,
+            Weigh,
+            CountParticles,
+            MoveContainer,
+            FillVial,
+            StopperVial,
+            CapVial,
+            LabelVial,
         )
 
     def problem(self) -> Problem | None:

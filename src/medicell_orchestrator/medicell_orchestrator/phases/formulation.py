@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from medicell_core.errors import ErrorCode, MedicellError
+from medicell_core.operations import Operation, Transfer, WashAndConcentrate
 from medicell_orchestrator.phase import Phase, Problem, Step, Steps
 from medicell_orchestrator.phases.common import add
-from medicell_orchestrator.phases.counting import MOST_FIELDS, CountPlan, count_cells
+from medicell_orchestrator.phases.counting import COUNTING, MOST_FIELDS, CountPlan, count_cells
 from medicell_orchestrator.phases.device import wash
 from medicell_orchestrator.run import PhaseRun
 from medicell_orchestrator.schema import container_ref, quantity, reagent_ref, whole
@@ -49,6 +50,10 @@ class FormulatePhase(Phase):
             Step(name='dilute', body=self._dilute),
             Step(name='count the product', body=self._count_product),
         )
+
+    def sends(self) -> tuple[type[Operation], ...]:
+        """Return what the phase may send."""
+        return (WashAndConcentrate, Transfer, *COUNTING)
 
     def problem(self) -> Problem | None:
         """Say when the wash would leave more than the product takes."""

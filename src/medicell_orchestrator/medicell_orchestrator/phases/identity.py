@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from medicell_core.errors import ErrorCode
-from medicell_core.operations import Outcome, ReadLabel, ReadLabelResult, Role
+from medicell_core.operations import Operation, Outcome, ReadLabel, ReadLabelResult, Role
 from medicell_orchestrator.phase import Phase, Step, Steps
 from medicell_orchestrator.recovery import ask_about
 from medicell_orchestrator.run import ABORT, RETRY, PhaseRun
@@ -28,6 +28,10 @@ class IdentifyPhase(Phase):
     def steps(self) -> tuple[Step, ...]:
         """Return the reading with its comparison."""
         return (Step(name='read label', body=self._identify),)
+
+    def sends(self) -> tuple[type[Operation], ...]:
+        """Return what the phase may send."""
+        return (ReadLabel,)
 
     def _identify(self, run: PhaseRun) -> Steps[None]:
         expected = run.batch.label_of(self.container)

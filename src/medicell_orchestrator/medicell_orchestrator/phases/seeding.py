@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from medicell_core.errors import ErrorCode, MedicellError
-from medicell_core.operations import Mix
+from medicell_core.operations import Mix, Operation, Transfer, Weigh
 from medicell_orchestrator.phase import Phase, Step, Steps, Use
 from medicell_orchestrator.phases.common import add
 from medicell_orchestrator.phases.counting import MIX_S
@@ -41,6 +41,10 @@ class SeedCellsPhase(Phase):
     def uses(self) -> tuple[Use, ...]:
         """Return the medium at most needed."""
         return (Use(material=self.medium, volume_ml=self.final_volume_ml, key='final_volume'),)
+
+    def sends(self) -> tuple[type[Operation], ...]:
+        """Return what the phase may send."""
+        return (Mix, Transfer, Weigh)
 
     def _seed(self, run: PhaseRun) -> Steps[None]:
         count = run.batch.last_count(self.source)
@@ -109,6 +113,10 @@ class TransducePhase(Phase):
             Step(name='add vector', body=self._transduce),
             Step(name='fill up with medium', body=self._fill_up),
         )
+
+    def sends(self) -> tuple[type[Operation], ...]:
+        """Return what the phase may send."""
+        return (Transfer, Weigh)
 
     def _transduce(self, run: PhaseRun) -> Steps[None]:
         count = run.batch.last_count(self.vessel)
