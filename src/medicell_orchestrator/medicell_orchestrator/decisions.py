@@ -194,7 +194,7 @@ def decide_harvest(
             f'viability {viability_pct:.1f} % is below {policy.least_viability_pct:g} %',
         )
     if day >= policy.latest_day:
-        return 'harvest', f'day {day:.2f} is the last, {policy.latest_day:g}'
+        return 'harvest', f'day {day:.1f}: growth ends on day {policy.latest_day:.1f}'
     if day < policy.earliest_day:
         return 'continue', f'day {day:.2f} is before the earliest, {policy.earliest_day:g}'
     if viable_cells >= policy.target_cells:

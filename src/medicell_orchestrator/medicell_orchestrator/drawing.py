@@ -19,7 +19,14 @@ FILLS = {
     'step': '#ffffff',
 }
 FORMATS = ('.svg', '.png', '.dot', '.txt')
-_ROW_IN, _COLUMN_IN, _FONT_PT = 0.26, 2.5, 7.5
+_ROW_IN, _COLUMN_IN, _FONT_PT = 0.27, 2.25, 8.5
+_ELBOW_SHARE = 0.9
+"""Where a branch turns, as a share of a column's width."""
+
+_TRIM_IN = 0.7
+"""The last column holds steps, whose names are short."""
+
+_HEADINGS = ('procedure', 'unit procedures', 'operations', 'phases (type)', 'steps')
 
 
 def recipe_nodes(recipe: Recipe) -> list[NodeSnapshot]:
@@ -115,21 +122,23 @@ def _picture(nodes: Sequence[NodeSnapshot], path: Path) -> None:
     places = _places(nodes)
     depth = max(column for column, _ in places.values()) + 1
     rows = max(row for _, row in places.values()) + 1
-    figure = Figure(figsize=(depth * _COLUMN_IN, rows * _ROW_IN + 0.3))
+    figure = Figure(figsize=(depth * _COLUMN_IN - _TRIM_IN, (rows + 2.0) * _ROW_IN))
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
     axes.set_axis_off()
-    axes.set_xlim(-0.1, depth * _COLUMN_IN)
-    axes.set_ylim(-(rows * _ROW_IN) - 0.1, 0.3)
+    axes.set_xlim(-0.1, depth * _COLUMN_IN - _TRIM_IN)
+    axes.set_ylim(-(rows * _ROW_IN) + 0.05, 2.0 * _ROW_IN)
+    for column, heading in enumerate(_HEADINGS[:depth]):
+        axes.text(column * _COLUMN_IN + 0.05, _ROW_IN, heading, fontsize=_FONT_PT, color='#666666')
     for node in nodes:
         column, row = places[node.id]
         x, y = column * _COLUMN_IN, -row * _ROW_IN
         if node.parent >= 0:
             up_column, up_row = places[node.parent]
-            edge = up_column * _COLUMN_IN + 0.75 * _COLUMN_IN
+            edge = up_column * _COLUMN_IN + _ELBOW_SHARE * _COLUMN_IN
             start, level = up_column * _COLUMN_IN + 0.1, -up_row * _ROW_IN
-            line = ([start, edge, edge + 0.15, x], [level, level, y, y])
-            axes.plot(*line, color='#888888', lw=0.6, zorder=1)
+            line = ([start, edge, edge, x + 0.05], [level, level, y, y])
+            axes.plot(*line, color='#888888', lw=0.7, zorder=1)
         note = f' ({node.message})' if node.message and node.type == 'phase' else ''
         box = {'boxstyle': 'round,pad=0.25', 'fc': FILLS[node.type], 'ec': '#666', 'lw': 0.5}
         text = f'{node.name}{note}'

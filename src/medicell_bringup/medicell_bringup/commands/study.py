@@ -28,12 +28,13 @@ from medicell_sim.parameters import load_parameters
 from medicell_sim.study import calibration, draw_calibration, draw_distributions
 
 FIGURES = {
-    'fold_expansion': '',
-    'viability_pct': '%',
-    'car_positive_pct': '%',
-    'car_positive_cells': 'cells',
+    'fold_expansion': 'fold expansion',
+    'viability_pct': 'viability, %',
+    'car_positive_pct': 'CAR+, %',
+    'car_positive_cells': 'CAR+ cells filled',
 }
-"""The figures whose distribution is shown, with their units."""
+"""The figures whose distribution is shown, with what people call them."""
+DURATION, BALANCE = 'duration, d', 'balance error, %'
 QUANTILES_PCT = (5, 50, 95)
 THREAD_LIMITS = ('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS')
 DATA_FILE, PICTURE_FILE, CALIBRATION_FILE = 'study.json', 'study.png', 'calibration.png'
@@ -143,10 +144,10 @@ def run_trial(options: StudyOptions, seed: int) -> Trial:
 
 def distribution_table(trials: Sequence[Trial]) -> Table:
     """Return the spread of each figure over the batches in which it was measured."""
-    table = Table(title=f'{len(trials)} batches', box=SIMPLE)
+    table = Table(title=f'{len(trials)} batches: mean, SD and percentiles', box=SIMPLE)
     table.add_column('figure', no_wrap=True)
-    for name in ('measured', 'mean', 'SD', *(f'{item} %' for item in QUANTILES_PCT)):
-        table.add_column(name, justify='right')
+    for name in ('n', 'mean', 'SD', *(f'{item} %' for item in QUANTILES_PCT)):
+        table.add_column(name, justify='right', no_wrap=True)
     for name, values in samples_of(trials).items():
         known = np.array([value for value in values if math.isfinite(value)])
         if not known.size:
@@ -176,11 +177,10 @@ def outcome_table(trials: Sequence[Trial]) -> Table:
 def samples_of(trials: Sequence[Trial]) -> dict[str, Sequence[float]]:
     """Return each figure's values by its name, in order of the trials."""
     samples: dict[str, Sequence[float]] = {
-        f'{name} {unit}'.strip(): [item.figures[name] for item in trials]
-        for name, unit in FIGURES.items()
+        label: [item.figures[name] for item in trials] for name, label in FIGURES.items()
     }
-    samples['duration d'] = [item.duration_days for item in trials]
-    samples['balance error %'] = [item.mass_balance_error_pct for item in trials]
+    samples[DURATION] = [item.duration_days for item in trials]
+    samples[BALANCE] = [item.mass_balance_error_pct for item in trials]
     return samples
 
 
@@ -239,7 +239,9 @@ def _write(options: StudyOptions, trials: Sequence[Trial]) -> None:
     text = json.dumps({'recipe': options.recipe, 'trials': content}, indent=1)
     (options.out / DATA_FILE).write_text(text + '\n', encoding='utf-8')
     title = f'{options.recipe}, {len(trials)} batches'
-    draw_distributions(samples_of(trials), options.out / PICTURE_FILE, title=title)
+    samples = samples_of(trials)
+    del samples[BALANCE]
+    draw_distributions(samples, options.out / PICTURE_FILE, title=title)
 
 
 def _without_nan(value: object) -> object:
