@@ -12,7 +12,8 @@ from rich.console import Console
 from medicell_bringup.display import Display
 from medicell_bringup.hosting import CellHost, host_of
 from medicell_bringup.inputs import RunInputs
-from medicell_bringup.results import RunMeasures, finish, show_results
+from medicell_bringup.results import RECORD, RunMeasures, finish, show_results
+from medicell_core.errors import MedicellError
 from medicell_ros.domain import VARIABLE
 
 OPERATOR = 'medicell run'
@@ -24,23 +25,48 @@ def make_batch(inputs: RunInputs, *, processes: bool, console: Console) -> str:
     """Start the cell, make the batch, write its results; returns the outcome."""
     title = f'{inputs.recipe.name}  {inputs.patient.chain_of_identity}  seed {inputs.seed}'
     started_s = time.monotonic()
+    lost: MedicellError | None = None
     with host_of(inputs, processes=processes) as host, Display(console, title) as display:
         display.note(
             f'cell ready after {time.monotonic() - started_s:.1f} s in ROS domain'
             f' {os.environ[VARIABLE]}: {title}'
         )
         begun_s = time.monotonic()
-        state = follow_batch(inputs, host, display)
-        measures = RunMeasures(
-            wall_s=time.monotonic() - begun_s,
-            peak_rss_mb=host.peak_rss_mb(),
-            messages=host.client.messages(),
-            balance=host.client.balance(),
-            faults=host.client.faults(),
-        )
+        try:
+            state = follow_batch(inputs, host, display)
+            measures = measure(host, begun_s)
+        except MedicellError as error:
+            # What the batch has left is told all the same; then the error goes on its way.
+            lost, state, measures = error, BatchState(), measure_lost(host, begun_s)
+    if lost is not None and not (inputs.out / RECORD).exists():
+        raise lost
     summary = finish(inputs.out, measures)
     show_results(console, inputs.out, summary, state)
+    if lost is not None:
+        raise lost
     return str(summary['outcome'])
+
+
+def measure(host: CellHost, begun_s: float) -> RunMeasures:
+    """Return what is measured of a run whose cell is whole."""
+    return RunMeasures(
+        wall_s=time.monotonic() - begun_s,
+        peak_rss_mb=host.peak_rss_mb(),
+        messages=host.client.messages(),
+        balance=host.client.balance(),
+        faults=host.client.faults(),
+    )
+
+
+def measure_lost(host: CellHost, begun_s: float) -> RunMeasures:
+    """Return what is measured of a run of whose cell a part no longer answers."""
+    return RunMeasures(
+        wall_s=time.monotonic() - begun_s,
+        peak_rss_mb=host.peak_rss_mb(),
+        messages=host.client.messages(),
+        balance=None,
+        faults=(),
+    )
 
 
 def follow_batch(inputs: RunInputs, host: CellHost, display: Display) -> BatchState:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +31,8 @@ class RunMeasures:
     wall_s: float
     peak_rss_mb: float
     messages: int
-    balance: GetBalance.Response
+    balance: GetBalance.Response | None
+    """None when the world no longer answered."""
     faults: Sequence[FaultStatus]
 
 
@@ -48,7 +50,9 @@ def finish(out: Path, measures: RunMeasures) -> dict[str, Any]:
                 peak_rss_mb=measures.peak_rss_mb,
                 actions=len(record.entries(Command)),
                 messages=measures.messages,
-                mass_balance_error_pct=max(balance.volume_error_pct, balance.cells_error_pct),
+                mass_balance_error_pct=math.nan
+                if balance is None
+                else max(balance.volume_error_pct, balance.cells_error_pct),
                 faults=tuple(fault_text(fault) for fault in measures.faults),
             ),
         )
