@@ -23,6 +23,7 @@ from medicell_core.operations import (
     Transfer,
     Weigh,
 )
+from medicell_orchestrator.asking import ask_about, said_once
 from medicell_orchestrator.phase import Steps
 from medicell_orchestrator.remedies import (
     Attempt,
@@ -55,10 +56,13 @@ SKIPPABLE = (MeasureProbes, CountParticles, AcquireImages, AnalyseImages)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remedy:
-    """Something to try: what the record says of it, and what it does."""
+    """Something to try: what the record says of it, and what it does.
+
+    It returns how the operation then ended, or None when there was nothing to try it with.
+    """
 
     said: str
-    act: Callable[[PhaseRun, Attempt], Steps[Outcome]]
+    act: Callable[[PhaseRun, Attempt], Steps[Outcome | None]]
 
 
 AGAIN = Remedy(said='repeat what is left to do', act=again)
@@ -67,9 +71,7 @@ CLEAR_LINE = Remedy(said='flush the line backwards and move only the rest', act=
 SPARE_SOURCE = Remedy(said='go on from another container of the same reagent', act=spare_source)
 REGULATE = Remedy(said='set the climate anew', act=regulate)
 SPARE_BAY = Remedy(said='move the vessel to another bay', act=spare_bay)
-FINISH_EXCHANGE = Remedy(
-    said='weigh the vessel and give back what was withdrawn', act=finish_exchange
-)
+FINISH_EXCHANGE = Remedy(said='weigh the vessel and finish the exchange', act=finish_exchange)
 
 REMEDIES: dict[ErrorCode, tuple[Remedy, ...]] = {
     ErrorCode.OCCLUSION: (CLEAR_LINE, CLEAR_LINE),
@@ -147,8 +149,10 @@ def _recover(run: PhaseRun, attempt: Attempt) -> Steps[Any]:
         remedies = remedies_of(code, attempt.goal_type)
         if index < len(remedies):
             attempt.used[code] = index + 1
-            attempt.tried.append(remedies[index].said)
-            attempt.outcome = yield from remedies[index].act(run, attempt)
+            tried = yield from remedies[index].act(run, attempt)
+            if tried is not None:
+                attempt.tried.append(remedies[index].said)
+                attempt.outcome = tried
             continue
         choice = yield from _ask_person(run, attempt)
         if choice == SKIP:
@@ -162,7 +166,7 @@ def _recover(run: PhaseRun, attempt: Attempt) -> Steps[Any]:
         run.deviation(
             first.error_code,
             f'{attempt.goal_type.__name__}: {first.error_msg}',
-            ', '.join(attempt.tried),
+            said_once(attempt.tried),
             recovered=True,
         )
     return attempt.outcome.result
@@ -175,25 +179,3 @@ def _ask_person(run: PhaseRun, attempt: Attempt) -> Steps[str]:
             run, attempt.goal_type.__name__, attempt.outcome, attempt.tried, choices
         )
     )
-
-
-def ask_about(
-    run: PhaseRun, name: str, outcome: Outcome, tried: list[str], choices: list[str]
-) -> Steps[str]:
-    """Record that recovery has failed, hold, and return what a person chose.
-
-    A leak stops every device first. What was stopped is cleared after the answer.
-    """
-    code, message = outcome.error_code, outcome.error_msg
-    done = ', '.join(tried) or 'nothing, since nothing is safe to try'
-    if code is ErrorCode.LEAK:
-        run.batch.cell.stop(f'leak: {message}')
-        done = 'all devices stopped'
-    run.deviation(code, f'{name}: {message}', f'{done}; held for a person', recovered=False)
-    choice = yield from run.ask(
-        f'{name} failed with {code.name} ({int(code)}): {message}. Tried: {done}. How to go on?',
-        choices,
-    )
-    if code in {ErrorCode.LEAK, ErrorCode.STOPPED, ErrorCode.HARDWARE_FAULT}:
-        run.batch.cell.clear()
-    return choice

@@ -167,16 +167,16 @@ def clear_line(run: PhaseRun, attempt: Attempt) -> Steps[Outcome]:
     return (yield from _transfer_rest(run, attempt))
 
 
-def spare_source(run: PhaseRun, attempt: Attempt) -> Steps[Outcome]:
-    """Go on from another container of the same reagent."""
+def spare_source(run: PhaseRun, attempt: Attempt) -> Steps[Outcome | None]:
+    """Go on from another container of the same reagent; None when there is none."""
     key = _reagent_key(attempt)
     if key is None:
-        return attempt.outcome
+        return None
     name = attempt.parameters[key]
     run.batch.ran_dry(name)
     spare = run.batch.spare_of(name)
     if spare is None:
-        return attempt.outcome
+        return None
     attempt.parameters[key] = spare
     return (yield from again(run, attempt))
 
@@ -185,13 +185,13 @@ def _reagent_key(attempt: Attempt) -> str | None:
     return {Transfer: 'source', WashAndConcentrate: 'buffer'}.get(attempt.goal_type)
 
 
-def regulate(run: PhaseRun, attempt: Attempt) -> Steps[Outcome]:
-    """Set the bay's climate anew."""
+def regulate(run: PhaseRun, attempt: Attempt) -> Steps[Outcome | None]:
+    """Set the bay's climate anew; None when none was set."""
     bay = attempt.parameters['bay']
     if attempt.goal_type is not SetClimate:
         climate = run.batch.climates.get(bay)
         if climate is None:
-            return attempt.outcome
+            return None
         yield from run.attempt(
             SetClimate,
             bay=bay,
@@ -202,19 +202,19 @@ def regulate(run: PhaseRun, attempt: Attempt) -> Steps[Outcome]:
     return (yield from again(run, attempt))
 
 
-def spare_bay(run: PhaseRun, attempt: Attempt) -> Steps[Outcome]:
-    """Move the vessel to another bay."""
+def spare_bay(run: PhaseRun, attempt: Attempt) -> Steps[Outcome | None]:
+    """Move the vessel to another bay; None when none is free."""
     bay = attempt.parameters['bay']
     taken = run.batch.bays_in_use() | {run.batch.bay_of(bay)}
     if attempt.goal_type is LoadBay:
         free = next((spare for spare in SPARE_BAYS if spare not in taken), None)
         if free is None:
-            return attempt.outcome
+            return None
         run.batch.moved_bay(bay, free)
         return (yield from again(run, attempt))
     climate = run.batch.climates.get(bay)
     if climate is None:
-        return attempt.outcome
+        return None
     for spare in SPARE_BAYS:
         if spare in taken:
             continue
@@ -232,16 +232,16 @@ def spare_bay(run: PhaseRun, attempt: Attempt) -> Steps[Outcome]:
             return moved
         run.batch.moved_bay(bay, spare)
         return (yield from again(run, attempt))
-    return attempt.outcome
+    return None
 
 
-def finish_exchange(run: PhaseRun, attempt: Attempt) -> Steps[Outcome]:
-    """Weigh the vessel and give back what was withdrawn."""
+def finish_exchange(run: PhaseRun, attempt: Attempt) -> Steps[Outcome | None]:
+    """Weigh the vessel and give back what was withdrawn; None when it cannot be weighed."""
     vessel, before = run.batch.vessels[attempt.parameters['bay']], attempt.before_ml
     now = yield from _volume(run, vessel)
     missing = before - now
     if math.isnan(missing):
-        return attempt.outcome
+        return None
     if abs(missing) <= UNTOUCHED_ML:
         return (yield from again(run, attempt))
     added = 0.0

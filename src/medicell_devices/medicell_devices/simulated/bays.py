@@ -66,6 +66,12 @@ class Extremes:
             co2_max_pct=self._co2[-1],
         )
 
+    def text(self) -> str:
+        """Return the extremes as a message tells them."""
+        low_c, high_c = self._temperatures
+        low_pct, high_pct = self._co2
+        return f'it was at {low_c:.2f} to {high_c:.2f} degC, {low_pct:.2f} to {high_pct:.2f} % CO2'
+
 
 def require_closed(bay: str, reading: BayReading) -> None:
     """Raise DOOR_OPEN when a bay's door is not closed."""

@@ -142,8 +142,7 @@ class SimulatedIncubator(SimulatedDriver):
             try:
                 self._watch(goal, wanted, band, seen, context)
             except MedicellError as error:
-                done = f'extremes {seen.result()}'
-                raise PartlyDone.after(error, done, seen.result()) from error
+                raise PartlyDone.after(error, seen.text(), seen.result()) from error
             return seen.result()
 
     def exchange_medium(

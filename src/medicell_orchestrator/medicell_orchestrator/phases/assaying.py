@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from medicell_core.entries import MEASUREMENTS
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.operations import ASSAYS, AssaySample, Operation, Sample
+from medicell_orchestrator.asking import meanings
 from medicell_orchestrator.phase import Phase, Problem, Step, Steps
 from medicell_orchestrator.phases.common import begin_assays, collect_assays
 from medicell_orchestrator.run import ABORT, SKIP, PhaseRun
@@ -92,7 +93,9 @@ class CheckPhase(Phase):
             ErrorCode.LIMIT_FAILED, reason, action, recovered=self.on_failure == 'deviate'
         )
         if self.on_failure == 'ask':
-            yield from run.ask(f'In-process check failed: {reason}. How to go on?', [SKIP, ABORT])
+            choices = [SKIP, ABORT]
+            text_ = f'{run.path}: in-process check failed: {reason}. {meanings(choices)}'
+            yield from run.ask(text_, choices)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,9 +18,10 @@ from medicell_core.operations import (
     Transfer,
     TransferResult,
 )
+from medicell_orchestrator.asking import ask_about
 from medicell_orchestrator.batch import ProbeLook
 from medicell_orchestrator.phase import Steps
-from medicell_orchestrator.recovery import ask_about, perform
+from medicell_orchestrator.recovery import perform
 from medicell_orchestrator.run import ABORT, RETRY, PhaseRun
 
 DEFAULT_RATE_ML_MIN = 30.0

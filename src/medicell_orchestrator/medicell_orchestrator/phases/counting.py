@@ -17,6 +17,7 @@ from medicell_core.operations import (
     Sample,
     Weigh,
 )
+from medicell_orchestrator.asking import ask_about, said_once
 from medicell_orchestrator.batch import DAY_S, CellCount
 from medicell_orchestrator.decisions import (
     DEFAULT_GROWTH_PER_DAY,
@@ -26,7 +27,6 @@ from medicell_orchestrator.decisions import (
 )
 from medicell_orchestrator.phase import Phase, Step, Steps
 from medicell_orchestrator.phases.common import draw_sample
-from medicell_orchestrator.recovery import ask_about
 from medicell_orchestrator.run import ABORT, RETRY, PhaseRun
 from medicell_orchestrator.schema import container_ref, flag, quantity, whole
 
@@ -166,7 +166,7 @@ def _pictures(
                 run.deviation(
                     first_error.error_code,
                     f'count of {plan.container}: {first_error.error_msg}',
-                    '; '.join(tried),
+                    said_once(tried),
                     recovered=True,
                 )
             return result, view

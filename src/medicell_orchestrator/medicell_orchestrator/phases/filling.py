@@ -21,10 +21,10 @@ from medicell_core.operations import (
     StopperVial,
     Weigh,
 )
+from medicell_orchestrator.asking import ask_about
 from medicell_orchestrator.decisions import FillPlan, plan_fill
 from medicell_orchestrator.phase import Phase, Problem, Step, Steps
 from medicell_orchestrator.phases.common import HOUR_S
-from medicell_orchestrator.recovery import ask_about
 from medicell_orchestrator.run import ABORT, RETRY, PhaseRun
 from medicell_orchestrator.schema import container_ref, quantity, whole
 
@@ -162,7 +162,7 @@ class FillVialsPhase(Phase):
             outcome = outcome if latest.ok else latest
         run.deviation(
             outcome.error_code,
-            outcome.error_msg,
+            f'CountParticles: {outcome.error_msg}',
             f'nothing open; filling waited for {counts} counts until the air was clear',
             recovered=True,
         )

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from medicell_core.errors import ErrorCode
 from medicell_core.operations import Operation, Outcome, ReadLabel, ReadLabelResult, Role
+from medicell_orchestrator.asking import ask_about
 from medicell_orchestrator.phase import Phase, Step, Steps
-from medicell_orchestrator.recovery import ask_about
 from medicell_orchestrator.run import ABORT, RETRY, PhaseRun
 from medicell_orchestrator.schema import container_ref, text
 

@@ -1,0 +1,95 @@
+"""How a person is asked: what failed and where, what was tried, what to do, what answers mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from medicell_core.errors import ErrorCode
+from medicell_core.operations import Outcome
+from medicell_orchestrator.phase import Steps
+from medicell_orchestrator.run import ABORT, RETRY, SKIP, PhaseRun
+
+MEANINGS = {
+    RETRY: 'do what is still to be done',
+    SKIP: 'go on without it',
+    ABORT: 'stop every device and end the batch',
+}
+"""What each answer does."""
+
+ADVICE: dict[ErrorCode, str] = {
+    ErrorCode.UNKNOWN_CONTAINER: 'Put the container in its place.',
+    ErrorCode.WRONG_CONTAINER: 'Put the right container in its place.',
+    ErrorCode.IDENTITY_MISMATCH: "Hang this batch's own container in the place.",
+    ErrorCode.HARDWARE_FAULT: 'Calibrate or repair the device.',
+    ErrorCode.OUTCOME_UNKNOWN: 'Look what has moved before you answer.',
+    ErrorCode.COMMUNICATION_LOST: 'Bring the device back before you answer.',
+    ErrorCode.OVERFLOW: 'Make room in the target.',
+    ErrorCode.EMPTY_SOURCE: 'Hang a full container in the place of the empty one.',
+    ErrorCode.VALVE_CLOSED: 'Open the clamp.',
+    ErrorCode.OCCLUSION: 'Clear or straighten the line.',
+    ErrorCode.BUBBLE: 'Take the air out of the line.',
+    ErrorCode.LEAK: 'Tighten the connection and dry the leak sensor.',
+    ErrorCode.NOT_CONNECTED: 'Connect the container.',
+    ErrorCode.DOOR_OPEN: "Close the bay's door.",
+    ErrorCode.TEMPERATURE_OUT_OF_RANGE: "Repair the bay's heater.",
+    ErrorCode.CO2_OUT_OF_RANGE: "Repair the bay's gas supply.",
+    ErrorCode.AGITATION_FAILED: "Repair the bay's agitator.",
+    ErrorCode.PROBE_FAILED: "Repair the bay's probes.",
+    ErrorCode.OUT_OF_FOCUS: 'Adjust the objective.',
+    ErrorCode.ILLUMINATION_FAILED: 'Change the lamp.',
+    ErrorCode.LABEL_UNREADABLE: 'Clean the label.',
+    ErrorCode.PARTICLE_EXCURSION: 'Find where the particles come from.',
+    ErrorCode.FLOW_OUT_OF_RANGE: "Check the particle counter's pump and tubing.",
+}
+"""What a person does before answering `retry`; nothing is said of the codes that are not here."""
+
+STOPS = (ErrorCode.LEAK, ErrorCode.STOPPED, ErrorCode.HARDWARE_FAULT)
+"""Errors after which devices are in their safe state and are cleared once a person answered."""
+
+
+def ask_about(
+    run: PhaseRun, name: str, outcome: Outcome, tried: list[str], choices: list[str]
+) -> Steps[str]:
+    """Record that recovery has failed, hold, and return what a person chose.
+
+    A leak stops every device first. What was stopped is cleared after the answer.
+    """
+    code, message = outcome.error_code, outcome.error_msg
+    done = said_once(tried) or 'nothing'
+    if code is ErrorCode.LEAK:
+        run.batch.cell.stop(f'leak: {message}')
+        done = 'all devices stopped'
+    run.deviation(code, f'{name}: {message}', f'{done}; held for a person', recovered=False)
+    choice = yield from run.ask(question_text(run.path, name, outcome, done, choices), choices)
+    if code in STOPS:
+        run.batch.cell.clear()
+    return choice
+
+
+def question_text(
+    path: str, name: str, outcome: Outcome, done: str, choices: Iterable[str]
+) -> str:
+    """Return the question: where, what, what was done, what to do, what each answer means."""
+    code = outcome.error_code
+    parts = (
+        f'{path}: {name} failed with {code.name} ({int(code)}): {outcome.error_msg}.',
+        f'Done so far: {done}.',
+        ADVICE.get(code, ''),
+        meanings(choices),
+    )
+    return ' '.join(part for part in parts if part)
+
+
+def meanings(choices: Iterable[str]) -> str:
+    """Return what each answer does."""
+    return f'Then answer {", or ".join(f"{choice} to {MEANINGS[choice]}" for choice in choices)}.'
+
+
+def said_once(tried: Iterable[str]) -> str:
+    """Return what was tried, each thing once with how often."""
+    counts: dict[str, int] = {}
+    for item in tried:
+        counts[item] = counts.get(item, 0) + 1
+    return ', '.join(
+        item if count == 1 else f'{item} ({count} times)' for item, count in counts.items()
+    )
