@@ -1,79 +1,17 @@
-"""Whole batches: without ROS in this process, or by the command line in a process of its own."""
+"""What the tests of whole batches share."""
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
-DATA = Path(__file__).parent / 'data'
-CONFIG = Path(__file__).resolve().parents[2] / 'config'
-SHORT, PATIENT = DATA / 'short.yaml', DATA / 'patient.yaml'
-RUN_S = 240.0
-"""Wall seconds after which a run hangs: many times what it takes on two busy cores."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
-    """How a process ended."""
-
-    code: int
-    out: str
-    err: str
-
-
-class Cli:
-    """Runs `medicell` in processes of their own group; whatever is left at the end is killed."""
-
-    def __init__(self) -> None:
-        self._started: list[subprocess.Popen[str]] = []
-
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start a command and return its process, the leader of its group."""
-        return self.program([sys.executable, '-m', 'medicell_bringup.cli', *arguments])
-
-    def program(self, command: Sequence[str]) -> subprocess.Popen[str]:
-        """Start any program likewise."""
-        process = subprocess.Popen(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        self._started.append(process)
-        return process
-
-    def end_of(self, process: subprocess.Popen[str], timeout_s: float = RUN_S) -> Ended:
-        """Wait for a process's end."""
-        try:
-            out, err = process.communicate(timeout=timeout_s)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            out, err = process.communicate()
-            pytest.fail(f'hangs after {timeout_s:g} s; it said\n{out}\n{err}')
-        return Ended(code=process.returncode, out=out, err=err)
-
-    def __call__(self, *arguments: str) -> Ended:
-        """Run a command to its end."""
-        return self.end_of(self.start(*arguments))
-
-    def close(self) -> None:
-        """Kill what a failed test has left."""
-        for process in self._started:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.communicate()
+from system.bench import Cli
 
 
 @pytest.fixture
 def cli() -> Iterator[Cli]:
+    """Runs `medicell` in processes; none outlives the test."""
     made = Cli()
     yield made
     made.close()

@@ -1,0 +1,1 @@
+"""Whole batches, as a user makes them."""

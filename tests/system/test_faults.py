@@ -1,0 +1,114 @@
+"""Every fault ends recovered, or Held with a question that a person can act on."""
+
+from __future__ import annotations
+
+import pytest
+
+from medicell_core.entries import Answer, Command, Deviation, Question
+from medicell_orchestrator.simulate import LocalResult
+from medicell_sim.faults import FAULTS
+from medicell_sim.world import World
+from system.bench import local_batch
+
+RECOVERED = (
+    'occlusion@select',
+    'occlusion@activate',
+    'bubble@seed',
+    'empty_reagent@exchange',
+    'label_unreadable@identify',
+    'bay_temperature_drift@rest',
+    'co2_loss@rest',
+    'door_ajar@rest',
+    'probe_failure@look',
+    'out_of_focus@count',
+    'dropped_vial@fill',
+    'particle_excursion@fill',
+)
+HELD = {
+    'kinked_line@activate': 'Clear or straighten the line.',
+    'leak@add_vector': 'Tighten the connection and dry the leak sensor.',
+    'pump_drift@activate': 'Calibrate or repair the device.',
+    'empty_reagent@add_vector': 'Hang a full container in the place of the empty one.',
+    'clamp_closed@activate': 'Open the clamp.',
+    'wrong_bag@identify': "Hang this batch's own container in the place.",
+    'lamp_dim@count': 'Change the lamp.',
+}
+"""What a person is told to do."""
+
+
+def deviations(result: LocalResult) -> list[Deviation]:
+    return [item.entry for item in result.entries if isinstance(item.entry, Deviation)]
+
+
+def test_every_fault_is_tested() -> None:
+    assert {item.partition('@')[0] for item in (*RECOVERED, *HELD)} == set(FAULTS)
+
+
+@pytest.mark.parametrize('fault', RECOVERED)
+def test_fault_is_recovered_and_recorded(fault: str) -> None:
+    result = local_batch(1, fault=fault)
+    assert result.outcome == 'ready_for_release', result.reason
+    assert [item.struck for item in result.faults] == [True]
+    assert not result.questions
+    told = deviations(result)
+    assert told
+    assert all(item.recovered and item.description and item.action for item in told)
+    phase = fault.partition('@')[2]
+    assert {item.phase.rpartition('/')[2] for item in told} == {phase}
+    assert result.balance.volume_error_pct < 0.1
+    assert result.balance.cells_error_pct < 0.1
+
+
+@pytest.mark.parametrize(('fault', 'advice'), HELD.items())
+def test_fault_that_needs_a_person_holds_with_a_question(fault: str, advice: str) -> None:
+    result = local_batch(1, fault=fault)
+    assert result.outcome == 'held'
+    assert [item.struck for item in result.faults] == [True]
+    (question,) = result.questions
+    path = question.phase
+    assert path.rpartition('/')[2] == fault.partition('@')[2]
+    assert question.text.startswith(f'{path}: ')
+    assert advice in question.text
+    assert question.choices == ['retry', 'abort']
+    for choice in question.choices:
+        assert f'{choice} to ' in question.text
+    assert [item.recovered for item in deviations(result)] == [False]
+    assert result.balance.volume_error_pct < 0.1
+
+
+@pytest.mark.parametrize('fault', HELD)
+def test_remedied_fault_goes_on_to_the_end_after_an_answer(fault: str) -> None:
+    name = fault.partition('@')[0]
+
+    def remedy(question: Question, world: World) -> str:
+        world.remedy(name)
+        return 'retry'
+
+    result = local_batch(1, fault=fault, answers=remedy)
+    assert result.outcome in {'ready_for_release', 'failed_limits'}, result.reason
+    assert len(result.questions) == 1
+    (answer,) = (item.entry for item in result.entries if isinstance(item.entry, Answer))
+    assert answer.question_id == result.questions[0].question_id
+    assert result.balance.volume_error_pct < 0.1
+    assert result.balance.cells_error_pct < 0.1
+
+
+def test_unremedied_fault_is_asked_about_again_after_retry() -> None:
+    answers = iter(['retry', 'retry'])
+    result = local_batch(1, fault='clamp_closed@activate', answers=lambda *_: next(answers, None))
+    assert result.outcome == 'held'
+    assert len(result.questions) == 3
+    assert len({item.question_id for item in result.questions}) == 3
+
+
+def test_abort_as_answer_ends_the_batch_and_starts_nothing_more() -> None:
+    result = local_batch(1, fault='leak@add_vector', answers=lambda *_: 'abort')
+    assert result.outcome == 'aborted'
+    after = [item.entry for item in result.entries[_answered(result) :]]
+    assert not [item for item in after if isinstance(item, Command)]
+
+
+def _answered(result: LocalResult) -> int:
+    return next(
+        index for index, item in enumerate(result.entries) if isinstance(item.entry, Answer)
+    )
