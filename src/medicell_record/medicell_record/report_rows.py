@@ -17,7 +17,7 @@ from medicell_record.texts import (
     measurement,
     moment,
     number,
-    plain_names,
+    plain_words,
     result,
     words,
 )
@@ -123,9 +123,9 @@ def decisions(items: Sequence[tuple[float, Decision]]) -> list[Line]:
         [
             fixed(day, 1),
             _phase_name(entry.phase.split('/', maxsplit=1)[-1]),
-            plain_names(entry.question),
+            plain_words(entry.question),
             Cell(text=entry.choice.removesuffix(_NO_VOLUME), bold=True),
-            plain_names(entry.reason),
+            plain_words(entry.reason),
             '; '.join(figure(name, value) for name, value in entry.inputs.items()),
         ]
         for day, entry in items

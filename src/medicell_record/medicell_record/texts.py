@@ -67,6 +67,8 @@ _MEASUREMENT_NAME = re.compile(
     r'\b(' + '|'.join(sorted(MEASUREMENT_LABELS, key=len, reverse=True)) + r')\b'
 )
 
+_POWER = re.compile(r'\b\d(?:\.\d+)?e\+\d+\b')
+
 
 def number(value: float, digits: int = 3) -> str:
     """Return a figure with significant digits; large ones as powers of ten."""
@@ -128,9 +130,10 @@ def figure(name: str, value: float) -> str:
     return ' '.join(part for part in (label, shown, unit) if part)
 
 
-def plain_names(text: str) -> str:
-    """Return a text in which measurements bear the names that people use."""
-    return _MEASUREMENT_NAME.sub(lambda found: measurement(found[0]).partition(', ')[0], text)
+def plain_words(text: str) -> str:
+    """Return a text in which measurements and powers of ten are written as people do."""
+    named = _MEASUREMENT_NAME.sub(lambda found: measurement(found[0]).partition(', ')[0], text)
+    return _POWER.sub(lambda found: number(float(found[0])), named)
 
 
 def code_name(code: int) -> str:
