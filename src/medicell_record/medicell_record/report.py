@@ -134,23 +134,31 @@ def _timeline(pages: ReportPages, view: BatchView) -> None:
 
 
 def _pictures(pages: ReportPages, view: BatchView) -> None:
-    pages.heading('Growth and metabolites', room_mm=125.0)
-    plots: tuple[Callable[[BatchView, IO[bytes]], None], ...] = (
-        plot_growth,
-        plot_metabolites,
-        plot_climate,
+    """Place the pictures of what was measured; an empty one says nothing."""
+    plots: tuple[tuple[Callable[[BatchView, IO[bytes]], None], bool], ...] = (
+        (plot_growth, bool(view.viable_cells())),
+        (plot_metabolites, _has(view, 'glucose_mm', 'lactate_mm', 'ph')),
+        (plot_climate, _has(view, 'temperature_c', 'co2_pct', 'dissolved_oxygen_pct')),
     )
-    for plot in plots:
+    drawn = [plot for plot, has_data in plots if has_data]
+    pages.heading('Growth and metabolites', room_mm=125.0 if drawn else 35.0)
+    if not drawn:
+        pages.paragraph('Nothing was measured in the culture vessel.', colour=GREY)
+    for plot in drawn:
         buffer = io.BytesIO()
         plot(view, buffer)
         pages.picture(buffer.getvalue())
+
+
+def _has(view: BatchView, *names: str) -> bool:
+    return any(view.culture(name) for name in names)
 
 
 def _measurements(pages: ReportPages, view: BatchView) -> None:
     looks = looks_of(view)
     counts = [item for item in looks if item.is_count]
     probes = [item for item in looks if item.is_probe]
-    pages.heading('In-process checks and measurements')
+    pages.heading('In-process checks and measurements', room_mm=60.0)
     pages.subheading('Cell counts (± standard error)')
     _table(pages, columns.COUNTS, rows.counts(view, counts), 'No count was recorded.')
     pages.subheading('Medium and climate at the probes')
