@@ -69,6 +69,22 @@ def test_transfer_ends_with_the_fault_and_what_has_moved(
     balanced(bench)
 
 
+@pytest.mark.parametrize(
+    ('fault', 'code'), [('occlusion', ErrorCode.OCCLUSION), ('leak', ErrorCode.LEAK)]
+)
+def test_sample_ends_with_the_fault_and_a_result_of_its_own(
+    bench: Bench, fault: str, code: ErrorCode
+) -> None:
+    bench.world.inject(fault, 'p')
+    error = bench.fails(goal(bench, Sample))
+    assert error.code is code
+    assert isinstance(error, PartlyDone)
+    assert isinstance(error.result, SampleResult)
+    truth = bench.world.truth(cid('cartridge')).volume_ml
+    assert error.result.volume_ml == pytest.approx(truth, abs=0.3)
+    balanced(bench)
+
+
 def test_bubble_passes_and_the_rest_can_be_moved(bench: Bench) -> None:
     bench.world.inject('bubble', 'p')
     first = bench.fails(goal(bench, Transfer))

@@ -12,6 +12,7 @@ from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.operations import (
     CapVial,
     FillVial,
+    FillVialResult,
     LabelVial,
     MoveContainer,
     Operation,
@@ -139,6 +140,43 @@ def test_fill_outside_its_tolerance_is_refused_with_the_weight(
     assert error.code is ErrorCode.FILL_OUT_OF_TOLERANCE
     assert isinstance(error, PartlyDone)
     assert error.result is not None
+
+
+@pytest.mark.parametrize(
+    ('fault', 'code'), [('occlusion', ErrorCode.OCCLUSION), ('leak', ErrorCode.LEAK)]
+)
+def test_fill_ends_with_the_fault_and_what_the_balance_finds(
+    bench: Bench, fault: str, code: ErrorCode
+) -> None:
+    station('vial_01', 'fill')(bench)
+    bench.world.inject(fault, 'p')
+    error = bench.fails(goal(bench, FillVial))
+    assert error.code is code
+    assert isinstance(error, PartlyDone)
+    assert isinstance(error.result, FillVialResult)
+    truth = bench.world.truth(cid('vial_01')).volume_ml
+    assert error.result.volume_ml == pytest.approx(truth, abs=0.05)
+    balanced(bench)
+
+
+def test_fill_whose_balance_is_gone_too_keeps_the_first_error(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    station('vial_01', 'fill')(bench)
+    weigh = bench.world.weigh
+
+    def lost(**_: object) -> PumpReading:
+        monkeypatch.setattr(bench.world, 'weigh', away)
+        raise MedicellError(ErrorCode.COMMUNICATION_LOST, 'the pump does not answer')
+
+    def away(_: str) -> float:
+        monkeypatch.setattr(bench.world, 'weigh', weigh)
+        raise MedicellError(ErrorCode.COMMUNICATION_LOST, 'the balance does not answer')
+
+    monkeypatch.setattr(bench.world, 'pump', lost)
+    error = bench.fails(goal(bench, FillVial))
+    assert error.code is ErrorCode.COMMUNICATION_LOST
+    assert 'the pump does not answer' in error.message
 
 
 @pytest.mark.parametrize('volume_ml', [0.5, 1.0, 2.0, 9.0])

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medicell_core.containers import ContainerKind
-from medicell_core.errors import ErrorCode, OperationFailed, OperationRefused
+from medicell_core.errors import ErrorCode, MedicellError, OperationFailed, OperationRefused
 from medicell_core.operations import (
     CapVial,
     CapVialResult,
@@ -266,16 +266,11 @@ class SimulatedFillRobot(SimulatedDriver):
         settings = self._settings
         context.sleep(settings.balance_settle_s, step='taring')
         tare_g = self._port.weigh(goal.vial)
-        fast_ml = goal.volume_ml * settings.fast_share
-        self._dose(goal, fast_ml, settings.fast_rate_ml_min, context)
-        filled = self._weighed(goal, tare_g, context)
         tolerance_ml = goal.volume_ml * settings.fill_tolerance_pct / 100.0
-        for _ in range(2):
-            missing_ml = goal.volume_ml - filled.volume_ml
-            if missing_ml <= tolerance_ml / 2.0:
-                break
-            self._dose(goal, missing_ml, settings.slow_rate_ml_min, context)
-            filled = self._weighed(goal, tare_g, context)
+        try:
+            filled = self._dosed(goal, tare_g, tolerance_ml, context)
+        except MedicellError as error:
+            raise self._partly_filled(error, goal, tare_g) from error
         if abs(filled.volume_ml - goal.volume_ml) > tolerance_ml:
             raise PartlyDone(
                 ErrorCode.FILL_OUT_OF_TOLERANCE,
@@ -283,6 +278,22 @@ class SimulatedFillRobot(SimulatedDriver):
                 f'{settings.fill_tolerance_pct:g} % was asked for',
                 filled,
             )
+        return filled
+
+    def _dosed(
+        self, goal: FillVial, tare_g: float, tolerance_ml: float, context: OperationContext
+    ) -> FillVialResult:
+        """Fill fast to the larger share, then slowly by what the balance still finds missing."""
+        settings = self._settings
+        fast_ml = goal.volume_ml * settings.fast_share
+        self._dose(goal, fast_ml, settings.fast_rate_ml_min, context)
+        filled = self._weighed(goal, tare_g, context)
+        for _ in range(2):
+            missing_ml = goal.volume_ml - filled.volume_ml
+            if missing_ml <= tolerance_ml / 2.0:
+                break
+            self._dose(goal, missing_ml, settings.slow_rate_ml_min, context)
+            filled = self._weighed(goal, tare_g, context)
         return filled
 
     def _dose(
@@ -298,6 +309,16 @@ class SimulatedFillRobot(SimulatedDriver):
 
     def _weighed(self, goal: FillVial, tare_g: float, context: OperationContext) -> FillVialResult:
         context.sleep(self._settings.balance_settle_s, step='weighing')
+        return self._net(goal, tare_g)
+
+    def _partly_filled(self, error: MedicellError, goal: FillVial, tare_g: float) -> MedicellError:
+        """Return the error with what the balance finds in the vial, if it can be read."""
+        try:
+            return PartlyDone(error.code, error.message, self._net(goal, tare_g))
+        except MedicellError:
+            return error
+
+    def _net(self, goal: FillVial, tare_g: float) -> FillVialResult:
         net_g = self._port.weigh(goal.vial) - tare_g
         return FillVialResult(net_weight_g=net_g, volume_ml=net_g / self._settings.density_g_ml)
 

@@ -131,14 +131,24 @@ class SimulatedFluidHandler(SimulatedDriver):
             if self._has_settled(goal.source):
                 context.report(0.0, f'mixing {goal.source} first: it has stood')
                 self._rock(goal.source, self._settings.resuspend_s, context)
-            moved = self._path.pump(
+            return self._draw(goal, context)
+
+    def _draw(self, goal: Sample, context: OperationContext) -> SampleResult:
+        """Pump a sample; raises PartlyDone with what was drawn until then."""
+
+        def drawn(moved: TransferResult) -> SampleResult:
+            return SampleResult(volume_ml=moved.volume_ml)
+
+        return drawn(
+            self._path.pump(
                 context,
                 source=goal.source,
                 target=goal.target,
                 volume_ml=goal.volume_ml,
                 rate_ml_min=self._settings.sample_rate_ml_min,
+                told_as=drawn,
             )
-            return SampleResult(volume_ml=moved.volume_ml)
+        )
 
     def select_cells(self, goal: SelectCells, context: OperationContext) -> SelectCellsResult:
         """Label with beads, hold in the magnet, rinse, elute."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from medicell_core.errors import ErrorCode, MedicellError, OperationFailed
-from medicell_core.operations import TransferResult
+from medicell_core.operations import Result, TransferResult
 from medicell_devices.contract import OperationContext
 from medicell_devices.failure import PartlyDone
 from medicell_devices.simulated.liquids import Scales, check_sensors
@@ -84,13 +84,15 @@ class FluidPath:
         target: str,
         volume_ml: float,
         rate_ml_min: float,
+        told_as: Callable[[TransferResult], Result] | None = None,
     ) -> TransferResult:
         """Move a volume, metered by the target's load cell.
 
-        Raises PartlyDone with what has moved: LEAK, OCCLUSION, BUBBLE, EMPTY_SOURCE,
+        Raises PartlyDone with what has moved (as a TransferResult, or `told_as` the result of
+        the operation that this movement is a part of): LEAK, OCCLUSION, BUBBLE, EMPTY_SOURCE,
         HARDWARE_FAULT when the pump is out of calibration, CANCELLED, STOPPED.
         """
-        moved = peak = told = 0.0
+        moved = peak = asked = 0.0
         with self.flow(context, rate_ml_min, source, target):
             try:
                 for left in range(self._strokes, 0, -1):
@@ -101,13 +103,14 @@ class FluidPath:
                     self.check(reading)
                     self._check_source(reading, source, volume_ml, moved)
                     if not reading.source_empty:
-                        told += stroke_ml
-                        self.check_metering(told, moved)
+                        asked += stroke_ml
+                        self.check_metering(asked, moved)
                     context.report(min(1.0, max(0.0, moved / volume_ml)), 'pumping')
             except MedicellError as error:
                 done = f'{moved:.2f} of {volume_ml:.2f} mL moved from {source} to {target}'
                 result = TransferResult(volume_ml=moved, peak_pressure_kpa=peak)
-                raise PartlyDone.after(error, done, result) from error
+                told = result if told_as is None else told_as(result)
+                raise PartlyDone.after(error, done, told) from error
         return TransferResult(volume_ml=moved, peak_pressure_kpa=peak)
 
     def _stroke(
