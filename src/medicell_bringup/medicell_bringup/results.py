@@ -22,6 +22,7 @@ from medicell_record.view import BatchView
 
 SECONDS_PER_DAY = 86_400.0
 RECORD, SUMMARY, REPORT, GROWTH = 'record.sqlite', 'summary.json', 'report.pdf', 'growth.png'
+NEVER_STRUCK = 'never struck'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +65,7 @@ def finish(out: Path, measures: RunMeasures) -> dict[str, Any]:
 
 def fault_text(fault: FaultStatus) -> str:
     """Return a fault as `name@phase`, with what became of it."""
-    became = 'struck' if fault.struck else 'never struck'
+    became = 'struck' if fault.struck else NEVER_STRUCK
     return f'{fault.name}@{fault.phase}: {became}'
 
 
@@ -92,7 +93,10 @@ def show_results(console: Console, out: Path, summary: dict[str, Any], state: Ba
         table.add_row(f'[dim]{name}[/dim]', value)
     console.print(table, highlight=False)
     for fault in summary['faults']:
-        console.print(f'fault {fault}', highlight=False)
+        if fault.endswith(NEVER_STRUCK):
+            console.print(f'[bold red]fault {fault}: this batch has not rehearsed it[/]')
+        else:
+            console.print(f'fault {fault}', highlight=False)
     if state.question_text:
         console.print(f'[yellow]question[/] {state.question_text}', highlight=False)
         console.print(f'  answers: {", ".join(state.question_choices)}', highlight=False)
