@@ -161,8 +161,6 @@ def test_batch_outside_its_limits_ends_with_exit_3(cli: Cli, tmp_path: Path) -> 
     ('fault', 'code', 'said'),
     [
         ('occlusion@activate', 0, 'fault occlusion@activate: struck'),
-        ('dropped_vial@fill', 0, 'fault dropped_vial@fill: struck'),
-        ('bay_temperature_drift@grow', 0, 'fault bay_temperature_drift@grow: struck'),
         ('leak@add_vector', 4, 'Tighten the connection and dry the leak sensor.'),
     ],
 )
@@ -178,6 +176,16 @@ def test_injected_fault_is_recovered_or_asked_about(
     assert summary['faults'] == [f'{fault}: struck']
     assert [item['recovered'] for item in summary['deviations']] == [code == 0]
     assert check_record(out)
+
+
+@pytest.mark.slow
+def test_fault_that_never_struck_is_told(cli: Cli, tmp_path: Path) -> None:
+    """The short culture needs no feed, so the reagent of one cannot run out."""
+    out = tmp_path / 'run'
+    ended = cli(*SHORT_RUN, '--inject', 'empty_reagent@grow', '--out', str(out))
+    assert ended.code == 0, ended.err
+    assert summary_of(out)['faults'] == ['empty_reagent@grow: never struck']
+    assert 'never struck: this batch has not rehearsed it' in ' '.join(ended.out.split())
 
 
 @pytest.mark.slow

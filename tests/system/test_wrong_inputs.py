@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from medicell_bringup.cli import main
+from system.bench import CONFIG, Cli
 
-ROOT = Path(__file__).resolve().parents[2]
-CONFIG = ROOT / 'config'
 RECIPE = CONFIG / 'recipes' / 'car_t_12_day.yaml'
 PATIENT = CONFIG / 'patients' / 'example.yaml'
 
@@ -257,3 +257,56 @@ def test_folder_with_results_is_refused_and_left_as_it_was(
     assert f'{taken} already holds {name}' in refused('--out', taken)
     assert [item.name for item in taken.iterdir()] == [name]
     assert (taken / name).read_text() == 'of another run'
+
+
+NODE = 'import sys; from medicell_nodes.main import {0}; sys.exit({0}())'
+ORCHESTRATOR = 'import sys; from medicell_orchestrator.main import main; sys.exit(main())'
+
+
+@pytest.mark.parametrize(
+    ('code', 'options', 'said'),
+    [
+        (
+            NODE.format('incubator'),
+            ['-p', 'telemetry_perriod_s:=60.0'],
+            'incubator.telemetry_perriod_s: unknown parameter; known are',
+        ),
+        (
+            NODE.format('incubator'),
+            ['-p', 'telemetry_period_s:=-60.0'],
+            'incubator.telemetry_period_s: -60.0 is outside',
+        ),
+        (
+            NODE.format('world'),
+            ['--params-file', '{file}'],
+            '{file}:3: world.sead: unknown parameter; known are',
+        ),
+        (
+            ORCHESTRATOR,
+            ['-p', 'autostrat:=false'],
+            'orchestrator.autostrat: unknown parameter; known are',
+        ),
+    ],
+    ids=['device', 'value', 'file', 'orchestrator'],
+)
+def test_wrong_parameter_of_a_node_ends_it_with_exit_2(
+    cli: Cli, tmp_path: Path, code: str, options: list[str], said: str
+) -> None:
+    file = tmp_path / 'cell.params.yaml'
+    file.write_text('world:\n  ros__parameters:\n    sead: 3\n', encoding='utf-8')
+    given = [item.format(file=file) for item in options]
+    process = cli.program([sys.executable, '-c', code, '--ros-args', *given])
+    ended = cli.end_of(process, 60.0)
+    assert ended.code == 2, ended.err
+    assert said.format(file=file) in ended.err
+    assert 'Traceback' not in ended.err
+
+
+def test_wrong_input_is_answered_before_ros_is_loaded(cli: Cli, tmp_path: Path) -> None:
+    code = (
+        'import sys; from medicell_bringup.cli import main; '
+        f'code = main(["run", "--inject", "leak@nowhere", "--out", {str(tmp_path / "out")!r}]); '
+        'print(code, sorted({"rclpy", "matplotlib", "fpdf", "cv2"} & set(sys.modules)))'
+    )
+    ended = cli.end_of(cli.program([sys.executable, '-c', code]), 60.0)
+    assert ended.out.split('\n')[0] == '2 []', ended.out + ended.err
