@@ -98,8 +98,9 @@ def show_results(console: Console, out: Path, summary: dict[str, Any], state: Ba
         else:
             console.print(f'fault {fault}', highlight=False)
     if state.question_text:
-        console.print(f'[yellow]question[/] {state.question_text}', highlight=False)
-        console.print(f'  answers: {", ".join(state.question_choices)}', highlight=False)
+        console.print(
+            f'[yellow]held, since nobody answers here:[/] {state.question_text}', highlight=False
+        )
 
 
 def number(value: float | None, pattern: str) -> str:
