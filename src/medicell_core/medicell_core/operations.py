@@ -30,8 +30,10 @@ class Role(TextEnum):
 class Operation:
     """What every goal carries.
 
-    `operation_id` is unique for ever: `<batch_id>/<unit procedure>/<operation>/<phase>#<n>`;
-    a goal whose id is already finished returns the recorded result and moves nothing.
+    `operation_id` is unique for ever:
+    `<batch_id>@<start>/<unit procedure>/<operation>/<phase>#<n>`, with the cell's time at the
+    batch's start; a goal whose id is already finished returns the recorded result, and moves
+    nothing.
     """
 
     operation_id: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Protocol
 
 from medicell_core.cell import Cell
@@ -106,6 +107,9 @@ class Batch:
         self.questions = 0
         self.operations = 0
         self.started_s = cell.now_s()
+        # A therapy may be started again on the same cell: its operations are others.
+        begun = datetime.fromtimestamp(self.started_s, tz=timezone.utc)
+        self.run_id = f'{self.batch_id}@{begun:%Y%m%dT%H%M%S}'
         self.culture_start_s: float | None = None
         self.seeded_cells = 0.0
         self.harvested_cells = 0.0

@@ -153,6 +153,11 @@ class PerformStep(py_trees.behaviour.Behaviour):
             self._batch.cell.start(role, goal)
         return tuple(goal.operation_id for _, goal in request.goals)
 
+    def collect(self) -> bool:
+        """Record what has ended meanwhile; return whether an operation is still outstanding."""
+        self._poll()
+        return bool(self.outstanding)
+
     def _poll(self) -> None:
         """Read what has ended; cancel what a hold may break off."""
         for key in self.outstanding:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from py_trees.common import Status
@@ -31,12 +32,24 @@ from medicell_orchestrator.snapshot import BatchSnapshot, step_of, time_left_s
 from medicell_orchestrator.tree import NodeSnapshot, TreeFactory, snapshot_of
 
 READY, FAILED, HELD, ABORTED = 'ready_for_release', 'failed_limits', 'held', 'aborted'
+STOP_S = 10.0
+"""Wall seconds that stopped devices may take to say what became of their operations."""
+
 WAIT_S = 0.5
 """Wall seconds after which the engine looks at its commands even if nothing was heard."""
 
 _HOLDABLE = (PackMLState.STARTING, PackMLState.EXECUTE, PackMLState.UNHOLDING)
 _HELD = (PackMLState.HOLDING, PackMLState.HELD)
 _OVER = (PackMLState.COMPLETE, PackMLState.ABORTED, PackMLState.STOPPED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ending:
+    """How a batch whose devices are being stopped will end, and when at the latest."""
+
+    outcome: str
+    reason: str
+    deadline_s: float
 
 
 class BatchEngine:
@@ -72,7 +85,9 @@ class BatchEngine:
         self._operator = operator
         self._version = software_version
         self._on_change = on_change
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
+        """Guards what the commands say; never held while a device or the record is waited for."""
+        self._ticking = threading.RLock()
         self._state = PackMLState.IDLE
         self._hold_reason = ''
         self._abort_reason = ''
@@ -83,6 +98,8 @@ class BatchEngine:
         self._outcome = ''
         self._total_phases = sum(1 for _ in recipe.phases())
         self._phases_begun = 0
+        self._resume_reason = ''
+        self._ending: _Ending | None = None
 
     # --- commands, from any thread ----------------------------------------------------------
 
@@ -94,15 +111,16 @@ class BatchEngine:
                     ErrorCode.BATCH_RUNNING,
                     f'batch {self.batch.batch_id} is {self._state.name}, not IDLE',
                 )
-            self._go(PackMLState.STARTING, 'start')
+            self._begin()
+            self._go(PackMLState.STARTING, f'started by {self._operator}')
         self._cell.wake()
 
     def hold(self, reason: str) -> None:
         """Finish or cancel what runs and start nothing more; safe to call when held."""
         with self._lock:
-            if self._state in _HELD:
+            if self._hold_reason:
                 return
-            if self._state not in _HOLDABLE:
+            if self._state not in (*_HOLDABLE, *_HELD):
                 raise self._refusal('hold')
             self._hold_reason = reason or 'operator'
         self._cell.wake()
@@ -121,6 +139,7 @@ class BatchEngine:
             if self._state not in _HELD and not self._hold_reason:
                 raise self._refusal('resume')
             self._hold_reason = ''
+            self._resume_reason = reason or 'resume'
         self._cell.wake()
 
     def abort(self, reason: str) -> None:
@@ -129,7 +148,7 @@ class BatchEngine:
             if self._state in _OVER:
                 raise self._refusal('abort')
             self._abort_reason = reason or 'operator'
-        self._cell.stop(f'abort: {self._abort_reason}')
+        self._cell.stop(f'abort: {reason}')
         self._cell.wake()
 
     def close_held(self, reason: str) -> None:
@@ -185,7 +204,7 @@ class BatchEngine:
 
     def snapshot(self) -> BatchSnapshot:
         """Return what a person sees of the batch now."""
-        with self._lock:
+        with self._ticking:
             batch = self.batch
             measured = batch.measured
             nan = float('nan')
@@ -209,7 +228,7 @@ class BatchEngine:
 
     def tree(self) -> list[NodeSnapshot]:
         """Return the tree's nodes as they are now."""
-        with self._lock:
+        with self._ticking:
             return snapshot_of(self.root)
 
     # --- the engine's thread ----------------------------------------------------------------
@@ -224,18 +243,20 @@ class BatchEngine:
 
     def tick(self) -> None:
         """Obey what was commanded, then drive the tree once."""
-        with self._lock:
+        with self._ticking:
             if self.over or self._state is PackMLState.IDLE:
                 return
+            if self._ending is not None:
+                self._await_end(self._ending)
+                return
             if self._abort_reason:
-                self._end(ABORTED, self._abort_reason)
+                self._stop(ABORTED, self._abort_reason)
                 return
             if self._close_reason:
-                self._cell.stop(self._close_reason)
-                self._end(HELD, self._close_reason)
+                self._stop(HELD, self._close_reason)
                 return
             if self._state is PackMLState.STARTING:
-                self._begin()
+                self._go(PackMLState.EXECUTE, 'started')
             self._settle_hold()
             self.root.tick_once()
             self._settle_hold()
@@ -244,12 +265,19 @@ class BatchEngine:
             self._changed()
 
     def fail(self, error: BaseException) -> None:
-        """End the batch after a defect of the software itself: cell stopped, record closed."""
-        with self._lock:
+        """End the batch after a defect of the software itself: cell stopped, record closed.
+
+        The batch is over afterwards even if the record cannot be written any more.
+        """
+        with self._ticking:
             if self.over:
                 return
-            self._cell.stop(f'defect: {error!r}')
-            self._end(ABORTED, f'defect of the software: {error!r}')
+            reason = f'defect of the software: {error!r}'
+            try:
+                self._cell.stop(reason)
+                self._close(ABORTED, PackMLState.ABORTED, reason)
+            finally:
+                self._state, self._outcome = PackMLState.ABORTED, ABORTED
 
     def _begin(self) -> None:
         batch = self.batch
@@ -268,7 +296,6 @@ class BatchEngine:
                 materials=[self._material(name) for name in batch.kit],
             )
         )
-        self._go(PackMLState.EXECUTE, 'started')
 
     def _material(self, name: str) -> dict[str, JsonValue]:
         item = self.batch.kit[name]
@@ -292,8 +319,9 @@ class BatchEngine:
         if wanted and self._state is PackMLState.HOLDING and not self.outstanding():
             self._go(PackMLState.HELD, wanted)
         if not wanted and self._state in _HELD:
-            self._go(PackMLState.UNHOLDING, 'resume')
+            self._go(PackMLState.UNHOLDING, self._resume_reason or 'the question is answered')
             self._go(PackMLState.EXECUTE, 'resumed')
+            self._resume_reason = ''
 
     def outstanding(self) -> list[str]:
         """Return the operations that have not ended, without those in the background."""
@@ -307,30 +335,45 @@ class BatchEngine:
     def _finish(self) -> None:
         if self.root.status is Status.SUCCESS:
             failed = self.batch.failed_limits
-            self._end(FAILED if failed else READY, '; '.join(failed) or 'all limits met')
+            self._complete(FAILED if failed else READY, '; '.join(failed) or 'all limits met')
             return
         failure = failure_of(self.root)
         reason = 'failed' if failure is None else failure.message
-        if was_aborted(self.root):
-            self._cell.stop(reason)
-            self._end(ABORTED, reason)
-        elif failure is not None and failure.code is ErrorCode.LIMIT_FAILED:
-            self._end(FAILED, reason)
+        if failure is not None and failure.code is ErrorCode.LIMIT_FAILED:
+            self._complete(FAILED, reason)
         else:
-            self._cell.stop(reason)
-            self._end(HELD, reason)
+            self._stop(ABORTED if was_aborted(self.root) else HELD, reason)
 
-    def _end(self, outcome: str, reason: str) -> None:
-        if outcome in {READY, FAILED}:
-            self._go(PackMLState.COMPLETING, reason)
-            self._go(PackMLState.COMPLETE, reason)
-        else:
-            self._go(PackMLState.ABORTING, reason)
-            self._go(PackMLState.ABORTED, reason)
+    def _complete(self, outcome: str, reason: str) -> None:
+        self._go(PackMLState.COMPLETING, reason)
+        self._close(outcome, PackMLState.COMPLETE, reason)
+
+    def _stop(self, outcome: str, reason: str) -> None:
+        """Stop the cell; the batch ends when every device has said what became of its work."""
+        self._cell.stop(reason)
+        self._go(PackMLState.ABORTING, reason)
+        self._ending = _Ending(
+            outcome=outcome, reason=reason, deadline_s=time.monotonic() + STOP_S
+        )
+        self._await_end(self._ending)
+
+    def _await_end(self, ending: _Ending) -> None:
+        running = [leaf for leaf in steps_below(self.root) if leaf.collect()]
+        if running and time.monotonic() < ending.deadline_s:
+            return
+        reason = ending.reason
+        if running:
+            lost = ', '.join(key for leaf in running for key in leaf.outstanding)
+            reason = f'{reason}; no answer within {STOP_S:g} s from: {lost}'
+        self._close(ending.outcome, PackMLState.ABORTED, reason)
+
+    def _close(self, outcome: str, state: PackMLState, reason: str) -> None:
+        self._go(state, reason)
         self.batch.append(
             BatchClosed(outcome=outcome, reason=reason, figures=self.batch.closing_figures())
         )
-        self._question = None
+        with self._lock:
+            self._question = None
         self._outcome = outcome
         self._changed()
 
@@ -343,16 +386,19 @@ class BatchEngine:
 
     def ask(self, request: Ask) -> None:
         """Put a question to a person; the batch is Held until it is answered."""
-        self._question, self._answer = request.question, None
+        with self._lock:
+            self._question, self._answer = request.question, None
         self.batch.append(request.question)
         self._changed()
 
     def answer_to(self, request: Ask) -> Answer | None:
         """Return the answer to a question once, or None while there is none."""
-        given = self._answer
-        if given is None or given.question_id != request.question.question_id or self.holding:
-            return None
-        self._question, self._answer = None, None
+        with self._lock:
+            given = self._answer
+            wanted = request.question.question_id
+            if given is None or given.question_id != wanted or self.holding:
+                return None
+            self._question, self._answer = None, None
         self.batch.append(replace(given))
         return given
 

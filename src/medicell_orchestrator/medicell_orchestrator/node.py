@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,7 @@ class OrchestratorNode(ManagedNode):
         self._publisher = BatchPublisher(self)
         self._state = self.create_publisher(DeviceState, '~/state', latched())
         self._served = [
-            self.create_service(kind, f'~/{name}', guarded(verb))
+            self.create_service(kind, f'~/{name}', guarded(verb, self.get_logger().error))
             for kind, name, verb in (
                 (StartBatch, 'start_batch', self._start),
                 (HoldBatch, 'hold_batch', self._hold),
@@ -141,37 +142,46 @@ class OrchestratorNode(ManagedNode):
         if not self._now_s() > 0.0:
             text = 'the time is not known yet: nothing has come on /clock'
             raise MedicellError(ErrorCode.NOT_ACTIVE, text)
-        recipe, patient = self._read(request)
-        record_file = Path(request.out_dir) / RECORD_FILE
-        record = BatchRecord.create(record_file)
-        cell = RosCell(self, patient.chain_of_identity)
-        assert self._publisher is not None
-        self._engine = BatchEngine(
-            recipe=recipe,
-            patient=patient,
-            cell=cell,
-            record=PublishedRecord(record, self._publisher),
-            products=self._config / 'products',
-            seed=request.seed,
-            operator=request.operator_name,
-            software_version=self._version,
-            on_change=self._changed,
-        )
+        folder = Path(request.out_dir)
+        if (folder / RECORD_FILE).exists():
+            raise MedicellError(
+                ErrorCode.RECORD_EXISTS, f'out_dir: {folder} already holds a record'
+            )
+        recipe, patient = self._read(request, folder)
+        with ExitStack() as undo:
+            record = BatchRecord.create(folder / RECORD_FILE)
+            undo.callback((folder / RECORD_FILE).unlink, missing_ok=True)
+            undo.callback(record.close)
+            cell = RosCell(self, patient.chain_of_identity)
+            undo.callback(cell.close)
+            assert self._publisher is not None
+            engine = BatchEngine(
+                recipe=recipe,
+                patient=patient,
+                cell=cell,
+                record=PublishedRecord(record, self._publisher),
+                products=self._config / 'products',
+                seed=request.seed,
+                operator=request.operator_name,
+                software_version=self._version,
+                on_change=self._changed,
+            )
+            self._engine = engine
+            engine.start()
+            undo.pop_all()
         self._thread = threading.Thread(
-            target=self._work, args=(self._engine, cell, record), name='batch', daemon=True
+            target=self._work, args=(engine, cell, record), name='batch', daemon=True
         )
-        self._engine.start()
         self._thread.start()
         reply.batch_id = patient.chain_of_identity
 
-    def _read(self, request: Any) -> tuple[Recipe, Patient]:
-        """Keep recipe and order beside the record, as they were, and read them."""
-        folder = Path(request.out_dir)
-        folder.mkdir(parents=True, exist_ok=True)
-        recipe_file, patient_file = folder / RECIPE_FILE, folder / PATIENT_FILE
+    def _read(self, request: Any, folder: Path) -> tuple[Recipe, Patient]:
+        """Keep recipe and order where the record will be, as they came, and read them."""
         text = request.recipe_yaml
         if not text:
             text = find_recipe(request.recipe, self._config / 'recipes').read_text('utf-8')
+        folder.mkdir(parents=True, exist_ok=True)
+        recipe_file, patient_file = folder / RECIPE_FILE, folder / PATIENT_FILE
         recipe_file.write_text(text, encoding='utf-8')
         patient_file.write_text(request.patient_yaml, encoding='utf-8')
         return load_recipe(recipe_file), load_patient(patient_file)
@@ -206,12 +216,19 @@ class OrchestratorNode(ManagedNode):
             engine.run()
         except Exception as error:
             self.get_logger().fatal(f'batch {engine.batch.batch_id} ended by a defect: {error!r}')
-            cell.stop(f'defect: {error!r}')
-            engine.fail(error)
+            self._fail(engine, error)
         finally:
             record.close()
             cell.rest()
             cell.close()
+
+    def _fail(self, engine: BatchEngine, error: Exception) -> None:
+        """End a batch whose engine has failed; a record that cannot be written is told."""
+        try:
+            engine.fail(error)
+        except Exception as further:
+            self.get_logger().fatal(f'the record could not be closed: {further!r}')
+            self._changed()
 
     def _changed(self) -> None:
         engine = self._engine
@@ -250,8 +267,14 @@ def required(request: Any, *names: str) -> None:
             raise MedicellError(ErrorCode.INVALID_GOAL, f'{name}: must not be empty')
 
 
-def guarded(verb: Callable[[Any, Any], None]) -> Callable[[Any, Any], Any]:
-    """Turn what a service's verb raises into code and text of its reply."""
+def guarded(
+    verb: Callable[[Any, Any], None], tell: Callable[[str], object]
+) -> Callable[[Any, Any], Any]:
+    """Turn what a service's verb raises into code and text of its reply.
+
+    Whatever else it raises is told as a defect: the executor must live on, since it also
+    delivers the results of what runs.
+    """
 
     def serve(request: Any, reply: Any) -> Any:
         try:
@@ -259,9 +282,10 @@ def guarded(verb: Callable[[Any, Any], None]) -> Callable[[Any, Any], Any]:
         except MedicellError as error:
             reply.error_code = int(error.code)
             reply.error_msg = error.message
-        except OSError as error:
+        except Exception as error:
+            tell(f'{verb.__name__}: {error!r}')
             reply.error_code = int(ErrorCode.INVALID_GOAL)
-            reply.error_msg = f'out_dir: {error}'
+            reply.error_msg = f'the request could not be served: {error}'
         return reply
 
     return serve

@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from action_msgs.msg import GoalStatus
 from medicell_interfaces.msg import StopRequest, Waiting
 from medicell_interfaces.srv import ClearDevice
 from rclpy.action import ActionClient
@@ -59,7 +60,8 @@ class RosCell:
         self._changed = threading.Condition()
         self._woken = False
         self._last_end_s = 0.0
-        self._sequence = 0
+        # Rises from one batch and one process to the next: the world drops older words.
+        self._sequence = time.time_ns()
         self._waiting = node.create_publisher(Waiting, '~/waiting', latched())
         self._stop = node.create_publisher(StopRequest, 'stop', events())
         self._clear = {role: node.create_client(ClearDevice, f'{role}/clear') for role in Role}
@@ -110,6 +112,9 @@ class RosCell:
                     text = f'{role}: did not leave its safe state within {CLEAR_S:g} s'
                     raise MedicellError(ErrorCode.TIMEOUT, text)
                 time.sleep(POLL_S)
+            reply = future.result()
+            if reply.error_code != ErrorCode.OK:
+                raise MedicellError(ErrorCode(reply.error_code), f'{role}: {reply.error_msg}')
 
     def wait(self, timeout_s: float) -> None:
         """Publish what is outstanding, then block for news, a `wake` or wall `timeout_s`."""
@@ -179,12 +184,18 @@ class RosCell:
             running.goal_handle = handle
             cancel = running.cancel_wanted
         handle.get_result_async().add_done_callback(
-            lambda done: self._finish(
-                operation_id, outcome_from_message(name, done.result().result)
-            )
+            lambda done: self._on_result(operation_id, name, done.result())
         )
         if cancel:
             handle.cancel_goal_async()
+
+    def _on_result(self, operation_id: str, name: str, wrapped: Any) -> None:
+        outcome = outcome_from_message(name, wrapped.result)
+        if outcome.ok and wrapped.status != GoalStatus.STATUS_SUCCEEDED:
+            text = f'{operation_id}: ended with goal status {wrapped.status} and no error code'
+            error = MedicellError(ErrorCode.OUTCOME_UNKNOWN, text)
+            outcome = Outcome.of_error(error, at_s=outcome.at_s)
+        self._finish(operation_id, outcome)
 
     def _finish(self, operation_id: str, outcome: Outcome) -> None:
         with self._changed:

@@ -51,7 +51,7 @@ class PhaseRun:
             if key in values:
                 values[key] = self.batch.bay_of(values[key])
         return goal_type(
-            operation_id=f'{self.batch.batch_id}/{self.path}#{self._next}',
+            operation_id=f'{self.batch.run_id}/{self.path}#{self._next}',
             batch_id=self.batch.batch_id,
             **values,
         )

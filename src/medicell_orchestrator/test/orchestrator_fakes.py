@@ -99,11 +99,14 @@ class Script:
     skip: int = 0
 
 
+STARTS_S = 1.7e9
+
+
 class FakeCell:
     """Every operation ends at once, unless its type is in `slow`."""
 
     def __init__(self, recipe: Recipe, patient: Patient = PATIENT) -> None:
-        self.time_s = 1.7e9
+        self.time_s = STARTS_S
         self.volumes = {
             f'{patient.chain_of_identity}.{item.name}': item.volume_ml
             for item in recipe.kit(patient)
@@ -300,10 +303,13 @@ class Rig:
         return self
 
 
-def make_rig(folder: Path, phases: str, *, patient: Patient = PATIENT) -> Rig:
+def make_rig(
+    folder: Path, phases: str, *, patient: Patient = PATIENT, starts_s: float = STARTS_S
+) -> Rig:
     """Return a started batch of these phases."""
     recipe = make_recipe(folder, phases)
     cell, sink = FakeCell(recipe, patient), Sink()
+    cell.time_s = starts_s
     engine = BatchEngine(
         recipe=recipe, patient=patient, cell=cell, record=sink, products=CONFIG / 'products'
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from orchestrator_fakes import Rig, Script, make_rig
+from orchestrator_fakes import STARTS_S, Rig, Script, make_rig
 
 from medicell_core import operations as ops
 from medicell_core.entries import (
@@ -22,6 +22,7 @@ from medicell_core.entries import (
 )
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.states import PackMLState
+from medicell_orchestrator import engine as engine_module
 
 FEED = '- {phase: feed, type: transfer, source: medium, target: culture, volume: 70 mL}\n'
 REST = '- {phase: rest, type: incubate, bay: bay_1, duration: 10 h}\n'
@@ -33,7 +34,7 @@ def test_two_phases_run_in_order_and_are_recorded(tmp_path: Path) -> None:
     assert rig.engine.outcome == 'ready_for_release'
     assert rig.engine.state is PackMLState.COMPLETE
     (transfer,) = rig.cell.sent(ops.Transfer)
-    assert transfer.operation_id == 'MC-1/unit/operation/feed#2'
+    assert transfer.operation_id == 'MC-1@20231114T221320/unit/operation/feed#2'
     assert (transfer.source, transfer.target) == ('MC-1.medium_1', 'MC-1.culture')
     assert transfer.batch_id == 'MC-1'
     assert [item.phase for item in rig.sink.of(PhaseStarted)] == [
@@ -140,12 +141,80 @@ def test_abort_stops_the_cell_and_closes_the_record(tmp_path: Path) -> None:
     rig.engine.abort('fire alarm')
     assert rig.cell.stopped == ['abort: fire alarm']
     rig.tick()
+    assert rig.engine.state is PackMLState.ABORTING
+    assert not rig.engine.over
+    (running,) = rig.cell.sent(ops.Transfer)
+    rig.cell.end(running.operation_id, ErrorCode.STOPPED)
+    rig.tick()
     assert rig.engine.outcome == 'aborted'
+    assert rig.sink.of(Completed)[-1].operation_id == running.operation_id
     assert rig.engine.state is PackMLState.ABORTED
     assert rig.sink.of(BatchClosed)[0].reason == 'fire alarm'
     with pytest.raises(MedicellError) as caught:
         rig.engine.abort('again')
     assert caught.value.code is ErrorCode.NOT_ALLOWED_IN_STATE
+
+
+def test_abort_does_not_wait_for_ever_for_a_device_that_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, 'STOP_S', 0.0)
+    rig = make_rig(tmp_path, FEED)
+    rig.cell.slow = {ops.Transfer}
+    rig.tick()
+    rig.engine.abort('fire alarm')
+    rig.tick()
+    (running,) = rig.cell.sent(ops.Transfer)
+    assert rig.engine.outcome == 'aborted'
+    assert running.operation_id in rig.sink.of(BatchClosed)[0].reason
+
+
+def test_a_hold_while_a_question_is_open_outlasts_the_answer(tmp_path: Path) -> None:
+    rig = make_rig(tmp_path, FEED)
+    rig.cell.scripts = [Script(ops.Transfer, ErrorCode.VALVE_CLOSED)]
+    rig.tick()
+    question = rig.engine.question
+    assert question is not None
+    rig.engine.hold('supervisor: do not go on')
+    sent = len(rig.cell.goals)
+    rig.engine.answer(question.question_id, 'retry', 'ada', 'clamp opened')
+    rig.tick()
+    assert len(rig.cell.goals) == sent
+    assert rig.engine.state is PackMLState.HELD
+    rig.engine.resume('supervisor: go on')
+    assert rig.tick().engine.outcome == 'ready_for_release'
+    reasons = [entry.reason for entry in rig.sink.of(StateChanged)]
+    assert 'supervisor: go on' in reasons
+
+
+def test_a_record_that_cannot_be_written_still_ends_the_batch(tmp_path: Path) -> None:
+    rig = make_rig(tmp_path, FEED)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError('no space left on device')
+
+    rig.sink.append = full  # type: ignore[method-assign]
+    with pytest.raises(OSError, match='no space') as caught:
+        rig.engine.run()
+    with pytest.raises(OSError, match='no space'):
+        rig.engine.fail(caught.value)
+    assert rig.engine.outcome == 'aborted'
+    assert rig.cell.stopped
+
+
+def test_a_batch_aborted_before_it_began_has_its_first_entry(tmp_path: Path) -> None:
+    rig = make_rig(tmp_path, FEED)
+    rig.engine.abort('wrong patient')
+    rig.tick()
+    assert isinstance(rig.sink.entries[0], BatchStarted)
+    assert isinstance(rig.sink.entries[-1], BatchClosed)
+
+
+def test_the_same_patient_started_again_has_other_operations(tmp_path: Path) -> None:
+    rig = make_rig(tmp_path, FEED)
+    again = make_rig(tmp_path, FEED, starts_s=STARTS_S + 3600.0)
+    ids = [{goal.operation_id for goal in item.tick().cell.goals} for item in (rig, again)]
+    assert not ids[0] & ids[1]
 
 
 def test_start_twice_is_refused(tmp_path: Path) -> None:
