@@ -28,6 +28,10 @@ class OperationJournal(Protocol):
         """Return what is known of an operation, or None when it was never started."""
         ...
 
+    def unfinished(self) -> list[JournalEntry]:
+        """Return the operations that were started and not finished, in their order."""
+        ...
+
 
 class MemoryJournal:
     """A journal that ends with its process."""
@@ -70,3 +74,8 @@ class MemoryJournal:
         """Return what is known of an operation, or None when it was never started."""
         with self._lock:
             return self._entries.get(operation_id)
+
+    def unfinished(self) -> list[JournalEntry]:
+        """Return the operations that were started and not finished, in their order."""
+        with self._lock:
+            return [item for item in self._entries.values() if item.state is JournalState.STARTED]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 
 from medicell_core.clock import Clock
@@ -35,22 +36,28 @@ class Performer:
         self._on_unexpected = on_unexpected
 
     def perform(self, running: RunningOperation) -> Outcome:
-        """Take the operation from its journal's `started` to `finished`."""
-        row = check_goal(running.goal, self._driver.role)
+        """Take the operation from its journal's `started` to `finished`; never raises.
+
+        OUTCOME_UNKNOWN when it was started and the journal does not hold how it ended.
+        """
+        started = False
         try:
+            row = check_goal(running.goal, self._driver.role)
             self._begin(running)
-            try:
-                running.check()
-                self._journal.started(running.owner, row.name, to_json(running.goal))
-                outcome = self._run_verb(running, row)
-                self._journal.finished(running.owner, to_json(outcome))
-                return outcome
-            finally:
-                self._clock.end(running.owner)
-        except MedicellError as error:
-            return Outcome.of_error(error, at_s=self._clock.now_s())
+            running.check()
+            self._journal.started(running.owner, row.name, to_json(running.goal))
+            started = True
+            outcome = self._run_verb(running, row)
+            self._journal.finished(running.owner, to_json(outcome))
+            return outcome
         except Exception as error:
+            if started:
+                return self._unknown(running, error)
+            if isinstance(error, MedicellError):
+                return self._failed(error)
             return self._unexpected(running, error)
+        finally:
+            self._end(running)
 
     def _begin(self, running: RunningOperation) -> None:
         """Wait for the operation's turn; raises CANCELLED or STOPPED when it must end before."""
@@ -60,24 +67,35 @@ class Performer:
             running.check()
             raise
 
+    def _end(self, running: RunningOperation) -> None:
+        """Need no more time; a clock that fails here changes nothing about the outcome."""
+        try:
+            self._clock.end(running.owner)
+        except Exception as error:
+            _LOG.error('%s: time of %s: %s', self._driver.role, running.owner, error)
+
     def _run_verb(self, running: RunningOperation, row: OperationType) -> Outcome:
         verb: Callable[[Operation, RunningOperation], Result]
         try:
             verb = getattr(self._driver, row.verb)
-            result: Result | None = verb(running.goal, running)
-        except PartlyDone as error:
-            return Outcome(
-                error_code=error.code,
-                error_msg=error.message,
-                result=error.result,
-                at_s=self._clock.now_s(),
-            )
+            result = verb(running.goal, running)
+            if not isinstance(result, row.result):
+                raise TypeError(f'the driver returned a {type(result).__name__}')
         except MedicellError as error:
-            return Outcome.of_error(error, at_s=self._clock.now_s())
+            return self._failed(error, row)
         except Exception as error:
             return self._unexpected(running, error)
+        return Outcome(error_code=ErrorCode.OK, error_msg='', result=result, at_s=self._now_s())
+
+    def _failed(self, error: MedicellError, row: OperationType | None = None) -> Outcome:
+        """Return an error as an outcome, with what was reached if it is the row's own result."""
+        reached = error.result if isinstance(error, PartlyDone) else None
+        if row is None or not isinstance(reached, row.result):
+            if reached is not None:
+                _LOG.error('%s: dropped a %s', self._driver.role, type(reached).__name__)
+            reached = None
         return Outcome(
-            error_code=ErrorCode.OK, error_msg='', result=result, at_s=self._clock.now_s()
+            error_code=error.code, error_msg=error.message, result=reached, at_s=self._now_s()
         )
 
     def _unexpected(self, running: RunningOperation, error: Exception) -> Outcome:
@@ -86,8 +104,23 @@ class Performer:
         text = f'{type(running.goal).__name__}: {type(error).__name__}: {error}'
         self._on_unexpected(text, running)
         return Outcome(
-            error_code=ErrorCode.HARDWARE_FAULT,
-            error_msg=text,
-            result=None,
-            at_s=self._clock.now_s(),
+            error_code=ErrorCode.HARDWARE_FAULT, error_msg=text, result=None, at_s=self._now_s()
         )
+
+    def _unknown(self, running: RunningOperation, error: Exception) -> Outcome:
+        """Return OUTCOME_UNKNOWN: something may have moved, and no journal says what."""
+        _LOG.error('%s: how %s ended', self._driver.role, running.owner, exc_info=error)
+        return Outcome(
+            error_code=ErrorCode.OUTCOME_UNKNOWN,
+            error_msg=f'{running.owner} was started and how it ended is not kept: {error}',
+            result=None,
+            at_s=self._now_s(),
+        )
+
+    def _now_s(self) -> float:
+        """Return the cell's time, or NaN when nothing can tell it any more."""
+        try:
+            return self._clock.now_s()
+        except Exception as error:
+            _LOG.error('%s: no time: %s', self._driver.role, error)
+            return math.nan

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 
@@ -11,6 +12,7 @@ from medicell_core.operations import Operation, Outcome, Progress
 
 OnProgress = Callable[[Progress], None]
 OnDone = Callable[[Outcome], None]
+_LOG = logging.getLogger(__name__)
 
 
 class RunningOperation:
@@ -73,10 +75,13 @@ class RunningOperation:
                 raise self._end
 
     def report(self, fraction_done: float, step: str) -> None:
-        """Publish progress (0 to 1) with a short text."""
+        """Publish progress (0 to 1) with a short text; what fails here stops no movement."""
         self._fraction = min(1.0, max(0.0, fraction_done))
         self._last_step = step
-        self._on_progress(Progress(fraction_done=self._fraction, step=step))
+        try:
+            self._on_progress(Progress(fraction_done=self._fraction, step=step))
+        except Exception:
+            _LOG.exception('%s: progress was not told', self.owner)
 
     def end_early(self, code: ErrorCode, reason: str) -> None:
         """Have the operation end at its next step; the first reason counts."""

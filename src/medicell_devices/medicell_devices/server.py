@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 from medicell_core.clock import Clock, WallClock
 from medicell_core.errors import ErrorCode, MedicellError, OperationRefused
@@ -18,6 +16,8 @@ from medicell_devices.contract import Driver
 from medicell_devices.journal import OperationJournal
 from medicell_devices.performing import Performer
 from medicell_devices.running import OnDone, OnProgress, RunningOperation
+from medicell_devices.status import REFUSING, DeviceStatus, HasLanes
+from medicell_devices.unknown import accept_unknown, unknown_text
 from medicell_devices.workers import Workers
 from medicell_record.journal import JournalState
 
@@ -27,45 +27,18 @@ SIMULATED_STEP_S = 600.0
 """The same in simulated time, where one step costs a round trip to the world."""
 ONLY_LANE = 'device'
 
+__all__ = ['DeviceStatus', 'HasLanes', 'OperationServer']
 _LOG = logging.getLogger(__name__)
-_REFUSING = {
-    PackMLState.STOPPED: ErrorCode.STOPPED,
-    PackMLState.STOPPING: ErrorCode.STOPPED,
-    PackMLState.ABORTED: ErrorCode.NOT_ACTIVE,
-    PackMLState.ABORTING: ErrorCode.NOT_ACTIVE,
-    PackMLState.HELD: ErrorCode.NOT_ACTIVE,
-    PackMLState.CLEARING: ErrorCode.NOT_ACTIVE,
-    PackMLState.RESETTING: ErrorCode.NOT_ACTIVE,
-}
-
-
-@runtime_checkable
-class HasLanes(Protocol):
-    """A driver that runs operations beside each other when they share no lane."""
-
-    def lanes(self, goal: Operation) -> frozenset[str]:
-        """Return the parts of the device that an operation occupies."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceStatus:
-    """What `~/state` says: state, newest running operation, last fault (0 and '' when none)."""
-
-    state: PackMLState
-    operation_id: str
-    operation: str
-    fault_code: ErrorCode
-    fault_text: str
 
 
 class OperationServer:
     """The one way to a driver: submit, cancel, stop, clear; thread-safe throughout.
 
-    States: Stopped until `start`, then Idle; Execute while anything runs; after `stop`
-    Stopping, then Stopped, until `clear`; Aborted after an unexpected error or a safe state
-    that could not be reached, Held when an outcome is unknown, both until `clear`. Only Idle
-    and Execute take goals. Callbacks come from worker threads; `on_status` with no lock held.
+    States: Stopped until `start`, then Idle, or Held when the journal has operations of unknown
+    outcome; Execute while anything runs; after `stop` Stopping, then Stopped, until `clear`;
+    Aborted after an unexpected error or a safe state that could not be reached, Held when an
+    outcome is unknown, both until `clear`. Only Idle and Execute take goals. Callbacks come from
+    worker threads; `on_status` with no lock held.
     """
 
     def __init__(
@@ -99,7 +72,10 @@ class OperationServer:
         return self._driver
 
     def start(self) -> None:
-        """Connect the driver and become Idle; safe to call twice. Raises HARDWARE_FAULT."""
+        """Connect the driver and become Idle, or Held when the journal has unknown outcomes.
+
+        Safe to call twice. Raises HARDWARE_FAULT.
+        """
         with self._lock:
             if self._started:
                 return
@@ -107,8 +83,12 @@ class OperationServer:
         self._driver.reset()
         with self._lock:
             self._started = True
+            self._state = PackMLState.IDLE
             self._fault_code, self._fault_text = ErrorCode.OK, ''
-        self._enter(PackMLState.IDLE)
+            unknown = unknown_text(self._journal, but=self._running)
+            if unknown:
+                self._hold(unknown)
+        self._notify()
 
     def close(self, *, timeout_s: float = 5.0) -> bool:
         """Stop what runs and wait for the threads; returns whether all of them ended in time."""
@@ -135,6 +115,7 @@ class OperationServer:
 
         An id that is already finished answers with its recorded outcome, whatever the state;
         one that was started and not finished answers OUTCOME_UNKNOWN, and the device is Held.
+        Raises RuntimeError, and runs nothing, when no thread can be started.
         """
         running = RunningOperation(
             goal,
@@ -147,9 +128,14 @@ class OperationServer:
         with self._lock:
             answer = self._admit(running)
         self._notify()
-        self._workers.spawn(
-            lambda: self._work(running, answer), f'{self._driver.role}/{goal.operation_id}'
-        )
+        try:
+            self._workers.spawn(
+                lambda: self._work(running, answer), f'{self._driver.role}/{goal.operation_id}'
+            )
+        except RuntimeError:
+            if answer is None:
+                self._leave(running)
+            raise
 
     def cancel(self, operation_id: str) -> bool:
         """Have an operation end within a step; returns whether it was running."""
@@ -183,8 +169,10 @@ class OperationServer:
     def clear(self) -> None:
         """Leave Stopped, Aborted or Held and become Idle; nothing happens in Idle and Execute.
 
-        Raises NOT_ACTIVE before `start`, DEVICE_BUSY while an operation is still ending,
-        HARDWARE_FAULT when the driver cannot leave its safe state (Aborted then).
+        Who clears has looked: operations of unknown outcome are journalled as finished with
+        OUTCOME_UNKNOWN, so that they are never repeated. Raises NOT_ACTIVE before `start`,
+        DEVICE_BUSY while an operation is still ending, HARDWARE_FAULT when the journal cannot
+        be written or the driver cannot leave its safe state (Aborted then).
         """
         with self._lock:
             if not self._started:
@@ -200,9 +188,10 @@ class OperationServer:
             self._state = PackMLState.CLEARING if aborted else PackMLState.RESETTING
         self._notify()
         try:
+            accept_unknown(self._journal)
             self._driver.reset()
         except Exception as error:
-            self._abort(f'{self._driver.role} cannot leave its safe state: {error}')
+            self._abort(f'{self._driver.role} cannot be cleared: {error}')
             raise MedicellError(ErrorCode.HARDWARE_FAULT, self._fault_text) from error
         with self._lock:
             self._state = PackMLState.IDLE
@@ -238,9 +227,7 @@ class OperationServer:
             )
         if known.state is JournalState.STARTED or known.outcome is None:
             text = f'{running.owner} was started and its outcome is not known; a person must look'
-            self._fault_code, self._fault_text = ErrorCode.OUTCOME_UNKNOWN, text
-            if self._state is PackMLState.IDLE:
-                self._state = PackMLState.HELD
+            self._hold(text)
             raise OperationRefused(ErrorCode.OUTCOME_UNKNOWN, text)
         return outcome_from_json(row.name, known.outcome)
 
@@ -249,7 +236,7 @@ class OperationServer:
         role = self._driver.role
         if not self._started:
             raise OperationRefused(ErrorCode.NOT_ACTIVE, f'{role} is not started')
-        code = _REFUSING.get(self._state)
+        code = REFUSING.get(self._state)
         if code is not None:
             raise OperationRefused(
                 code, f'{role} is {self._state.name}: {self._fault_text or "not started"}'
@@ -268,16 +255,30 @@ class OperationServer:
         """Perform an operation, or only give its answer; the body of a worker thread."""
         outcome = answer
         if outcome is None:
-            outcome = self._performer.perform(running)
-            with self._lock:
-                self._running.pop(running.owner, None)
-                self._take(outcome)
-                self._settle()
-            self._notify()
+            outcome = self._performed(running)
+            self._leave(running, outcome)
         try:
             running.on_done(outcome)
         except Exception:
             _LOG.exception('%s: on_done of %s failed', self._driver.role, running.owner)
+
+    def _performed(self, running: RunningOperation) -> Outcome:
+        """Perform an operation; whatever goes wrong around it, there is an outcome."""
+        try:
+            return self._performer.perform(running)
+        except Exception as error:
+            _LOG.exception('%s: %s', self._driver.role, running.owner)
+            text = f'{running.owner}: {type(error).__name__}: {error}; a person must look'
+            return Outcome(error_code=ErrorCode.OUTCOME_UNKNOWN, error_msg=text, result=None)
+
+    def _leave(self, running: RunningOperation, outcome: Outcome | None = None) -> None:
+        """Let an operation go that runs no more."""
+        with self._lock:
+            self._running.pop(running.owner, None)
+            if outcome is not None:
+                self._take(outcome)
+            self._settle()
+        self._notify()
 
     def _abort(self, text: str, failed: RunningOperation | None = None) -> None:
         """Go to Aborted: the safe state now, and every other operation ends."""
@@ -318,8 +319,16 @@ class OperationServer:
 
     def _take(self, outcome: Outcome) -> None:
         """Keep a failure as the fault that the status shows; lock held."""
-        if not outcome.ok and self._state is PackMLState.EXECUTE:
+        if outcome.error_code is ErrorCode.OUTCOME_UNKNOWN:
+            self._hold(outcome.error_msg)
+        elif not outcome.ok and self._state is PackMLState.EXECUTE:
             self._fault_code, self._fault_text = outcome.error_code, outcome.error_msg
+
+    def _hold(self, text: str) -> None:
+        """Take no more goals until a person has looked; lock held."""
+        if self._state in (PackMLState.IDLE, PackMLState.EXECUTE):
+            self._state = PackMLState.HELD
+            self._fault_code, self._fault_text = ErrorCode.OUTCOME_UNKNOWN, text
 
     def _settle(self) -> None:
         """Come to rest when nothing runs any more; lock held."""
@@ -329,11 +338,6 @@ class OperationServer:
             self._state = PackMLState.STOPPED
         elif self._state is PackMLState.EXECUTE:
             self._state = PackMLState.IDLE
-
-    def _enter(self, state: PackMLState) -> None:
-        with self._lock:
-            self._state = state
-        self._notify()
 
     def _notify(self) -> None:
         """Tell the status as it is now; in order, so the last told is the newest."""

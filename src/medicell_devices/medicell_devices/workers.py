@@ -15,7 +15,7 @@ class Workers:
         self._threads: set[threading.Thread] = set()
 
     def spawn(self, work: Callable[[], None], name: str) -> None:
-        """Do a piece of work in a thread of its own."""
+        """Do a piece of work in a thread of its own; raises RuntimeError when none can start."""
 
         def run() -> None:
             try:
@@ -27,7 +27,12 @@ class Workers:
         thread = threading.Thread(target=run, name=name, daemon=True)
         with self._lock:
             self._threads.add(thread)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:
+            with self._lock:
+                self._threads.discard(thread)
+            raise
 
     def join(self, timeout_s: float) -> bool:
         """Wait for all threads but the caller's; returns whether they ended in time."""
