@@ -32,6 +32,9 @@ from medicell_ros.host import NodeHost
 TELEMETRY_PERIOD_S = 3600.0
 """Simulated seconds between two telemetry messages of a device in a run."""
 
+REST_PACE = 0.0
+"""Nobody answers a question in a run: its time stands, so that the seed alone decides."""
+
 JOURNALS = 'journals'
 START_S = 30.0
 """Wall seconds that the nodes of other processes may take to become ready."""
@@ -155,6 +158,7 @@ class OneProcess(_Host):
                 inputs.cell,
                 seed=inputs.seed,
                 speed=0.0 if math.isinf(inputs.speed) else inputs.speed,
+                rest_pace=REST_PACE,
                 journal_dir=str(inputs.out / JOURNALS),
                 telemetry_period_s=TELEMETRY_PERIOD_S,
             ),
@@ -233,7 +237,12 @@ class ManyProcesses(_Host):
             'world': node_command(
                 'medicell_nodes.main',
                 'world',
-                {'cell_config': common['cell_config'], 'seed': inputs.seed, 'speed': speed},
+                {
+                    'cell_config': common['cell_config'],
+                    'seed': inputs.seed,
+                    'speed': speed,
+                    'rest_pace': REST_PACE,
+                },
             )
         }
         for role in Role:

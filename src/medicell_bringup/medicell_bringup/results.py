@@ -37,8 +37,16 @@ class RunMeasures:
     faults: Sequence[FaultStatus]
 
 
-def finish(out: Path, measures: RunMeasures) -> dict[str, Any]:
-    """Write summary, report and growth plot beside the record; return the summary."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEnd:
+    """How a run ended: its summary, and why the outcome is what it is."""
+
+    summary: dict[str, Any]
+    reason: str
+
+
+def finish(out: Path, measures: RunMeasures) -> RunEnd:
+    """Write summary, report and growth plot beside the record; return what they say."""
     with BatchRecord.open(out / RECORD, read_only=True) as record:
         view = BatchView(record.entries())
         duration_s = view.end_s - view.start_s
@@ -60,7 +68,7 @@ def finish(out: Path, measures: RunMeasures) -> dict[str, Any]:
         plot_growth(view, out / GROWTH)
         write_report(record, out / REPORT)
     write_summary(out / SUMMARY, summary)
-    return summary
+    return RunEnd(summary=summary, reason=view.closed.reason if view.closed else '')
 
 
 def fault_text(fault: FaultStatus) -> str:
@@ -69,8 +77,9 @@ def fault_text(fault: FaultStatus) -> str:
     return f'{fault.name}@{fault.phase}: {became}'
 
 
-def show_results(console: Console, out: Path, summary: dict[str, Any], state: BatchState) -> None:
+def show_results(console: Console, out: Path, end: RunEnd, state: BatchState) -> None:
     """Print the outcome, the product's figures and where the files are."""
+    summary = end.summary
     colour = 'green' if summary['outcome'] == 'ready_for_release' else 'yellow'
     console.print(f'[bold {colour}]{summary["outcome"].replace("_", " ")}[/]')
     table = Table.grid(padding=(0, 2))
@@ -101,6 +110,8 @@ def show_results(console: Console, out: Path, summary: dict[str, Any], state: Ba
         console.print(
             f'[yellow]held, since nobody answers here:[/] {state.question_text}', highlight=False
         )
+    elif summary['outcome'] != 'ready_for_release':
+        console.print(f'[yellow]why:[/] {end.reason}', highlight=False)
 
 
 def number(value: float | None, pattern: str) -> str:

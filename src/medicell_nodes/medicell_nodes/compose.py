@@ -22,6 +22,7 @@ def build_nodes(
     *,
     seed: int,
     speed: float = 0.0,
+    rest_pace: float = 1.0,
     journal_dir: str = '',
     telemetry_period_s: float = 10.0,
     roles: Iterable[Role] = tuple(Role),
@@ -29,10 +30,13 @@ def build_nodes(
 ) -> list[ManagedNode]:
     """Return the world's node and one per role, in the order in which they are activated.
 
-    The devices act on the world directly. `speed` is simulated over wall time, 0 for leaps.
+    The devices act on the world directly. `speed` is simulated over wall time, 0 for leaps;
+    `rest_pace` the same while nothing is awaited, 0 for time that stands.
     """
     world = WorldNode(
-        config=config, parameter_overrides=overrides(seed=seed, speed=speed), **arguments
+        config=config,
+        parameter_overrides=overrides(seed=seed, speed=speed, rest_pace=rest_pace),
+        **arguments,
     )
     devices = [
         DeviceNode(

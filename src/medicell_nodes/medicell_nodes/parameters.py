@@ -41,6 +41,12 @@ class WorldParameters:
         minimum=0.0,
         maximum=1e6,
     )
+    rest_pace: float = parameter(
+        1.0,
+        'Simulated over wall time while nothing is awaited, as when a person is asked; 0 stands.',
+        minimum=0.0,
+        maximum=1e6,
+    )
     autostart: bool = parameter(True, 'Whether the executable brings its node to active itself.')
 
 

@@ -79,6 +79,7 @@ class WorldNode(ManagedNode):
             self.parameters.seed,
             paused_until_idle=True,
             speed=self.parameters.speed or math.inf,
+            rest_pace=self.parameters.rest_pace,
             bays=list(self._config.incubator.bays),
             on_time=self._tell_time,
         )

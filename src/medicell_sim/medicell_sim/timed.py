@@ -17,6 +17,7 @@ class TimedWorld:
         paused_until_idle: bool,
         speed: float,
         leap_limit_s: float,
+        rest_pace: float,
         on_time: Callable[[float], None] | None,
     ) -> None:
         self.timeline = Timeline(
@@ -24,6 +25,7 @@ class TimedWorld:
             paused_until_idle=paused_until_idle,
             speed=speed,
             leap_limit_s=leap_limit_s,
+            rest_pace=rest_pace,
             on_time=on_time,
         )
 

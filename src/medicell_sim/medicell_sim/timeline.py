@@ -31,8 +31,8 @@ class Timeline:
 
     Turns go by (time, owner), so their order depends on nothing but the durations asked for.
     Nothing moves unless no owner runs and every operation named by the last `idle` sleeps
-    here. With no operation named, time passes at the pace of the wall; before the first word
-    it stands (`paused_until_idle`) or passes at the pace of the wall.
+    here. With no operation named, time passes at `rest_pace` (simulated over wall time, 0
+    stands); before the first word it stands (`paused_until_idle`) or passes likewise.
     """
 
     def __init__(
@@ -42,12 +42,18 @@ class Timeline:
         paused_until_idle: bool,
         speed: float,
         leap_limit_s: float,
+        rest_pace: float = 1.0,
         on_time: Callable[[float], None] | None = None,
     ) -> None:
         if not speed > 0.0:
             raise OperationRefused(ErrorCode.INVALID_GOAL, f'speed: {speed} is not above 0')
         self._now_s = start_s
         self._speed = speed
+        if not 0.0 <= rest_pace < math.inf:
+            raise OperationRefused(
+                ErrorCode.INVALID_GOAL, f'rest_pace: {rest_pace} is not a finite number from 0'
+            )
+        self._rest_pace = rest_pace
         self._leap_limit_s = leap_limit_s
         self._paused = paused_until_idle
         self._on_time = on_time
@@ -224,7 +230,11 @@ class Timeline:
                 del self._sleepers[due[1]]
                 self._running = due[1]
                 return sleeper.callback, False
-            pace = self._speed if self._outstanding else 1.0
+            pace = self._speed if self._outstanding else self._rest_pace
+            if pace <= 0.0:
+                anchor_s = None
+                self._changed.wait()
+                continue
             limit_s = self._leap_limit_s if due is None else due[0] - self._now_s
             limit_s = min(limit_s, self._leap_limit_s)
             if math.isinf(pace):

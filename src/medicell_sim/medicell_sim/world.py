@@ -41,7 +41,8 @@ _TUBED = ('fluid_handler/', 'incubator/')
 class World(TimedWorld):
     """Implements WorldPort and WorldControl; its `timeline` serves callers that must not block.
 
-    `speed` is simulated over wall time, infinity for leaps. `on_time` is told every new time.
+    `speed` is simulated over wall time, infinity for leaps; `rest_pace` the same while nobody
+    waits for an operation, 0 for time that stands. `on_time` is told every new time.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class World(TimedWorld):
         paused_until_idle: bool,
         speed: float,
         bays: list[str],
+        rest_pace: float = 1.0,
         on_time: Callable[[float], None] | None = None,
     ) -> None:
         self._p = parameters
@@ -80,6 +82,7 @@ class World(TimedWorld):
             paused_until_idle=paused_until_idle,
             speed=speed,
             leap_limit_s=parameters.world.leap_limit_s,
+            rest_pace=rest_pace,
             on_time=on_time,
         )
 

@@ -281,3 +281,39 @@ def test_a_callback_that_raises_loses_its_turn_and_time_goes_on(
     assert line.now_s() == START_S + 10.0
     assert 'broken callback' in caplog.text
     line.close()
+
+
+def test_time_stands_at_rest_when_asked_to() -> None:
+    told: list[float] = []
+    timeline = Timeline(
+        start_s=0.0,
+        paused_until_idle=True,
+        speed=math.inf,
+        leap_limit_s=60.0,
+        rest_pace=0.0,
+        on_time=told.append,
+    )
+    try:
+        timeline.idle(1, [])
+        turn = threading.Event()
+        timeline.begin_async('sampler', lambda _: turn.set())
+        assert turn.wait(5.0)
+        slept = threading.Event()
+        timeline.sleep_async('sampler', 1.0, lambda _: slept.set())
+        assert not slept.wait(0.3)
+        assert told == []
+        assert timeline.now_s() == 0.0
+    finally:
+        timeline.close()
+
+
+@pytest.mark.parametrize('pace', [-1.0, math.inf, math.nan])
+def test_a_rest_pace_that_is_none_is_refused(pace: float) -> None:
+    with pytest.raises(MedicellError, match='rest_pace'):
+        Timeline(
+            start_s=0.0,
+            paused_until_idle=True,
+            speed=1.0,
+            leap_limit_s=60.0,
+            rest_pace=pace,
+        )
