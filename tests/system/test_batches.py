@@ -152,6 +152,7 @@ def test_batch_outside_its_limits_ends_with_exit_3(cli: Cli, tmp_path: Path) -> 
     assert ended.code == 3, ended.err
     assert summary_of(out)['outcome'] == 'failed_limits'
     assert 'failed limits' in ended.out
+    assert 'why: CAR+ cells' in ended.out
     assert (out / 'report.pdf').is_file()
     assert check_record(out)
 

@@ -40,11 +40,11 @@ def make_batch(inputs: RunInputs, *, processes: bool, console: Console) -> str:
             lost, state, measures = error, BatchState(), measure_lost(host, begun_s)
     if lost is not None and not (inputs.out / RECORD).exists():
         raise lost
-    summary = finish(inputs.out, measures)
-    show_results(console, inputs.out, summary, state)
+    end = finish(inputs.out, measures)
+    show_results(console, inputs.out, end, state)
     if lost is not None:
         raise lost
-    return str(summary['outcome'])
+    return str(end.summary['outcome'])
 
 
 def measure(host: CellHost, begun_s: float) -> RunMeasures:

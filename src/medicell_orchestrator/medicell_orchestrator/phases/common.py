@@ -14,6 +14,7 @@ from medicell_core.operations import (
     Incubate,
     MeasureProbes,
     MeasureProbesResult,
+    Outcome,
     Sample,
     Transfer,
     TransferResult,
@@ -30,7 +31,8 @@ DEFAULT_RATE_ML_MIN = 30.0
 LEAST_TRANSFER_ML = 0.1
 HOUR_S = 3600.0
 SAMPLE_TRIES = 3
-CLEARED_BY_FRESH = (ErrorCode.OCCLUSION, ErrorCode.BUBBLE)
+CLEARED_BY_FRESH = (ErrorCode.OCCLUSION, ErrorCode.BUBBLE, ErrorCode.LABEL_UNREADABLE)
+"""Errors of a sample after which another one, into a fresh container, may succeed."""
 
 
 def add(
@@ -135,24 +137,25 @@ def draw_sample(run: PhaseRun, *, source: str, group: str, volume_ml: float) -> 
 
     What has taken part of a sample is not used again.
     """
-    failed: list[str] = []
+    failed: list[Outcome] = []
     while True:
         target = run.batch.fresh(group)
         outcome = yield from run.attempt(Sample, source=source, target=target, volume_ml=volume_ml)
         if outcome.ok:
             if failed:
                 run.deviation(
-                    ErrorCode.OCCLUSION,
-                    f'Sample: {failed[-1]}',
+                    failed[0].error_code,
+                    f'Sample: {failed[0].error_msg}',
                     f'sampled into {target} instead',
                     recovered=True,
                 )
             run.batch.drew(source, volume_ml)
             return target
-        failed.append(outcome.error_msg)
+        failed.append(outcome)
         if outcome.error_code in CLEARED_BY_FRESH and len(failed) % SAMPLE_TRIES:
             continue
-        yield from ask_about(run, 'Sample', outcome, ['a fresh container'], [RETRY, ABORT])
+        tried = ['sample into a fresh container'] * ((len(failed) - 1) % SAMPLE_TRIES)
+        yield from ask_about(run, 'Sample', outcome, tried, [RETRY, ABORT])
 
 
 def begin_assays(
