@@ -43,6 +43,7 @@ class Performer:
         started = False
         try:
             row = check_goal(running.goal, self._driver.role)
+            running.check()
             self._begin(running)
             running.check()
             self._journal.started(running.owner, row.name, to_json(running.goal))

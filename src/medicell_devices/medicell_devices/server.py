@@ -110,11 +110,19 @@ class OperationServer:
                 fault_text=self._fault_text,
             )
 
-    def submit(self, goal: Operation, *, on_progress: OnProgress, on_done: OnDone) -> None:
+    def submit(
+        self,
+        goal: Operation,
+        *,
+        on_progress: OnProgress,
+        on_done: OnDone,
+        cancelled: bool = False,
+    ) -> None:
         """Run a goal in a worker thread; a refusal arrives as an outcome too.
 
         An id that is already finished answers with its recorded outcome, whatever the state;
         one that was started and not finished answers OUTCOME_UNKNOWN, and the device is Held.
+        A goal that was `cancelled` on its way ends as CANCELLED before anything moves.
         Raises RuntimeError, and runs nothing, when no thread can be started.
         """
         running = RunningOperation(
@@ -125,6 +133,8 @@ class OperationServer:
             on_progress=on_progress,
             on_done=on_done,
         )
+        if cancelled:
+            running.end_early(ErrorCode.CANCELLED, 'cancelled before it began')
         with self._lock:
             answer = self._admit(running)
         self._notify()

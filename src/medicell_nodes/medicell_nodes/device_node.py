@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from medicell_interfaces.msg import DeviceState, StopRequest
@@ -34,6 +36,15 @@ from medicell_sim.port import WorldPort
 
 RESULT_KEPT_S = 60 * 86_400
 """How long a finished goal's result can be asked for, in ROS time, which leaps in simulation."""
+
+
+@runtime_checkable
+class Remembers(Protocol):
+    """A clock in another process that can tell a time without asking there."""
+
+    def last_s(self) -> float:
+        """Return the last time that was asked for."""
+        ...
 
 
 class DeviceNode(ManagedNode):
@@ -66,6 +77,7 @@ class DeviceNode(ManagedNode):
         self._extras: Extras | None = None
         self._entities: list[Callable[[], object]] = []
         self._actions: list[ActionServer] = []
+        self._submitted: set[bytes] = set()
         self._state_publisher = self.create_publisher(DeviceState, '~/state', qos.latched())
         self._telemetry_publisher = self.create_publisher(
             MESSAGES[role], '~/telemetry', qos.telemetry()
@@ -85,6 +97,7 @@ class DeviceNode(ManagedNode):
         settings = self._config.settings(self.role).model_copy(update={'driver': self.driver_name})
         driver = driver_factory(self.driver_name)(self.role, settings, port)
         self._time = WallClock() if port is None else port
+        self._time.now_s()
         self._journal = self._open_journal()
         self._extras = extras_of(self, driver)
         self._server = OperationServer(
@@ -173,7 +186,9 @@ class DeviceNode(ManagedNode):
                     result_timeout=RESULT_KEPT_S,
                 )
             )
-        stop = self.create_subscription(StopRequest, 'stop', self._stop, qos.events())
+        stop = self.create_subscription(
+            StopRequest, 'stop', self.guarded(self._stop), qos.events()
+        )
         clear = self.create_service(ClearDevice, '~/clear', self._clear)
         self._entities = [
             partial(self.destroy_subscription, stop),
@@ -181,31 +196,68 @@ class DeviceNode(ManagedNode):
         ]
 
     async def _execute(self, name: str, handle: ServerGoalHandle) -> Any:
-        """Perform a goal in the operation server's thread; awaits, never blocks."""
-        assert self._server is not None
+        """Perform a goal and answer it; rclpy would answer an exception with error code 0."""
+        outcome, message = self._told(name, await self._outcome(name, handle))
+        try:
+            if outcome.ok:
+                handle.succeed()
+            elif outcome.error_code is ErrorCode.CANCELLED and handle.is_cancel_requested:
+                handle.canceled()
+            else:
+                handle.abort()
+        except Exception:
+            self.get_logger().error(f'{name}: {traceback.format_exc()}')
+        return message
+
+    async def _outcome(self, name: str, handle: ServerGoalHandle) -> Outcome:
+        """Perform a goal in the operation server's thread; awaits, never blocks, never raises."""
         done: Future = Future()
+        goal_id = bytes(handle.goal_id.uuid)
+        try:
+            self._submitted.add(goal_id)
+            self._required().submit(
+                conversion.goal_from_message(name, handle.request),
+                on_progress=partial(self._tell_progress, name, handle),
+                on_done=lambda outcome: on_executor(self, done.set_result, outcome),
+                cancelled=handle.is_cancel_requested,
+            )
+            outcome: Outcome = await done
+        except MedicellError as error:
+            return Outcome.of_error(error)
+        except Exception as error:
+            self.get_logger().error(f'{name}: {traceback.format_exc()}')
+            text = f'{name}: {type(error).__name__}: {error}'
+            return Outcome.of_error(MedicellError(ErrorCode.HARDWARE_FAULT, text))
+        finally:
+            self._submitted.discard(goal_id)
+        return outcome
 
-        def on_done(outcome: Outcome) -> None:
-            on_executor(self, done.set_result, outcome)
+    def _told(self, name: str, outcome: Outcome) -> tuple[Outcome, Any]:
+        """Return an outcome with its message; one whose result has no message goes without it."""
+        try:
+            return outcome, conversion.outcome_to_message(name, outcome)
+        except Exception as error:
+            self.get_logger().error(f'{name}: {traceback.format_exc()}')
+            code = ErrorCode.OUTCOME_UNKNOWN if outcome.ok else outcome.error_code
+            text = f'{outcome.error_msg or name}; the result cannot be told: {error}'
+            bare = replace(outcome, error_code=code, error_msg=text, result=None)
+            return bare, conversion.outcome_to_message(name, bare)
 
-        self._server.submit(
-            conversion.goal_from_message(name, handle.request),
-            on_progress=partial(self._tell_progress, name, handle),
-            on_done=on_done,
-        )
-        outcome: Outcome = await done
-        if outcome.ok:
-            handle.succeed()
-        elif outcome.error_code is ErrorCode.CANCELLED and handle.is_cancel_requested:
-            handle.canceled()
-        else:
-            handle.abort()
-        return conversion.outcome_to_message(name, outcome)
+    def _required(self) -> OperationServer:
+        """Return the operation server; raises NOT_ACTIVE before `configure`."""
+        if self._server is None:
+            raise MedicellError(ErrorCode.NOT_ACTIVE, f'{self.role} is not configured')
+        return self._server
 
     def _cancel(self, handle: ServerGoalHandle) -> CancelResponse:
-        """Have an operation end at its next step; refused when it runs no more."""
-        assert self._server is not None
-        running = self._server.cancel(handle.request.operation_id)
+        """Have an operation end at its next step, or before it begins; refused when it is over."""
+        if bytes(handle.goal_id.uuid) not in self._submitted:
+            return CancelResponse.ACCEPT
+        try:
+            running = self._required().cancel(handle.request.operation_id)
+        except Exception:
+            self.get_logger().error(f'cancel: {traceback.format_exc()}')
+            return CancelResponse.REJECT
         return CancelResponse.ACCEPT if running else CancelResponse.REJECT
 
     def _stop(self, request: StopRequest) -> None:
@@ -215,11 +267,10 @@ class DeviceNode(ManagedNode):
     def _clear(
         self, _request: ClearDevice.Request, reply: ClearDevice.Response
     ) -> ClearDevice.Response:
-        assert self._server is not None
         try:
-            self._server.clear()
-        except MedicellError as error:
-            reply.error_code, reply.error_msg = int(error.code), error.message
+            self._required().clear()
+        except Exception as error:
+            self.refuse(reply, error)
         return reply
 
     def _end_operations(self, server: OperationServer) -> None:
@@ -229,7 +280,19 @@ class DeviceNode(ManagedNode):
             for action in self._actions:
                 for handle in list(action._goal_handles.values()):
                     if handle.is_active:
-                        self._time.end(handle.request.operation_id)
+                        self._end_time(handle.request.operation_id)
+
+    def _end_time(self, operation_id: str) -> None:
+        try:
+            self._time.end(operation_id)
+        except MedicellError as error:
+            self.get_logger().warning(f'{operation_id}: {error.message}')
+
+    def _stamp_s(self) -> float:
+        """Return the time as far as it is known here: callbacks must not wait for the world."""
+        if isinstance(self._time, Remembers):
+            return self._time.last_s()
+        return self._time.now_s()
 
     def _tell_progress(self, name: str, handle: ServerGoalHandle, progress: Progress) -> None:
         if handle.is_active:
@@ -240,7 +303,7 @@ class DeviceNode(ManagedNode):
     def _tell_status(self, status: DeviceStatus) -> None:
         """Publish the state; called from any thread, in order."""
         message = DeviceState(
-            stamp=conversion.time_to_message(self._time.now_s()),
+            stamp=conversion.time_to_message(self._stamp_s()),
             role=self.role.value,
             state=int(status.state),
             operation_id=status.operation_id,

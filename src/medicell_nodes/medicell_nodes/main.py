@@ -24,7 +24,7 @@ from medicell_ros.host import NodeHost
 from medicell_ros.lifecycle import ManagedNode
 from medicell_ros.parameters import check_file, given_value, parameter_files
 
-EXIT_OK, EXIT_BAD_INPUT = 0, 2
+EXIT_OK, EXIT_FAILED, EXIT_BAD_INPUT = 0, 1, 2
 SHIPPED_CONFIG = ('medicell_bringup', 'config', 'cell.yaml')
 """The package whose share folder holds the shipped configuration, and where in it."""
 
@@ -86,6 +86,12 @@ def run(name: str, make: NodeFactory, arguments: Sequence[str] | None = None) ->
     """Make a node, spin it until SIGINT or SIGTERM, and end it; returns the exit code."""
     given = list(sys.argv if arguments is None else arguments)
     ended = threading.Event()
+    failures: list[Exception] = []
+
+    def fail(error: Exception) -> None:
+        failures.append(error)
+        ended.set()
+
     rclpy.init(args=given, signal_handler_options=SignalHandlerOptions.NO)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
@@ -93,16 +99,20 @@ def run(name: str, make: NodeFactory, arguments: Sequence[str] | None = None) ->
         for file in parameter_files(given):
             check_file(file, NODES)
         node, clients = make(load_cell(_config_file(name, given)))
-        with NodeHost([node]):
-            return _serve(node, clients, ended)
+        with NodeHost([node], on_failure=fail):
+            _serve(node, clients, ended)
     except MedicellError as error:
         sys.stderr.write(f'{name}: {error.code.name}: {error.message}\n')
         return EXIT_BAD_INPUT
     finally:
         rclpy.try_shutdown()
+    if failures:
+        sys.stderr.write(f'{name}: spins no more: {failures[0]}\n')
+        return EXIT_FAILED
+    return EXIT_OK
 
 
-def _serve(node: ManagedNode, clients: list[WorldClient], ended: threading.Event) -> int:
+def _serve(node: ManagedNode, clients: list[WorldClient], ended: threading.Event) -> None:
     try:
         if node.parameters.autostart:
             node.bring_up()
@@ -111,7 +121,6 @@ def _serve(node: ManagedNode, clients: list[WorldClient], ended: threading.Event
         node.bring_down()
         for client in clients:
             client.close()
-    return EXIT_OK
 
 
 def _config_file(name: str, arguments: Sequence[str]) -> Path:

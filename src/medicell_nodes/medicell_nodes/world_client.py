@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from types import TracebackType
@@ -42,6 +43,7 @@ class WorldClient:
         self._closed = False
         self._connecting = threading.Lock()
         self._connected = False
+        self._last_s = math.nan
 
     def __getattr__(self, name: str) -> Any:
         """Return a verb of the port as a callable."""
@@ -56,6 +58,15 @@ class WorldClient:
         call.__name__ = name
         setattr(self, name, call)
         return call
+
+    def now_s(self) -> float:
+        """Ask the world for the time, in seconds since the Unix epoch."""
+        self._last_s = float(self._call(_NOW, {}))
+        return self._last_s
+
+    def last_s(self) -> float:
+        """Return the last time that was asked for, without asking; NaN before the first."""
+        return self._last_s
 
     def close(self) -> None:
         """End every call with COMMUNICATION_LOST and let go of the node. Safe to call twice."""

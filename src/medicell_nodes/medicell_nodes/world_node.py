@@ -103,10 +103,10 @@ class WorldNode(ManagedNode):
             CallWorld, '~/call', self._call, callback_group=ReentrantCallbackGroup()
         )
         waiting = self.create_subscription(
-            Waiting, 'orchestrator/waiting', self._idle, qos.latched()
+            Waiting, 'orchestrator/waiting', self.guarded(self._idle), qos.latched()
         )
-        timer = self.create_timer(CALLERS_PERIOD_S, self._end_lost_callers)
-        beat = self.create_timer(CLOCK_PERIOD_S, self._repeat_time)
+        timer = self.create_timer(CALLERS_PERIOD_S, self.guarded(self._end_lost_callers))
+        beat = self.create_timer(CLOCK_PERIOD_S, self.guarded(self._repeat_time))
         self._entities += [
             partial(self.destroy_service, call),
             partial(self.destroy_subscription, waiting),
@@ -133,8 +133,8 @@ class WorldNode(ManagedNode):
     def _answer(self, verb: Callable[[Any, Any], None], request: Any, reply: Any) -> Any:
         try:
             verb(request, reply)
-        except MedicellError as error:
-            reply.error_code, reply.error_msg = int(error.code), error.message
+        except Exception as error:
+            self.refuse(reply, error)
         return reply
 
     def _load(self, request: Any, _reply: Any) -> None:
@@ -176,8 +176,8 @@ class WorldNode(ManagedNode):
                 value = getattr(self.world, verb.name)(**arguments)
                 self._note(verb.name, arguments, request.client)
             reply.result_json = verb.encode_result(value)
-        except MedicellError as error:
-            reply.error_code, reply.error_msg = int(error.code), error.message
+        except Exception as error:
+            self.refuse(reply, error)
         return reply
 
     async def _take_turn(self, verb: str, arguments: dict[str, Any], client: str) -> None:

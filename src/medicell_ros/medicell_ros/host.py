@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import threading
+import traceback
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any
 
+from rclpy.exceptions import InvalidHandle
 from rclpy.executors import ExternalShutdownException, ShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 
 JOIN_S = 5.0
 """Wall seconds that an executor may take to come back from its last callback."""
+FAILURES_IN_A_ROW = 10
+"""Failed turns of an executor, none good in between, after which it is given up."""
+
+OnFailure = Callable[[Exception], None]
 
 
 class NodeHost:
@@ -20,30 +26,25 @@ class NodeHost:
     One executor per node, because an executor builds its wait set anew from all of its entities
     for every event: with the cell's seven nodes in one executor an action takes some 60 ms, in
     one executor each 7 ms.
+
+    A callback that raises is logged, and its node spins on. An executor that fails again and
+    again is given up: `on_failure` is told, from its thread, so that a process can end.
     """
 
-    def __init__(self, nodes: Sequence[Node] = ()) -> None:
-        self._spinning: list[tuple[Node, SingleThreadedExecutor, threading.Thread]] = []
+    def __init__(self, nodes: Sequence[Node] = (), *, on_failure: OnFailure | None = None) -> None:
+        self._on_failure = on_failure
+        self._spinners: list[_Spinner] = []
         for node in nodes:
             self.add(node)
 
     def add(self, node: Node) -> None:
         """Spin one more node."""
-        executor = SingleThreadedExecutor(context=node.context)
-        executor.add_node(node)
-        thread = threading.Thread(
-            target=_spin, args=(executor,), name=f'spin/{node.get_name()}', daemon=True
-        )
-        self._spinning.append((node, executor, thread))
-        thread.start()
+        self._spinners.append(_Spinner(node, self._on_failure))
 
     def close(self) -> None:
         """Stop spinning, newest node first, and destroy the nodes. Safe to call twice."""
-        while self._spinning:
-            node, executor, thread = self._spinning.pop()
-            executor.shutdown(timeout_sec=JOIN_S)
-            thread.join(JOIN_S)
-            node.destroy_node()
+        while self._spinners:
+            self._spinners.pop().close()
 
     def __enter__(self) -> NodeHost:
         """Return the host; nodes spin already."""
@@ -59,19 +60,71 @@ class NodeHost:
         self.close()
 
 
+class _Spinner:
+    """A node, its executor, and the thread that turns it."""
+
+    def __init__(self, node: Node, on_failure: OnFailure | None) -> None:
+        self._node = node
+        self._on_failure = on_failure
+        self._stopping = threading.Event()
+        self._executor = SingleThreadedExecutor(context=node.context)
+        self._executor.add_node(node)
+        self._thread = threading.Thread(
+            target=self._spin, name=f'spin/{node.get_name()}', daemon=True
+        )
+        self._thread.start()
+
+    def close(self) -> None:
+        """Let the thread end by itself, then take executor and node down."""
+        self._stopping.set()
+        # A bare wake is not enough: the executor goes back to its wait unless it has work.
+        self._executor.create_task(_nothing)
+        self._thread.join(JOIN_S)
+        if self._thread.is_alive():
+            self._node.get_logger().error(f'a callback has not ended within {JOIN_S:g} s')
+        self._node.executor = None
+        self._executor.shutdown(timeout_sec=0.0)
+        self._node.destroy_node()
+
+    def _spin(self) -> None:
+        failures = 0
+        while not self._stopping.is_set() and self._node.context.ok():
+            try:
+                self._executor.spin_once()
+                failures = 0
+            except (ShutdownException, ExternalShutdownException):
+                return
+            except Exception as error:
+                if self._stopping.is_set() or not self._node.context.ok():
+                    return
+                failures += 1
+                self._node.get_logger().fatal(f'while spinning: {traceback.format_exc()}')
+                if failures == FAILURES_IN_A_ROW:
+                    self._give_up(error)
+                    return
+
+    def _give_up(self, error: Exception) -> None:
+        self._node.get_logger().fatal(f'spins no more, after {FAILURES_IN_A_ROW} failures')
+        if self._on_failure is not None:
+            self._on_failure(error)
+
+
 def on_executor(node: Node, function: Callable[..., Any], *arguments: Any) -> None:
     """Have a spun node's executor call a function soon; returns at once, from any thread.
 
-    Action clients must be used this way from other threads: rclpy notes a request only after it
-    has sent it, and loses a reply that comes in between.
+    Nothing is called when the node spins no more. Action clients must be used this way from
+    other threads: rclpy notes a request only after it has sent it, and loses a reply that comes
+    in between.
     """
     executor = node.executor
-    if executor is not None:
-        executor.create_task(function, *arguments)
-
-
-def _spin(executor: SingleThreadedExecutor) -> None:
-    try:
-        executor.spin()
-    except (ShutdownException, ExternalShutdownException):
+    if executor is None:
         return
+    try:
+        executor.create_task(function, *arguments)
+    except (AttributeError, InvalidHandle):
+        # rclpy drops the executor's guard condition while it shuts down in another thread.
+        node.get_logger().debug('called on an executor that has ended')
+
+
+def _nothing() -> None:
+    """Be a piece of work."""

@@ -57,6 +57,27 @@ class ManagedNode(LifecycleNode):
     def cleanup(self) -> None:
         """Let go of what `configure` made."""
 
+    def guarded(self, callback: Callable[..., None]) -> Callable[..., None]:
+        """Return a callback for topics and timers whose failure is logged and nothing else."""
+
+        def call(*arguments: Any) -> None:
+            try:
+                callback(*arguments)
+            except Exception:
+                self.get_logger().error(f'{callback.__name__}: {traceback.format_exc()}')
+
+        return call
+
+    def refuse(self, reply: Any, error: Exception) -> None:
+        """Fill in a reply's `error_code` and `error_msg`; what is unexpected is logged too."""
+        if isinstance(error, MedicellError):
+            reply.error_code, reply.error_msg = int(error.code), error.message
+            return
+        trace = ''.join(traceback.format_exception(error))
+        self.get_logger().error(f'{type(reply).__name__}: {trace}')
+        reply.error_code = int(ErrorCode.HARDWARE_FAULT)
+        reply.error_msg = f'{type(error).__name__}: {error}'
+
     def bring_up(self) -> None:
         """Configure and activate; raises what failed, as MedicellError."""
         for transition, verb in (
