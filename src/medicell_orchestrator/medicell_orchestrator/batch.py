@@ -141,6 +141,15 @@ class Batch:
         """Judge what has been recorded by the product's specification."""
         return self._judge(self._entries)
 
+    def begin_culture(self, cells: float) -> None:
+        """Let the culture's day 0 be now, with so many viable cells seeded.
+
+        What was measured of the starting material says nothing of the culture.
+        """
+        self.culture_start_s = self.now_s()
+        self.seeded_cells = cells
+        self.measured.clear()
+
     def closing_figures(self) -> dict[str, float]:
         """Return the summary's figures of the product, as far as they are known."""
         return closing_figures(self)
@@ -253,6 +262,6 @@ def closing_figures(batch: Batch) -> dict[str, float]:
         figures['harvested_cells'] = batch.harvested_cells
         figures['fold_expansion'] = batch.harvested_cells / batch.seeded_cells
     for name in ('viability_pct', 'car_positive_pct', 'vector_copies'):
-        if name in batch.measured:
+        if batch.culture_start_s is not None and name in batch.measured:
             figures[name] = batch.measured[name].value
     return figures

@@ -73,14 +73,13 @@ class SeedCellsPhase(Phase):
         moved = yield from add(
             run, source=self.source, target=self.target, volume_ml=volume, rate_ml_min=10.0
         )
-        run.batch.seeded_cells = moved * count.viable_per_ml
+        run.batch.begin_culture(moved * count.viable_per_ml)
         run.measure(
             'viable_cells',
             run.batch.seeded_cells,
             container=self.target,
             method='count of the source times volume moved',
         )
-        run.batch.culture_start_s = run.batch.now_s()
 
     def _fill_up(self, run: PhaseRun) -> Steps[None]:
         yield from fill_up(
