@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from medicell_core.errors import ErrorCode
+from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.operations import Outcome
 from medicell_orchestrator.phase import Steps
 from medicell_orchestrator.run import ABORT, RETRY, SKIP, PhaseRun
 
+DONE = 'done'
+"""The answer that a person has brought an operation to its end."""
+
 MEANINGS = {
     RETRY: 'do what is still to be done',
+    DONE: 'take it as done, as it now stands',
     SKIP: 'go on without it',
     ABORT: 'stop every device and end the batch',
 }
@@ -52,7 +56,8 @@ def ask_about(
 ) -> Steps[str]:
     """Record that recovery has failed, hold, and return what a person chose.
 
-    A leak stops every device first. What was stopped is cleared after the answer.
+    A leak stops every device first. What was stopped is cleared after the answer; a device that
+    does not leave its safe state is asked about again.
     """
     code, message = outcome.error_code, outcome.error_msg
     done = said_once(tried) or 'nothing'
@@ -60,10 +65,19 @@ def ask_about(
         run.batch.cell.stop(f'leak: {message}')
         done = 'all devices stopped'
     run.deviation(code, f'{name}: {message}', f'{done}; held for a person', recovered=False)
-    choice = yield from run.ask(question_text(run.path, name, outcome, done, choices), choices)
-    if code in STOPS:
-        run.batch.cell.clear()
-    return choice
+    text = question_text(run.path, name, outcome, done, choices)
+    while True:
+        choice = yield from run.ask(text, choices)
+        if code not in STOPS:
+            return choice
+        try:
+            run.batch.cell.clear()
+        except MedicellError as error:
+            again = Outcome.of_error(error)
+            run.deviation(error.code, error.message, 'held for a person', recovered=False)
+            text = question_text(run.path, 'leaving the safe state', again, done, choices)
+        else:
+            return choice
 
 
 def question_text(

@@ -20,7 +20,6 @@ from medicell_core.operations import (
     ReadLabel,
     Role,
     SetClimate,
-    Transfer,
     Weigh,
 )
 from medicell_orchestrator.asking import ask_about, said_once
@@ -28,8 +27,6 @@ from medicell_orchestrator.phase import Steps
 from medicell_orchestrator.remedies import (
     Attempt,
     again,
-    clear_line,
-    finish_exchange,
     refocus,
     regulate,
     spare_bay,
@@ -67,15 +64,13 @@ class Remedy:
 
 AGAIN = Remedy(said='repeat what is left to do', act=again)
 REFOCUS = Remedy(said='refocus and take the pictures again', act=refocus)
-CLEAR_LINE = Remedy(said='flush the line backwards and move only the rest', act=clear_line)
 SPARE_SOURCE = Remedy(said='go on from another container of the same reagent', act=spare_source)
 REGULATE = Remedy(said='set the climate anew', act=regulate)
 SPARE_BAY = Remedy(said='move the vessel to another bay', act=spare_bay)
-FINISH_EXCHANGE = Remedy(said='weigh the vessel and finish the exchange', act=finish_exchange)
 
 REMEDIES: dict[ErrorCode, tuple[Remedy, ...]] = {
-    ErrorCode.OCCLUSION: (CLEAR_LINE, CLEAR_LINE),
-    ErrorCode.BUBBLE: (CLEAR_LINE, CLEAR_LINE),
+    ErrorCode.OCCLUSION: (AGAIN, AGAIN, AGAIN),
+    ErrorCode.BUBBLE: (AGAIN, AGAIN, AGAIN),
     ErrorCode.EMPTY_SOURCE: (SPARE_SOURCE,),
     ErrorCode.DOOR_OPEN: (SPARE_BAY, SPARE_BAY),
     ErrorCode.TEMPERATURE_OUT_OF_RANGE: (REGULATE, SPARE_BAY),
@@ -98,12 +93,9 @@ def remedies_of(code: ErrorCode, goal_type: type[Operation]) -> tuple[Remedy, ..
     """Return what to try when an operation of this type fails with this code."""
     if code in TRANSIENT:
         return (AGAIN,) if goal_type in OBSERVES else ()
-    remedies = REMEDIES.get(code, ())
-    if goal_type is ExchangeMedium and (CLEAR_LINE in remedies or SPARE_SOURCE in remedies):
-        return (FINISH_EXCHANGE, FINISH_EXCHANGE)
-    if CLEAR_LINE in remedies and goal_type is not Transfer:
-        return (AGAIN, AGAIN, AGAIN)
-    return remedies
+    if code is ErrorCode.EMPTY_SOURCE and goal_type is ExchangeMedium:
+        return (AGAIN, AGAIN)
+    return REMEDIES.get(code, ())
 
 
 def perform(
@@ -159,7 +151,6 @@ def _recover(run: PhaseRun, attempt: Attempt) -> Steps[Any]:
             return None
         attempt.used.clear()
         attempt.tried.clear()
-        attempt.forced = True
         attempt.outcome = yield from again(run, attempt)
         first = attempt.outcome
     if attempt.tried:

@@ -3,41 +3,53 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from medicell_core.errors import ErrorCode
 from medicell_core.operations import (
     AcquireImages,
     ExchangeMedium,
-    ExchangeMediumResult,
     Incubate,
     IncubateResult,
     LoadBay,
     MoveToBay,
     Operation,
     Outcome,
+    Result,
     Role,
     SelectCells,
+    SelectCellsResult,
     SetClimate,
     Transfer,
     TransferResult,
     WashAndConcentrate,
+    WashAndConcentrateResult,
     Weigh,
     WeighResult,
 )
+from medicell_orchestrator.asking import DONE, ask_about
 from medicell_orchestrator.phase import Steps
-from medicell_orchestrator.run import PhaseRun
+from medicell_orchestrator.run import ABORT, RETRY, PhaseRun
 
-FLUSH_ML = 1.0
-"""Pumped backwards to clear a line: about its hold-up volume (R)."""
-
-FLUSH_RATE_ML_MIN = 10.0
 SETTLED_ML = 0.3
-"""Less than this still to move counts as moved: within the load cells' error (R)."""
+SETTLED_SHARE = 0.1
+"""Less than either still to move counts as moved; the share is of what was wanted (R)."""
+
+LEAST_KNOWN_ML = 0.2
+"""Less wanted than this is not told by weight: two weighings differ by 0.05 mL at most (R)."""
+
+LEAST_REST_ML = 0.1
+"""The least that the pumps meter (R)."""
 
 UNTOUCHED_ML = 1.0
 """A weight that changed by less shows that nothing has moved (R)."""
+
+WEIGHT_SHARE = 0.02
+"""How far weights and what a device says may differ, besides UNTOUCHED_ML (R)."""
+
+EMPTIED_ML = 2.0
+"""What a separation leaves in its source at most (R)."""
 
 SHORTEST_S = 1.0
 CLEAR_AIR_WAIT_S = 60.0
@@ -55,7 +67,6 @@ class Attempt:
     started_s: float
     before_ml: float = math.nan
     outcome: Outcome
-    forced: bool = False
     used: dict[ErrorCode, int] = field(default_factory=dict)
     tried: list[str] = field(default_factory=list)
 
@@ -67,7 +78,7 @@ def weigh_before(
     container = _witness(run, goal_type, parameters)
     if container is None:
         return math.nan
-    return (yield from _volume(run, container))
+    return (yield from volume_in(run, container))
 
 
 def _witness(run: PhaseRun, goal_type: type[Operation], parameters: dict[str, Any]) -> str | None:
@@ -81,49 +92,74 @@ def _witness(run: PhaseRun, goal_type: type[Operation], parameters: dict[str, An
     return None
 
 
-def _volume(run: PhaseRun, container: str) -> Steps[float]:
-    outcome = yield from run.attempt(Weigh, container=container)
-    if outcome.ok and isinstance(outcome.result, WeighResult):
-        return outcome.result.volume_ml
-    return math.nan
+def tolerance_of(volume_ml: float) -> float:
+    """Return how far weights may be from a volume that was to move, in mL."""
+    return UNTOUCHED_ML + WEIGHT_SHARE * volume_ml
+
+
+def volume_in(run: PhaseRun, container: str) -> Steps[float]:
+    """Weigh a container, with the recovery of any weighing."""
+    result: WeighResult = yield from run.operate(Weigh, container=container)
+    return result.volume_ml
 
 
 def again(run: PhaseRun, attempt: Attempt) -> Steps[Outcome]:
-    """Repeat what is left to do."""
+    """Do what is left to do: what moves material is weighed first, on every path."""
     if attempt.goal_type is Transfer:
         return (yield from _transfer_rest(run, attempt))
     if attempt.goal_type is Incubate:
         return (yield from _incubate_rest(run, attempt))
-    if attempt.goal_type in {SelectCells, WashAndConcentrate} and not attempt.forced:
-        return (yield from _only_if_untouched(run, attempt))
-    attempt.forced = False
+    if attempt.goal_type in {SelectCells, WashAndConcentrate}:
+        return (yield from _separate_once(run, attempt))
+    if attempt.goal_type is ExchangeMedium:
+        from medicell_orchestrator.exchanging import finish_exchange  # noqa: PLC0415
+
+        return (yield from finish_exchange(run, attempt))
     return (yield from run.attempt(attempt.goal_type, role=attempt.role, **attempt.parameters))
 
 
+def ask_what_moved(run: PhaseRun, attempt: Attempt, said: str) -> Steps[bool]:
+    """Ask a person about weights that do not tell; return whether it is to be taken as done."""
+    unclear = Outcome(error_code=ErrorCode.OUTCOME_UNKNOWN, error_msg=said, result=None)
+    choice = yield from ask_about(
+        run, attempt.goal_type.__name__, unclear, attempt.tried, [RETRY, DONE, ABORT]
+    )
+    return choice == DONE
+
+
+def done_with(result: Result) -> Outcome:
+    """Return that an operation is done, by what was found."""
+    return Outcome(error_code=ErrorCode.OK, error_msg='', result=result)
+
+
 def _transfer_rest(run: PhaseRun, attempt: Attempt) -> Steps[Outcome]:
-    wanted = float(attempt.parameters['volume_ml'])
-    now = yield from _volume(run, attempt.parameters['target'])
-    moved = now - attempt.before_ml
-    if math.isnan(moved):
-        return attempt.outcome
-    rest = wanted - moved
+    wanted, target = float(attempt.parameters['volume_ml']), attempt.parameters['target']
+    while True:
+        moved = (yield from volume_in(run, target)) - attempt.before_ml
+        rest = wanted - moved
+        figures = f'{moved:.2f} mL of {wanted:.2f} mL have come into {target} by its weight'
+        settled = rest <= min(SETTLED_ML, SETTLED_SHARE * wanted)
+        off = min(moved, rest) < -tolerance_of(wanted)
+        unknown = wanted < LEAST_KNOWN_ML or (not settled and rest < LEAST_REST_ML)
+        if not off and not unknown:
+            break
+        if (yield from ask_what_moved(run, attempt, figures)):
+            settled = True
+            break
     run.decide(
         'how much is still to be transferred',
-        f'{max(rest, 0.0):.2f} mL',
+        f'{0.0 if settled else rest:.2f} mL',
         'the target was weighed before and after; only the rest is moved',
         wanted_ml=wanted,
         moved_ml=moved,
     )
-    if rest <= SETTLED_ML:
-        result = TransferResult(volume_ml=moved, peak_pressure_kpa=math.nan)
-        return Outcome(error_code=ErrorCode.OK, error_msg='', result=result)
+    moved = max(0.0, moved)
+    if settled:
+        return done_with(TransferResult(volume_ml=moved, peak_pressure_kpa=math.nan))
     outcome = yield from run.attempt(Transfer, **{**attempt.parameters, 'volume_ml': rest})
     if outcome.ok and isinstance(outcome.result, TransferResult):
-        result = TransferResult(
-            volume_ml=moved + outcome.result.volume_ml,
-            peak_pressure_kpa=outcome.result.peak_pressure_kpa,
-        )
-        return Outcome(error_code=ErrorCode.OK, error_msg='', result=result)
+        pumped = outcome.result
+        return done_with(replace(pumped, volume_ml=moved + pumped.volume_ml))
     return outcome
 
 
@@ -140,31 +176,55 @@ def _incubate_rest(run: PhaseRun, attempt: Attempt) -> Steps[Outcome]:
     return (yield from run.attempt(Incubate, **{**attempt.parameters, 'duration_s': rest}))
 
 
-def _only_if_untouched(run: PhaseRun, attempt: Attempt) -> Steps[Outcome]:
-    now = yield from _volume(run, attempt.parameters['source'])
-    if not abs(now - attempt.before_ml) < UNTOUCHED_ML:
-        return attempt.outcome
-    return (yield from run.attempt(attempt.goal_type, **attempt.parameters))
+def _separate_once(run: PhaseRun, attempt: Attempt) -> Steps[Outcome]:
+    """Repeat a separation that moved nothing; take one that drained its source as done."""
+    source, target = attempt.parameters['source'], attempt.parameters['target']
+    while True:
+        left = yield from volume_in(run, source)
+        if abs(left - attempt.before_ml) < UNTOUCHED_ML and not _may_be_done(attempt, left):
+            run.decide(
+                'has the separation begun',
+                'no',
+                f'{source} weighs what it did: it is repeated',
+                before_ml=attempt.before_ml,
+                now_ml=left,
+            )
+            return (yield from run.attempt(attempt.goal_type, **attempt.parameters))
+        got = left if source == target else (yield from volume_in(run, target))
+        figures = f'{source} held {attempt.before_ml:.2f} mL and holds {left:.2f} mL,'
+        figures += f' {target} holds {got:.2f} mL'
+        if _separated(attempt, left, got):
+            run.decide('is the separation done', 'yes', figures)
+            return done_with(_separated_result(attempt, got))
+        if (yield from ask_what_moved(run, attempt, figures)):
+            return done_with(_separated_result(attempt, got))
+
+
+def _may_be_done(attempt: Attempt, left_ml: float) -> bool:
+    """Return whether a source that weighs what it did may be a washed one nevertheless."""
+    same = attempt.parameters['source'] == attempt.parameters['target']
+    final = attempt.parameters.get('final_volume_ml')
+    return same and final is not None and abs(left_ml - final) <= tolerance_of(final)
+
+
+def _separated(attempt: Attempt, left_ml: float, got_ml: float) -> bool:
+    final = attempt.parameters.get('final_volume_ml')
+    if final is not None and abs(got_ml - final) > tolerance_of(final):
+        return False
+    if attempt.parameters['source'] == attempt.parameters['target']:
+        return abs(left_ml - attempt.before_ml) > 2.0 * UNTOUCHED_ML
+    return left_ml <= EMPTIED_ML and got_ml > UNTOUCHED_ML
+
+
+def _separated_result(attempt: Attempt, got_ml: float) -> Result:
+    if attempt.goal_type is SelectCells:
+        return SelectCellsResult(volume_ml=got_ml)
+    return WashAndConcentrateResult(volume_ml=got_ml)
 
 
 def refocus(run: PhaseRun, attempt: Attempt) -> Steps[Outcome]:
     """Refocus and take the pictures again."""
     return (yield from run.attempt(AcquireImages, **{**attempt.parameters, 'refocus': True}))
-
-
-def clear_line(run: PhaseRun, attempt: Attempt) -> Steps[Outcome]:
-    """Flush the line backwards and move only the rest."""
-    source, target = attempt.parameters['source'], attempt.parameters['target']
-    now = yield from _volume(run, target)
-    if now > FLUSH_ML:
-        yield from run.attempt(
-            Transfer,
-            source=target,
-            target=source,
-            volume_ml=FLUSH_ML,
-            rate_ml_min=FLUSH_RATE_ML_MIN,
-        )
-    return (yield from _transfer_rest(run, attempt))
 
 
 def spare_source(run: PhaseRun, attempt: Attempt) -> Steps[Outcome | None]:
@@ -233,26 +293,3 @@ def spare_bay(run: PhaseRun, attempt: Attempt) -> Steps[Outcome | None]:
         run.batch.moved_bay(bay, spare)
         return (yield from again(run, attempt))
     return None
-
-
-def finish_exchange(run: PhaseRun, attempt: Attempt) -> Steps[Outcome | None]:
-    """Weigh the vessel and give back what was withdrawn; None when it cannot be weighed."""
-    vessel, before = run.batch.vessels[attempt.parameters['bay']], attempt.before_ml
-    now = yield from _volume(run, vessel)
-    missing = before - now
-    if math.isnan(missing):
-        return None
-    if abs(missing) <= UNTOUCHED_ML:
-        return (yield from again(run, attempt))
-    added = 0.0
-    if missing > 0:
-        result = yield from run.operate(
-            Transfer,
-            source=run.batch.supply(attempt.parameters['medium'], missing),
-            target=vessel,
-            volume_ml=missing,
-            rate_ml_min=FLUSH_RATE_ML_MIN,
-        )
-        added = result.volume_ml if result is not None else 0.0
-    done = ExchangeMediumResult(withdrawn_ml=missing, added_ml=added)
-    return Outcome(error_code=ErrorCode.OK, error_msg='', result=done)

@@ -97,6 +97,9 @@ class Script:
     times: int = 1
     moved: float = 0.0
     skip: int = 0
+    result: object = None
+    weights: dict[str, float] = field(default_factory=dict)
+    """What the containers hold afterwards, by their names."""
 
 
 STARTS_S = 1.7e9
@@ -176,7 +179,9 @@ class FakeCell:
                 script.times -= 1
                 if script.moved and isinstance(goal, ops.Transfer):
                     self._move(goal.source, goal.target, script.moved)
-                return failed(script.code)
+                for name, volume in script.weights.items():
+                    self.volumes[name] = volume
+                return failed(script.code, result=script.result)
         return replace(
             Outcome(error_code=ErrorCode.OK, error_msg='', result=None), **self._result(goal)
         )
@@ -231,6 +236,7 @@ class FakeCell:
 
     def _exchangemedium(self, goal: ops.ExchangeMedium) -> object:
         self.glucose_mm = min(11.0, self.glucose_mm + 3.0)
+        self.volumes[goal.medium] -= goal.volume_ml
         return ops.ExchangeMediumResult(withdrawn_ml=goal.volume_ml, added_ml=goal.volume_ml)
 
     def _incubate(self, goal: ops.Incubate) -> object:

@@ -9,7 +9,7 @@ from orchestrator_fakes import Rig, Script, make_rig
 
 from medicell_core import operations as ops
 from medicell_core.entries import Deviation
-from medicell_core.errors import ErrorCode
+from medicell_core.errors import ErrorCode, MedicellError
 
 FEED = '- {phase: feed, type: transfer, source: medium, target: culture, volume: 70 mL}\n'
 CLIMATE = (
@@ -23,23 +23,69 @@ def dosed(rig: Rig) -> float:
     return rig.cell.volumes['MC-1.culture']
 
 
+def answered(rig: Rig, choice: str = 'retry') -> Rig:
+    rig.engine.answer(rig.engine.question.question_id, choice, 'ada', 'looked')
+    return rig.tick()
+
+
 @pytest.mark.parametrize('code', [ErrorCode.OCCLUSION, ErrorCode.BUBBLE])
-def test_blocked_line_is_flushed_and_only_the_rest_is_moved(
+def test_blocked_line_moves_only_the_rest_and_never_backwards(
     tmp_path: Path, code: ErrorCode
 ) -> None:
     rig = make_rig(tmp_path, FEED)
-    rig.cell.scripts = [Script(ops.Transfer, code, moved=30.0)]
+    rig.cell.scripts = [Script(ops.Transfer, code, moved=30.0), Script(ops.Transfer, code)]
     rig.tick()
     assert rig.engine.outcome == 'ready_for_release'
-    first, flush, rest = rig.cell.sent(ops.Transfer)
-    assert (flush.source, flush.target) == (first.target, first.source)
-    assert flush.volume_ml == 1.0
-    assert rest.volume_ml == pytest.approx(41.0)
+    assert [goal.target for goal in rig.cell.sent(ops.Transfer)] == ['MC-1.culture'] * 3
+    assert [goal.volume_ml for goal in rig.cell.sent(ops.Transfer)] == [70.0, 40.0, 40.0]
     assert dosed(rig) == pytest.approx(70.0)
     (deviation,) = rig.sink.of(Deviation)
     assert deviation.recovered
     assert deviation.error_code == int(code)
-    assert 'flush' in deviation.action
+
+
+@pytest.mark.parametrize('wanted', [0.2, 0.3, 2.0])
+def test_small_transfer_that_moved_nothing_is_not_called_done(
+    tmp_path: Path, wanted: float
+) -> None:
+    rig = make_rig(tmp_path, FEED.replace('70', f'{wanted:g}'))
+    rig.cell.scripts = [Script(ops.Transfer, ErrorCode.BUBBLE)]
+    rig.tick()
+    assert rig.engine.outcome == 'ready_for_release'
+    assert dosed(rig) == pytest.approx(wanted)
+
+
+def test_transfer_too_small_to_weigh_asks_what_moved(tmp_path: Path) -> None:
+    rig = make_rig(tmp_path, FEED.replace('70', '0.15'))
+    rig.cell.scripts = [Script(ops.Transfer, ErrorCode.BUBBLE)]
+    rig.tick()
+    assert rig.engine.question.choices == ['retry', 'done', 'abort']
+    answered(rig, 'done')
+    assert rig.engine.outcome == 'ready_for_release'
+    assert len(rig.cell.sent(ops.Transfer)) == 1
+
+
+@pytest.mark.parametrize('now', [-20.0, 120.0])
+def test_target_whose_weight_cannot_be_explained_asks(tmp_path: Path, now: float) -> None:
+    rig = make_rig(tmp_path, FEED)
+    rig.cell.scripts = [
+        Script(ops.Transfer, ErrorCode.OCCLUSION, weights={'MC-1.culture': now}),
+    ]
+    rig.tick()
+    assert 'by its weight' in rig.engine.question.text
+    assert answered(rig).engine.question.question_id == 'MC-1/Q002'
+    assert len(rig.cell.sent(ops.Transfer)) == 1
+
+
+def test_weighing_before_a_transfer_is_repeated_not_forgotten(tmp_path: Path) -> None:
+    rig = make_rig(tmp_path, FEED)
+    rig.cell.scripts = [
+        Script(ops.Weigh, ErrorCode.TIMEOUT),
+        Script(ops.Transfer, ErrorCode.OCCLUSION, moved=30.0),
+    ]
+    rig.tick()
+    assert rig.engine.outcome == 'ready_for_release'
+    assert dosed(rig) == pytest.approx(70.0)
 
 
 def test_transfer_that_moved_all_before_it_failed_moves_nothing_more(tmp_path: Path) -> None:
@@ -54,7 +100,7 @@ def test_transfer_that_moved_all_before_it_failed_moves_nothing_more(tmp_path: P
 def test_line_that_stays_blocked_asks_and_retry_moves_only_the_rest(tmp_path: Path) -> None:
     rig = make_rig(tmp_path, FEED)
     rig.cell.scripts = [Script(ops.Transfer, ErrorCode.OCCLUSION, times=1, moved=30.0)]
-    rig.cell.scripts.append(Script(ops.Transfer, ErrorCode.OCCLUSION, times=4))
+    rig.cell.scripts.append(Script(ops.Transfer, ErrorCode.OCCLUSION, times=5))
     rig.tick()
     assert rig.engine.question is not None
     assert rig.sink.of(Deviation)[-1].recovered is False
@@ -198,6 +244,63 @@ def test_separation_that_moved_something_asks(tmp_path: Path) -> None:
     assert rig.engine.question is not None
 
 
+LOST = [ErrorCode.OUTCOME_UNKNOWN, ErrorCode.COMMUNICATION_LOST, ErrorCode.LEAK]
+WASH = (
+    '- {phase: w, type: wash, source: apheresis, target: selected, waste: waste,'
+    ' buffer: buffer, buffer_volume: 100 mL, final_volume: 40 mL}\n'
+)
+SEPARATIONS = [(SELECT, ops.SelectCells), (WASH, ops.WashAndConcentrate)]
+
+
+@pytest.mark.parametrize('code', LOST)
+@pytest.mark.parametrize(('phase', 'kind'), SEPARATIONS)
+def test_retry_of_a_lost_separation_that_was_complete_does_not_repeat_it(
+    tmp_path: Path, phase: str, kind: type[ops.Operation], code: ErrorCode
+) -> None:
+    rig = make_rig(tmp_path, phase)
+    done = {'MC-1.apheresis': 0.5, 'MC-1.selected': 40.0}
+    rig.cell.scripts = [Script(kind, code, weights=done)]
+    answered(rig.tick())
+    assert rig.engine.outcome == 'ready_for_release'
+    assert len(rig.cell.sent(kind)) == 1
+
+
+@pytest.mark.parametrize('code', LOST)
+@pytest.mark.parametrize(('phase', 'kind'), SEPARATIONS)
+def test_retry_of_a_lost_separation_that_moved_nothing_repeats_it(
+    tmp_path: Path, phase: str, kind: type[ops.Operation], code: ErrorCode
+) -> None:
+    rig = make_rig(tmp_path, phase)
+    rig.cell.scripts = [Script(kind, code)]
+    answered(rig.tick())
+    assert rig.engine.outcome == 'ready_for_release'
+    assert len(rig.cell.sent(kind)) == 2
+
+
+@pytest.mark.parametrize('code', LOST)
+@pytest.mark.parametrize(('phase', 'kind'), SEPARATIONS)
+def test_retry_of_a_lost_separation_that_was_cut_short_asks_what_has_moved(
+    tmp_path: Path, phase: str, kind: type[ops.Operation], code: ErrorCode
+) -> None:
+    rig = make_rig(tmp_path, phase)
+    rig.cell.scripts = [Script(kind, code, weights={'MC-1.apheresis': 60.0})]
+    answered(rig.tick())
+    assert rig.engine.question.choices == ['retry', 'done', 'abort']
+    assert 'holds 60.00 mL' in rig.engine.question.text
+    answered(rig, 'done')
+    assert rig.engine.outcome == 'ready_for_release'
+    assert len(rig.cell.sent(kind)) == 1
+
+
+def test_wash_in_place_that_weighs_what_it_did_asks_when_it_may_be_done(tmp_path: Path) -> None:
+    phase = WASH.replace('target: selected', 'target: apheresis').replace('40 mL', '120 mL')
+    rig = make_rig(tmp_path, phase)
+    rig.cell.scripts = [Script(ops.WashAndConcentrate, ErrorCode.OUTCOME_UNKNOWN)]
+    answered(rig.tick())
+    assert rig.engine.question.choices == ['retry', 'done', 'abort']
+    assert len(rig.cell.sent(ops.WashAndConcentrate)) == 1
+
+
 EXCHANGE = (
     '- {phase: x, type: exchange_medium, bay: bay_1, medium: medium, waste: waste,'
     ' volume: 100 mL, mode: batch}\n'
@@ -230,3 +333,105 @@ def test_exchange_that_moved_nothing_is_repeated(tmp_path: Path) -> None:
     rig.tick()
     assert len(rig.cell.sent(ops.ExchangeMedium)) == 2
     assert rig.engine.outcome == 'ready_for_release'
+
+
+def exchange_rig(tmp_path: Path, script: Script) -> Rig:
+    rig = make_rig(tmp_path, CLIMATE + EXCHANGE)
+    rig.cell.volumes['MC-1.culture'] = 250.0
+    rig.cell.scripts = [script]
+    return rig.tick()
+
+
+@pytest.mark.parametrize('code', LOST)
+def test_retry_of_a_lost_exchange_gives_back_what_was_withdrawn(
+    tmp_path: Path, code: ErrorCode
+) -> None:
+    script = Script(ops.ExchangeMedium, code, weights={'MC-1.culture': 150.0})
+    rig = answered(exchange_rig(tmp_path, script))
+    assert rig.engine.outcome == 'ready_for_release'
+    assert len(rig.cell.sent(ops.ExchangeMedium)) == 1
+    assert dosed(rig) == pytest.approx(250.0)
+
+
+@pytest.mark.parametrize('code', LOST)
+def test_retry_of_a_lost_exchange_that_was_complete_does_not_repeat_it(
+    tmp_path: Path, code: ErrorCode
+) -> None:
+    script = Script(ops.ExchangeMedium, code, weights={'MC-1.medium_1': 400.0})
+    rig = answered(exchange_rig(tmp_path, script))
+    assert rig.engine.outcome == 'ready_for_release'
+    assert len(rig.cell.sent(ops.ExchangeMedium)) == 1
+    assert not rig.cell.sent(ops.Transfer)
+
+
+def test_exchange_that_was_complete_before_its_bubble_is_not_done_twice(tmp_path: Path) -> None:
+    said = ops.ExchangeMediumResult(withdrawn_ml=100.0, added_ml=99.5)
+    rig = exchange_rig(tmp_path, Script(ops.ExchangeMedium, ErrorCode.BUBBLE, result=said))
+    assert rig.engine.outcome == 'ready_for_release'
+    assert len(rig.cell.sent(ops.ExchangeMedium)) == 1
+
+
+def test_exchange_that_stopped_half_way_exchanges_the_rest(tmp_path: Path) -> None:
+    said = ops.ExchangeMediumResult(withdrawn_ml=60.0, added_ml=20.0)
+    script = Script(
+        ops.ExchangeMedium, ErrorCode.OCCLUSION, result=said, weights={'MC-1.culture': 210.0}
+    )
+    rig = exchange_rig(tmp_path, script)
+    assert rig.engine.outcome == 'ready_for_release'
+    assert [item.volume_ml for item in rig.cell.sent(ops.ExchangeMedium)] == [100.0, 40.0]
+    assert [item.volume_ml for item in rig.cell.sent(ops.Transfer)] == [40.0]
+
+
+@pytest.mark.parametrize(
+    ('withdrawn', 'added', 'now'),
+    [(100.0, 0.0, 250.0), (0.0, 0.0, 150.0), (0.0, 40.0, 290.0), (160.0, 160.0, 250.0)],
+)
+def test_exchange_whose_figures_contradict_asks_and_moves_nothing(
+    tmp_path: Path, withdrawn: float, added: float, now: float
+) -> None:
+    said = ops.ExchangeMediumResult(withdrawn_ml=withdrawn, added_ml=added)
+    script = Script(
+        ops.ExchangeMedium, ErrorCode.BUBBLE, result=said, weights={'MC-1.culture': now}
+    )
+    rig = exchange_rig(tmp_path, script)
+    assert rig.engine.question.choices == ['retry', 'done', 'abort']
+    assert len(rig.cell.sent(ops.ExchangeMedium)) == 1
+    assert not rig.cell.sent(ops.Transfer)
+    assert answered(rig, 'done').engine.outcome == 'ready_for_release'
+
+
+def test_vessel_that_is_too_heavy_after_an_exchange_asks(tmp_path: Path) -> None:
+    script = Script(ops.ExchangeMedium, ErrorCode.BUBBLE, weights={'MC-1.culture': 290.0})
+    rig = exchange_rig(tmp_path, script)
+    assert 'holds 290.0 mL' in rig.engine.question.text
+
+
+def test_exchange_interrupted_by_the_bays_climate_is_weighed_too(tmp_path: Path) -> None:
+    said = ops.ExchangeMediumResult(withdrawn_ml=100.0, added_ml=0.0)
+    script = Script(
+        ops.ExchangeMedium,
+        ErrorCode.TEMPERATURE_OUT_OF_RANGE,
+        result=said,
+        weights={'MC-1.culture': 150.0},
+    )
+    rig = exchange_rig(tmp_path, script)
+    assert rig.engine.outcome == 'ready_for_release'
+    assert len(rig.cell.sent(ops.ExchangeMedium)) == 1
+    assert dosed(rig) == pytest.approx(250.0)
+
+
+def test_device_that_does_not_leave_its_safe_state_is_asked_about_again(tmp_path: Path) -> None:
+    rig = make_rig(tmp_path, FEED)
+    rig.cell.scripts = [Script(ops.Transfer, ErrorCode.LEAK, moved=10.0)]
+    clear = rig.cell.clear
+
+    def stuck() -> None:
+        raise MedicellError(ErrorCode.TIMEOUT, 'laboratory: did not leave its safe state')
+
+    rig.cell.clear = stuck
+    answered(rig.tick())
+    assert 'did not leave its safe state' in rig.engine.question.text
+    rig.cell.clear = clear
+    answered(rig)
+    assert rig.engine.outcome == 'ready_for_release'
+    assert dosed(rig) == pytest.approx(70.0)
