@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Any
 
 from medicell_core.entries import VialFilled
 from medicell_core.errors import ErrorCode, MedicellError
@@ -21,11 +23,12 @@ from medicell_core.operations import (
     StopperVial,
     Weigh,
 )
-from medicell_orchestrator.asking import ask_about
+from medicell_orchestrator.asking import DONE, ask_about, said_once
 from medicell_orchestrator.decisions import FillPlan, plan_fill
 from medicell_orchestrator.phase import Phase, Problem, Step, Steps
 from medicell_orchestrator.phases.common import HOUR_S
-from medicell_orchestrator.run import ABORT, RETRY, PhaseRun
+from medicell_orchestrator.recovery import AGAIN, remedies_of
+from medicell_orchestrator.run import ABORT, RETRY, SKIP, PhaseRun
 from medicell_orchestrator.schema import container_ref, quantity, whole
 
 FILL = 'fill'
@@ -39,6 +42,20 @@ CLEAR_COUNTS = 2
 """So many clear counts in a row end a particle excursion (R)."""
 
 MOST_AIR_COUNTS = 30
+MOST_REJECTED = 2
+"""So many vials rejected in a row are no accident: a person is asked (R)."""
+
+OF_THE_VIAL = (
+    ErrorCode.FILL_OUT_OF_TOLERANCE,
+    ErrorCode.CONTAINER_DROPPED,
+    ErrorCode.LABEL_UNREADABLE,
+    ErrorCode.LABEL_MISMATCH,
+    ErrorCode.VIAL_ALREADY_FILLED,
+    ErrorCode.VIAL_NOT_FILLED,
+    ErrorCode.VIAL_SEALED,
+    ErrorCode.VIAL_NOT_STOPPERED,
+)
+"""Errors of one vial, which is rejected; any other may befall the next one too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +64,10 @@ class FillVialsPhase(Phase):
 
     Number and volume follow from the product's count. Every vial: air count, to the needle,
     fill with an air count beside it, stopper at once, cap, label with read-back, handover. A
-    vial on which anything fails is rejected and the next one used; one that was open in an
-    excursion is stoppered first, then rejected.
+    vial that is dropped, or filled or labelled badly, is rejected and the next one used; one
+    that was open in an excursion or during a question is stoppered first, then rejected. A
+    vial is accepted only when it holds the planned volume within `fill_tolerance`. A person is
+    asked about any other error, and after two rejections in a row.
     """
 
     source: str = container_ref('bag')
@@ -58,6 +77,7 @@ class FillVialsPhase(Phase):
     spare_vials: int = whole(0, 20, default=2)
     reserve_ml: float = quantity('mL', 0.0, 100.0, default=6.0)
     """Left in the bag: for quality control, and what cannot be drawn."""
+    fill_tolerance_pct: float = quantity('%', 0.1, 20.0, default=3.0)
     air_count_s: float = quantity('s', 10.0, HOUR_S, default=60.0)
 
     def steps(self) -> tuple[Step, ...]:
@@ -96,7 +116,7 @@ class FillVialsPhase(Phase):
     def _fill_all(self, run: PhaseRun) -> Steps[None]:
         available = yield from run.weigh(self.source)
         plan = self._plan(run, available)
-        good = 0
+        good = rejected = 0
         while good < plan.vials:
             if run.batch.unused(self.vials) == 0:
                 run.deviation(
@@ -108,7 +128,12 @@ class FillVialsPhase(Phase):
                 return
             yield from self._clear_air(run)
             vial = run.batch.fresh(self.vials)
-            good += int((yield from self._one(run, vial, plan.volume_ml)))
+            problem = yield from self._one(run, vial, plan.volume_ml)
+            good, rejected = (good + 1, 0) if problem is None else (good, rejected + 1)
+            if problem is not None and rejected >= MOST_REJECTED:
+                tried = [f'{rejected} vials in a row rejected']
+                yield from ask_about(run, 'fill_vials', problem, tried, [RETRY, ABORT])
+                rejected = 0
 
     def _plan(self, run: PhaseRun, available_ml: float) -> FillPlan:
         viable, car = self._concentrations(run)
@@ -175,10 +200,11 @@ class FillVialsPhase(Phase):
 
     # --- one vial ---------------------------------------------------------------------------
 
-    def _one(self, run: PhaseRun, vial: str, volume_ml: float) -> Steps[bool]:
-        """Take a vial from the nest to the handover; return whether it is accepted."""
+    def _one(self, run: PhaseRun, vial: str, volume_ml: float) -> Steps[Outcome | None]:
+        """Take a vial from the nest to the handover; return why it is rejected, if it is."""
         filled_ml, problem = yield from self._fill_and_close(run, vial, volume_ml)
         label = ''
+        problem = problem or self._badly_filled(vial, filled_ml, volume_ml)
         if not problem:
             label, problem = yield from self._finish(run, vial)
         viable, car = self._concentrations(run)
@@ -189,7 +215,6 @@ class FillVialsPhase(Phase):
                 'vial rejected, the next one is used',
                 recovered=True,
             )
-            yield from self._put_aside(run, vial)
         run.batch.vial(
             VialFilled(
                 vial=run.batch.id_of(vial),
@@ -201,28 +226,59 @@ class FillVialsPhase(Phase):
                 reason='' if problem is None else problem.error_msg,
             )
         )
-        return problem is None
+        if problem and problem.error_code is not ErrorCode.CONTAINER_DROPPED:
+            yield from self._put_aside(run, vial)
+        return problem
+
+    def _badly_filled(self, vial: str, filled_ml: float, volume_ml: float) -> Outcome | None:
+        """Return what is wrong with a volume; nothing is right about one that is not known."""
+        if abs(filled_ml - volume_ml) <= volume_ml * self.fill_tolerance_pct / 100.0:
+            return None
+        return Outcome(
+            error_code=ErrorCode.FILL_OUT_OF_TOLERANCE,
+            error_msg=f'{vial} holds {filled_ml:.3f} mL; {volume_ml:.3f} mL within'
+            f' {self.fill_tolerance_pct:g} % were planned',
+            result=None,
+        )
 
     def _fill_and_close(
         self, run: PhaseRun, vial: str, volume_ml: float
     ) -> Steps[tuple[float, Outcome | None]]:
-        """Fill and stopper a vial; return what is in it, and what went wrong."""
+        """Fill and stopper a vial; return what is in it (NaN: unknown), and what went wrong."""
         outcome = yield from self._move(run, vial, FILL)
         if not outcome.ok:
             return 0.0, outcome
-        filled, air = yield from run.together(
-            run.goal(FillVial, source=self.source, vial=vial, volume_ml=volume_ml),
-            run.goal(CountParticles, duration_s=self.air_count_s),
-        )
-        self._note_air(run, air)
+        asked = run.batch.questions
+        filled, air = yield from self._fill(run, vial, volume_ml)
         result = filled.result
-        volume = result.volume_ml if isinstance(result, FillVialResult) else 0.0
+        volume = result.volume_ml if isinstance(result, FillVialResult) else math.nan
         if filled.ok and isinstance(result, FillVialResult):
             run.measure('fill_weight_g', result.net_weight_g, container=vial, method='balance')
-        if filled.error_code is ErrorCode.LEAK:
-            yield from ask_about(run, 'FillVial', filled, [], [RETRY, ABORT])
-        closed = yield from self._steps(run, vial, STOPPER, StopperVial)
-        return volume, next((item for item in (filled, air, closed) if not item.ok), None)
+        closed = filled
+        if filled.error_code is not ErrorCode.CONTAINER_DROPPED:
+            closed = yield from self._steps(run, vial, STOPPER, StopperVial)
+        problem = next((item for item in (filled, air, closed) if not item.ok), None)
+        if problem is None and run.batch.questions > asked:
+            said = f'{vial} stood open while a person was asked'
+            problem = Outcome(error_code=ErrorCode.FIRST_AIR_BREACH, error_msg=said, result=None)
+        return volume, problem
+
+    def _fill(self, run: PhaseRun, vial: str, volume_ml: float) -> Steps[tuple[Outcome, Outcome]]:
+        """Fill a vial with an air count beside it; return both, the air at its worst.
+
+        The robot itself weighs a vial, and refuses to fill one that holds anything.
+        """
+        worst: Outcome | None = None
+        tried: list[str] = []
+        while True:
+            filled, air = yield from run.together(
+                run.goal(FillVial, source=self.source, vial=vial, volume_ml=volume_ml),
+                run.goal(CountParticles, duration_s=self.air_count_s),
+            )
+            self._note_air(run, air)
+            worst = worst or (None if air.ok else air)
+            if not (yield from self._goes_on(run, FillVial, filled, tried)):
+                return filled, worst or air
 
     def _finish(self, run: PhaseRun, vial: str) -> Steps[tuple[str, Outcome | None]]:
         """Cap, label and hand over; return the text read back, and what went wrong."""
@@ -249,16 +305,24 @@ class FillVialsPhase(Phase):
 
     def _put_aside(self, run: PhaseRun, vial: str) -> Steps[None]:
         """Clear the station: to the reject place, or back to the nest when that is taken."""
-        outcome = yield from self._move(run, vial, REJECT)
-        if outcome.error_code is ErrorCode.STATION_OCCUPIED:
-            yield from self._move(run, vial, run.batch.nest_of(vial))
+        while True:
+            for station in (REJECT, run.batch.nest_of(vial)):
+                outcome = yield from run.attempt(MoveContainer, container=vial, station=station)
+                if outcome.error_code is not ErrorCode.STATION_OCCUPIED:
+                    break
+            if outcome.ok or outcome.error_code is ErrorCode.CONTAINER_DROPPED:
+                return
+            choices = [RETRY, DONE, ABORT]
+            name = f'putting the rejected {vial} aside'
+            if (yield from ask_about(run, name, outcome, [], choices)) == DONE:
+                return
 
     def _label(self, run: PhaseRun, vial: str, text: str) -> Steps[Outcome]:
         """Label a vial, once more when the label cannot be read."""
-        outcome = yield from run.attempt(LabelVial, vial=vial, label_text=text)
+        outcome = yield from self._do(run, LabelVial, vial=vial, label_text=text)
         if outcome.error_code not in {ErrorCode.LABEL_UNREADABLE, ErrorCode.LABEL_MISMATCH}:
             return outcome
-        again = yield from run.attempt(LabelVial, vial=vial, label_text=text)
+        again = yield from self._do(run, LabelVial, vial=vial, label_text=text)
         run.deviation(
             outcome.error_code,
             f'{vial}: {outcome.error_msg}',
@@ -268,7 +332,7 @@ class FillVialsPhase(Phase):
         return again
 
     def _move(self, run: PhaseRun, vial: str, station: str) -> Steps[Outcome]:
-        return (yield from run.attempt(MoveContainer, container=vial, station=station))
+        return (yield from self._do(run, MoveContainer, container=vial, station=station))
 
     def _steps(
         self, run: PhaseRun, vial: str, station: str, verb: type[StopperVial] | type[CapVial]
@@ -276,7 +340,33 @@ class FillVialsPhase(Phase):
         outcome = yield from self._move(run, vial, station)
         if not outcome.ok:
             return outcome
-        return (yield from run.attempt(verb, vial=vial))
+        return (yield from self._do(run, verb, vial=vial))
+
+    def _do(self, run: PhaseRun, goal_type: type[Operation], **parameters: Any) -> Steps[Outcome]:
+        """Perform an operation on a vial until it is done, or the vial is given up."""
+        tried: list[str] = []
+        while True:
+            outcome = yield from run.attempt(goal_type, **parameters)
+            if not (yield from self._goes_on(run, goal_type, outcome, tried)):
+                return outcome
+
+    def _goes_on(
+        self, run: PhaseRun, goal_type: type[Operation], outcome: Outcome, tried: list[str]
+    ) -> Steps[bool]:
+        """Return whether to try again; a person is asked about what is not of this vial."""
+        name, code = goal_type.__name__, outcome.error_code
+        if outcome.ok or code in OF_THE_VIAL:
+            if tried:
+                said = f'{name}: {outcome.error_msg}' if outcome.error_msg else name
+                run.deviation(code, said, said_once(tried), recovered=True)
+            return False
+        if len(tried) < remedies_of(code, goal_type).count(AGAIN):
+            tried.append(f'{AGAIN.said} after {code.name}')
+            return True
+        choices = [RETRY, SKIP, ABORT]
+        choice = yield from ask_about(run, name, outcome, tried, choices)
+        tried.clear()
+        return choice == RETRY
 
 
 def _is_excursion(outcome: Outcome) -> bool:
