@@ -11,15 +11,20 @@ from py_trees.common import Status
 
 from medicell_core.entries import Command, Completed, PhaseFinished, PhaseStarted
 from medicell_core.errors import ErrorCode, MedicellError
-from medicell_core.operations import Incubate, Operation, Outcome
+from medicell_core.operations import Incubate, Mix, Operation, Outcome
 from medicell_core.serialise import to_json
+from medicell_orchestrator.asking import ask_about
 from medicell_orchestrator.batch import Batch
 from medicell_orchestrator.movements import movements_of
 from medicell_orchestrator.phase import Ask, Collect, Reply, Request, Send, Step, Steps
-from medicell_orchestrator.run import BatchAborted, PhaseRun
+from medicell_orchestrator.recovery import OBSERVES
+from medicell_orchestrator.run import ABORT, RETRY, SKIP, BatchAborted, PhaseRun
 
 CANCELLED_BY_HOLD = (Incubate,)
 """Operations that a hold ends early; all others are short or unsafe to break off, and finish."""
+
+HARMLESS = (*OBSERVES, Mix)
+"""A step that has sent nothing else may be begun anew."""
 
 
 class Desk(Protocol):
@@ -47,7 +52,8 @@ class PerformStep(py_trees.behaviour.Behaviour):
     """Perform one step of a phase.
 
     RUNNING while an operation, a hold or a question is open; SUCCESS when the step's body has
-    returned; FAILURE when it raised a MedicellError, which `failure` then holds.
+    returned. FAILURE, with `failure`, when a person chose to abort or a limit is not met; any
+    other MedicellError is a question.
     """
 
     def __init__(self, step: Step, run: PhaseRun, desk: Desk) -> None:
@@ -84,13 +90,14 @@ class PerformStep(py_trees.behaviour.Behaviour):
 
     def update(self) -> Status:
         """Drive the body as far as it goes without waiting."""
-        assert self._body is not None
         try:
-            if self._request is None:
-                self._take(next(self._body))
-            self._poll()
-            while (reply := self._reply()) is not None:
-                self._take(self._body.send(reply))
+            try:
+                self._drive()
+            except MedicellError as error:
+                if isinstance(error, BatchAborted) or error.code is ErrorCode.LIMIT_FAILED:
+                    raise
+                self._body, self._request, self._behind = self._rescue(error), None, []
+                self._drive()
         except StopIteration:
             self.feedback_message = 'done'
             return Status.SUCCESS
@@ -99,6 +106,24 @@ class PerformStep(py_trees.behaviour.Behaviour):
             self.feedback_message = error.message
             return Status.FAILURE
         return Status.RUNNING
+
+    def _drive(self) -> None:
+        """Go on until something has to be waited for; raises StopIteration at the end."""
+        assert self._body is not None
+        if self._request is None:
+            self._take(next(self._body))
+        self._poll()
+        while (reply := self._reply()) is not None:
+            self._take(self._body.send(reply))
+
+    def _rescue(self, error: MedicellError) -> Steps[None]:
+        """Ask about an error that ended the body; begin it anew only where it moved nothing."""
+        moved = any(not isinstance(goal, HARMLESS) for goal in self._goals.values())
+        choices = [SKIP if moved else RETRY, ABORT]
+        outcome = Outcome.of_error(error, at_s=self._batch.now_s())
+        choice = yield from ask_about(self._run, self._step.name, outcome, [], choices)
+        if choice == RETRY:
+            yield from self._step.body(self._run)
 
     def terminate(self, new_status: Status) -> None:
         """Close the body when the tree is interrupted."""
@@ -150,7 +175,12 @@ class PerformStep(py_trees.behaviour.Behaviour):
                     goal=to_json(goal),
                 )
             )
-            self._batch.cell.start(role, goal)
+            try:
+                self._batch.cell.start(role, goal)
+            except MedicellError as error:
+                outcome = Outcome.of_error(error, at_s=self._batch.now_s())
+                self._done[goal.operation_id] = outcome
+                self._record(goal, outcome)
         return tuple(goal.operation_id for _, goal in request.goals)
 
     def collect(self) -> bool:

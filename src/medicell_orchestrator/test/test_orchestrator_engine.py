@@ -336,3 +336,68 @@ def test_changes_are_told(tmp_path: Path) -> None:
     rig.engine._on_change = lambda: told.append(rig.engine.state)
     rig.tick()
     assert told[-1] is PackMLState.COMPLETE
+
+
+def test_error_of_a_step_that_moved_nothing_asks_and_begins_it_anew(tmp_path: Path) -> None:
+    seed = (
+        '- {phase: seed, type: seed_cells, source: selected, target: culture, cells: 1e8 cells,'
+        ' least_cells: 1e7 cells, medium: medium, final_volume: 50 mL}\n'
+    )
+    rig = make_rig(tmp_path, seed).tick()
+    assert 'has not been counted' in rig.engine.question.text
+    assert rig.engine.question.choices == ['retry', 'abort']
+    rig.engine.answer(rig.engine.question.question_id, 'retry', 'ada', '')
+    assert rig.tick().engine.question.question_id == 'MC-1/Q002'
+    rig.engine.answer('MC-1/Q002', 'abort', 'ada', '')
+    assert rig.tick().engine.outcome == 'aborted'
+
+
+def test_error_of_a_step_that_moved_something_is_never_begun_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = make_rig(tmp_path, FEED)
+
+    def broken(*_: object) -> None:
+        raise MedicellError(ErrorCode.MATERIAL_MISSING, 'all are used')
+
+    monkeypatch.setattr(rig.engine.batch, 'drew', broken)
+    rig.tick()
+    assert rig.engine.question.choices == ['skip', 'abort']
+    rig.engine.answer(rig.engine.question.question_id, 'skip', 'ada', '')
+    assert rig.tick().engine.outcome == 'ready_for_release'
+    assert len(rig.cell.sent(ops.Transfer)) == 1
+
+
+def test_operation_that_cannot_be_started_asks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = make_rig(tmp_path, '- {phase: m, type: mix, container: culture}\n')
+    start = rig.cell.start
+
+    def refuse(*_: object) -> None:
+        raise MedicellError(ErrorCode.HARDWARE_FAULT, 'no such device')
+
+    monkeypatch.setattr(rig.cell, 'start', refuse)
+    rig.tick()
+    assert 'no such device' in rig.engine.question.text
+    assert rig.engine.state is PackMLState.HELD
+    monkeypatch.setattr(rig.cell, 'start', start)
+    rig.engine.answer(rig.engine.question.question_id, 'retry', 'ada', '')
+    assert rig.tick().engine.outcome == 'ready_for_release'
+
+
+def test_record_that_takes_no_entry_ends_the_batch_and_asks_nothing_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = make_rig(tmp_path, FEED)
+    append = rig.sink.append
+
+    def closed(entry: object, **at: object) -> None:
+        if isinstance(entry, (Movement, Deviation)):
+            raise MedicellError(ErrorCode.RECORD_CLOSED, 'the record takes nothing')
+        append(entry, **at)
+
+    monkeypatch.setattr(rig.sink, 'append', closed)
+    rig.tick()
+    assert rig.engine.outcome == 'held'
+    assert rig.engine.question is None

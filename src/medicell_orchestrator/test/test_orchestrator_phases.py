@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -259,8 +260,8 @@ def test_vials_hold_the_dose_and_are_closed_and_labelled(tmp_path: Path) -> None
     [
         (ops.MoveContainer, ErrorCode.CONTAINER_DROPPED),
         (ops.FillVial, ErrorCode.FILL_OUT_OF_TOLERANCE),
-        (ops.StopperVial, ErrorCode.HARDWARE_FAULT),
-        (ops.CapVial, ErrorCode.HARDWARE_FAULT),
+        (ops.StopperVial, ErrorCode.VIAL_SEALED),
+        (ops.CapVial, ErrorCode.VIAL_NOT_STOPPERED),
     ],
 )
 def test_vial_that_fails_is_rejected_and_the_next_one_used(
@@ -313,12 +314,118 @@ def test_excursion_that_does_not_pass_asks(tmp_path: Path) -> None:
     assert not rig.cell.sent(ops.FillVial)
 
 
+def answered(rig: Rig, choice: str) -> Rig:
+    rig.engine.answer(rig.engine.question.question_id, choice, 'ada', 'looked')
+    return rig.tick()
+
+
+def test_two_vials_rejected_in_a_row_ask(tmp_path: Path) -> None:
+    rig = filling_rig(tmp_path)
+    rig.cell.scripts = [Script(ops.StopperVial, ErrorCode.VIAL_SEALED, times=2)]
+    rig.tick()
+    assert vials(rig) == [('vial_1', False), ('vial_2', False)]
+    assert '2 vials in a row rejected' in rig.engine.question.text
+    assert answered(rig, 'retry').engine.outcome == 'ready_for_release'
+
+
 def test_running_out_of_vials_fills_what_there_is(tmp_path: Path) -> None:
     rig = filling_rig(tmp_path)
-    rig.cell.scripts = [Script(ops.StopperVial, ErrorCode.HARDWARE_FAULT, times=5)]
+    rig.cell.scripts = [Script(ops.StopperVial, ErrorCode.VIAL_SEALED, times=5)]
     rig.tick()
+    answered(answered(rig, 'retry'), 'retry')
     assert vials(rig).count(('vial_6', True)) == 1
     assert rig.sink.of(Deviation)[-1].error_code == int(ErrorCode.MATERIAL_MISSING)
+
+
+@pytest.mark.parametrize(
+    'code',
+    [
+        ErrorCode.COMMUNICATION_LOST,
+        ErrorCode.OUTCOME_UNKNOWN,
+        ErrorCode.NOT_ACTIVE,
+        ErrorCode.STOPPED,
+        ErrorCode.HARDWARE_FAULT,
+        ErrorCode.LEAK,
+    ],
+)
+def test_robot_that_does_not_work_asks_before_it_wastes_a_vial(
+    tmp_path: Path, code: ErrorCode
+) -> None:
+    rig = filling_rig(tmp_path)
+    rig.cell.scripts = [Script(ops.MoveContainer, code, times=999)]
+    rig.tick()
+    assert not vials(rig)
+    assert code.name in rig.engine.question.text
+    rig.cell.scripts = []
+    assert answered(rig, 'retry').engine.outcome == 'ready_for_release'
+    assert vials(rig) == [(f'vial_{n}', True) for n in (1, 2, 3)]
+
+
+@pytest.mark.parametrize('code', [ErrorCode.OUTCOME_UNKNOWN, ErrorCode.LEAK])
+@pytest.mark.parametrize('choice', ['retry', 'skip'])
+def test_vial_of_unknown_fill_asks_and_is_rejected_as_unknown(
+    tmp_path: Path, code: ErrorCode, choice: str
+) -> None:
+    rig = filling_rig(tmp_path)
+    rig.cell.scripts = [Script(ops.FillVial, code)]
+    if choice == 'retry':
+        rig.cell.scripts.append(Script(ops.FillVial, ErrorCode.VIAL_ALREADY_FILLED))
+    rig.tick()
+    assert not vials(rig)
+    assert answered(rig, choice).engine.outcome == 'ready_for_release'
+    first = rig.sink.of(VialFilled)[0]
+    assert not first.accepted
+    assert math.isnan(first.volume_ml)
+    assert rig.cell.sent(ops.StopperVial)[0].vial == 'MC-1.vial_1'
+
+
+def test_vial_that_stood_open_during_a_question_is_rejected(tmp_path: Path) -> None:
+    rig = filling_rig(tmp_path)
+    rig.cell.scripts = [Script(ops.StopperVial, ErrorCode.HARDWARE_FAULT)]
+    answered(rig.tick(), 'retry')
+    assert vials(rig)[:2] == [('vial_1', False), ('vial_2', True)]
+    assert 'stood open' in rig.sink.of(VialFilled)[0].reason
+
+
+def test_bubble_in_a_fill_is_tried_again_with_the_air_counted_beside_it(tmp_path: Path) -> None:
+    rig = filling_rig(tmp_path)
+    rig.cell.scripts = [Script(ops.FillVial, ErrorCode.BUBBLE)]
+    rig.tick()
+    assert all(accepted for _, accepted in vials(rig))
+    names = [type(goal).__name__ for goal in rig.cell.goals]
+    assert names.count('CountParticles') == 3 + names.count('FillVial')
+
+
+@pytest.mark.parametrize('share', [0.0, 0.95, 1.05])
+def test_vial_that_does_not_hold_the_planned_volume_is_rejected(
+    tmp_path: Path, share: float
+) -> None:
+    rig = filling_rig(tmp_path)
+    wrong = []
+
+    def short(goal: ops.FillVial) -> object:
+        volume = goal.volume_ml * (1.0 if wrong else share)
+        wrong.append(volume)
+        return ops.FillVialResult(net_weight_g=volume, volume_ml=volume)
+
+    rig.cell._fillvial = short
+    rig.tick()
+    first = rig.sink.of(VialFilled)[0]
+    assert (first.accepted, first.volume_ml) == (False, wrong[0])
+    assert 'were planned' in first.reason
+    assert rig.engine.outcome == 'ready_for_release'
+
+
+def test_rejected_vial_that_cannot_be_put_aside_asks(tmp_path: Path) -> None:
+    rig = filling_rig(tmp_path)
+    rig.cell.scripts = [
+        Script(ops.CapVial, ErrorCode.VIAL_NOT_STOPPERED),
+        Script(ops.MoveContainer, ErrorCode.PATH_BLOCKED, skip=3),
+    ]
+    rig.tick()
+    assert 'putting the rejected vial_1 aside' in rig.engine.question.text
+    assert answered(rig, 'retry').engine.outcome == 'ready_for_release'
+    assert [g.station for g in rig.cell.sent(ops.MoveContainer)][3:5] == ['reject', 'reject']
 
 
 def test_release_table_fails_a_batch_without_its_tests(tmp_path: Path) -> None:
@@ -347,3 +454,13 @@ def test_formulation_dilutes_to_the_density_and_adds_freezing_medium_last(tmp_pa
         + rig.cell.sent(ops.WashAndConcentrate)[0].final_volume_ml
     )
     assert cryo.volume_ml == pytest.approx(0.5 * final, rel=0.02)
+
+
+def test_cartridges_used_up_ask(tmp_path: Path) -> None:
+    counts = ''.join(WEIGHTED.replace('phase: count', f'phase: n{n}') for n in range(13))
+    rig = make_rig(tmp_path, counts)
+    rig.cell.volumes['MC-1.culture'] = 100.0
+    rig.tick()
+    assert 'all 12 of the kit are used' in rig.engine.question.text
+    assert not rig.engine.over
+    assert answered(rig, 'abort').engine.outcome == 'aborted'

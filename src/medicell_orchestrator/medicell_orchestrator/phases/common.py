@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from medicell_core.errors import ErrorCode
+from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.operations import (
     AssaySample,
     AssaySampleResult,
@@ -139,7 +139,7 @@ def draw_sample(run: PhaseRun, *, source: str, group: str, volume_ml: float) -> 
     """
     failed: list[Outcome] = []
     while True:
-        target = run.batch.fresh(group)
+        target = yield from _fresh(run, group)
         outcome = yield from run.attempt(Sample, source=source, target=target, volume_ml=volume_ml)
         if outcome.ok:
             if failed:
@@ -156,6 +156,16 @@ def draw_sample(run: PhaseRun, *, source: str, group: str, volume_ml: float) -> 
             continue
         tried = ['sample into a fresh container'] * ((len(failed) - 1) % SAMPLE_TRIES)
         yield from ask_about(run, 'Sample', outcome, tried, [RETRY, ABORT])
+
+
+def _fresh(run: PhaseRun, group: str) -> Steps[str]:
+    """Return the next unused container; a person is asked when there is none."""
+    while True:
+        try:
+            return run.batch.fresh(group)
+        except MedicellError as error:
+            none = Outcome.of_error(error, at_s=run.batch.now_s())
+            yield from ask_about(run, 'Sample', none, [], [RETRY, ABORT])
 
 
 def begin_assays(
