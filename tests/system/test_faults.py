@@ -14,6 +14,8 @@ RECOVERED = (
     'occlusion@select',
     'occlusion@activate',
     'bubble@seed',
+    'occlusion@wash',
+    'empty_reagent@wash',
     'empty_reagent@exchange',
     'label_unreadable@identify',
     'bay_temperature_drift@rest',

@@ -212,7 +212,8 @@ class Liquids:
     ) -> PumpReading | None:
         """Return the reading of a stroke that cannot move anything, or None."""
         backwards = self._faults.active('occlusion', target.id)
-        if backwards is not None:
+        # A vessel that is washed into itself is pumped from, not only backwards.
+        if backwards is not None and target is not source:
             backwards.active = False
         occlusion = self._faults.active('occlusion', source.id)
         if occlusion is not None:

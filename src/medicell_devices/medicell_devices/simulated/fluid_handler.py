@@ -183,7 +183,8 @@ class SimulatedFluidHandler(SimulatedDriver):
                         buffer_volume_ml=goal.buffer_volume_ml,
                     )
             result = SelectCellsResult(volume_ml=reading.moved_ml)
-            self._check_separated(reading, result, settings.min_selected_ml)
+            supplies = f'{goal.reagent} or {goal.buffer}'
+            self._check_separated(reading, result, settings.min_selected_ml, supplies)
             return result
 
     def wash_and_concentrate(
@@ -222,7 +223,7 @@ class SimulatedFluidHandler(SimulatedDriver):
                     )
             volume_ml = self._scales.volume_ml(goal.target)
             result = WashAndConcentrateResult(volume_ml=volume_ml)
-            self._check_separated(reading, result, 0.0)
+            self._check_separated(reading, result, 0.0, goal.buffer)
             self._mixed_at_s[goal.target] = self._port.now_s()
             return result
 
@@ -270,17 +271,21 @@ class SimulatedFluidHandler(SimulatedDriver):
                 f'{goal.final_volume_ml:g} mL',
             )
 
-    def _check_separated(self, reading: PumpReading, result: Result, least_ml: float) -> None:
+    def _check_separated(
+        self, reading: PumpReading, result: Result, least_ml: float, supplies: str
+    ) -> None:
         """Raise PartlyDone: what the sensors say, or SEPARATION_FAILED when too little came."""
+        came_ml = max(0.0, reading.moved_ml)
         try:
             self._path.check(reading)
+            if reading.source_empty:
+                raise OperationFailed(ErrorCode.EMPTY_SOURCE, f'{supplies} ran empty')
         except OperationFailed as error:
-            done = f'{reading.moved_ml:.2f} mL in the target'
-            raise PartlyDone.after(error, done, result) from error
+            raise PartlyDone.after(error, f'{came_ml:.2f} mL in the target', result) from error
         if reading.moved_ml <= least_ml:
             raise PartlyDone(
                 ErrorCode.SEPARATION_FAILED,
-                f'{reading.moved_ml:.2f} mL came into the target; least is {least_ml:g} mL',
+                f'{came_ml:.2f} mL came into the target; least is {least_ml:g} mL',
                 result,
             )
 
