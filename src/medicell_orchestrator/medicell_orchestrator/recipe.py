@@ -12,6 +12,7 @@ from medicell_core.errors import ErrorCode, InputError
 from medicell_orchestrator.document import Section, load_document, suggestion
 from medicell_orchestrator.phase import Phase
 from medicell_orchestrator.phase_types import PHASE_TYPES
+from medicell_orchestrator.phases.assaying import ReleasePhase
 from medicell_orchestrator.schema import Kit, QuantitySpec, TextSpec, read_into
 
 CONTENTS = (
@@ -146,6 +147,7 @@ def load_recipe(path: Path | str) -> Recipe:
         procedure=_procedure(section, _kit_of(materials)),
     )
     _check_volumes(recipe)
+    _check_release(recipe)
     return recipe
 
 
@@ -308,3 +310,20 @@ def _check_volumes(recipe: Recipe) -> None:
                 line=spec.line,
                 field=f'{path}.{use.key}',
             )
+
+
+def _check_release(recipe: Recipe) -> None:
+    """Refuse a recipe that does not end with its only judgement of the product."""
+    phases = list(recipe.phases())
+    releases = [item for item in phases if isinstance(item[1].phase, ReleasePhase)]
+    if releases == phases[-1:]:
+        return
+    path, spec = releases[0] if releases else phases[-1]
+    message = (
+        'a phase of type release must be the last of the recipe, and the only one'
+        if releases
+        else 'missing phase: after the last one the recipe needs one of type release'
+    )
+    raise InputError(
+        ErrorCode.RECIPE_INVALID, message, file=recipe.file, line=spec.line, field=path
+    )

@@ -55,10 +55,13 @@ procedure:
       - operation: operation
         phases:
 """
+RELEASE = '- {phase: judge, type: release}'
 
 
 def recipe_text(phases: str) -> str:
-    """Return a recipe with these phases, given without indentation."""
+    """Return a recipe with these phases, given without indentation, and a release after them."""
+    if 'type: release' not in phases:
+        phases = f'{phases.rstrip()}\n{RELEASE}'
     body = '\n'.join(f'          {line}' for line in phases.strip('\n').splitlines())
     return f'{HEADER}{body}\n'
 
@@ -66,7 +69,16 @@ def recipe_text(phases: str) -> str:
 def make_recipe(folder: Path, phases: str) -> Recipe:
     path = folder / 'sample.yaml'
     path.write_text(recipe_text(phases), encoding='utf-8')
-    return load_recipe(path)
+    recipe = load_recipe(path)
+    return recipe if 'type: release' in phases else without_release(recipe)
+
+
+def without_release(recipe: Recipe) -> Recipe:
+    """Return a recipe without its last phase: what a test of single phases runs."""
+    (unit,) = recipe.procedure
+    (operation,) = unit.operations
+    fewer = replace(operation, phases=operation.phases[:-1])
+    return replace(recipe, procedure=(replace(unit, operations=(fewer,)),))
 
 
 @dataclass

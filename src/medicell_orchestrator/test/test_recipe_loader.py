@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from orchestrator_fakes import CONFIG, HEADER, PATIENT, recipe_text
+from orchestrator_fakes import CONFIG, HEADER, PATIENT, RELEASE, recipe_text
 
 from medicell_core.errors import ErrorCode, InputError
 from medicell_orchestrator.recipe import find_recipe, load_recipe
@@ -130,6 +130,25 @@ def test_recipe_without_phases_is_refused(tmp_path: Path) -> None:
     assert 'missing field' in error.message
 
 
+@pytest.mark.parametrize(
+    ('phases', 'line', 'words'),
+    [
+        (TRANSFER, FIRST, 'missing phase'),
+        (TRANSFER + TRANSFER.replace('feed', 'more'), FIRST + 6, 'missing phase'),
+        (RELEASE + TRANSFER, FIRST, 'must be the last'),
+        (f'{RELEASE}\n{RELEASE.replace("judge", "again")}', FIRST, 'the only one'),
+    ],
+)
+def test_recipe_that_does_not_end_with_one_release_is_refused(
+    tmp_path: Path, phases: str, line: int, words: str
+) -> None:
+    body = '\n'.join(f'          {item}' for item in phases.strip('\n').splitlines())
+    error = refused(tmp_path, f'{HEADER}{body}\n')
+    assert error.code is ErrorCode.RECIPE_INVALID
+    assert error.line == line
+    assert words in error.message
+
+
 def test_reagent_that_is_not_in_the_kit_is_refused(tmp_path: Path) -> None:
     phase = '- {phase: wash, type: wash, source: culture, target: culture, waste: waste,'
     phase += ' buffer: saline, buffer_volume: 100 mL, final_volume: 50 mL}'
@@ -210,5 +229,5 @@ def test_units_are_converted(tmp_path: Path) -> None:
     path = tmp_path / 'r.yaml'
     text = recipe_text(TRANSFER.replace('70 mL', '0.07 L'))
     path.write_text(text, encoding='utf-8')
-    ((_, spec),) = load_recipe(path).phases()
+    (_, spec), _ = load_recipe(path).phases()
     assert spec.phase.volume_ml == pytest.approx(70.0)
