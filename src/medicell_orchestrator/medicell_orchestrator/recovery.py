@@ -14,6 +14,7 @@ from medicell_core.operations import (
     CountParticles,
     ExchangeMedium,
     Incubate,
+    LoadBay,
     MeasureProbes,
     Operation,
     Outcome,
@@ -22,7 +23,7 @@ from medicell_core.operations import (
     SetClimate,
     Weigh,
 )
-from medicell_orchestrator.asking import ask_about, said_once
+from medicell_orchestrator.asking import DONE, ask_about, said_once
 from medicell_orchestrator.phase import Steps
 from medicell_orchestrator.remedies import (
     Attempt,
@@ -49,6 +50,9 @@ OBSERVES = (
 
 SKIPPABLE = (MeasureProbes, CountParticles, AcquireImages, AnalyseImages)
 """Operations a person may leave out: the batch goes on without one figure."""
+
+BY_HAND = (LoadBay,)
+"""Operations that a person can do in the cell's stead: a device refuses to do them twice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +114,7 @@ def perform(
     """Perform an operation; on failure try its remedies in order, then ask a person.
 
     `already` is how a first attempt, begun at `started_s`, ended. Returns the result, or None
-    when a person chose to skip. Raises BatchAborted.
+    when a person chose to skip or has done it. Raises BatchAborted.
     """
     before = yield from weigh_before(run, goal_type, parameters)
     started = run.batch.now_s() if started_s is None else started_s
@@ -147,7 +151,7 @@ def _recover(run: PhaseRun, attempt: Attempt) -> Steps[Any]:
                 attempt.outcome = tried
             continue
         choice = yield from _ask_person(run, attempt)
-        if choice == SKIP:
+        if choice in {SKIP, DONE}:
             return None
         attempt.used.clear()
         attempt.tried.clear()
@@ -164,7 +168,9 @@ def _recover(run: PhaseRun, attempt: Attempt) -> Steps[Any]:
 
 
 def _ask_person(run: PhaseRun, attempt: Attempt) -> Steps[str]:
-    choices = [RETRY, *([SKIP] if attempt.goal_type in SKIPPABLE else []), ABORT]
+    also = [SKIP] if attempt.goal_type in SKIPPABLE else []
+    also += [DONE] if attempt.goal_type in BY_HAND else []
+    choices = [RETRY, *also, ABORT]
     return (
         yield from ask_about(
             run, attempt.goal_type.__name__, attempt.outcome, attempt.tried, choices

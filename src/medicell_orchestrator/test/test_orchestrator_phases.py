@@ -328,6 +328,15 @@ def test_two_vials_rejected_in_a_row_ask(tmp_path: Path) -> None:
     assert answered(rig, 'retry').engine.outcome == 'ready_for_release'
 
 
+def test_counter_that_is_lost_asks_once_and_goes_on_after_retry(tmp_path: Path) -> None:
+    rig = filling_rig(tmp_path)
+    rig.cell.scripts = [Script(ops.CountParticles, ErrorCode.COMMUNICATION_LOST)]
+    rig.tick()
+    assert 'COMMUNICATION_LOST' in rig.engine.question.text
+    assert answered(rig, 'retry').engine.outcome == 'ready_for_release'
+    assert all(accepted for _, accepted in vials(rig))
+
+
 def test_running_out_of_vials_fills_what_there_is(tmp_path: Path) -> None:
     rig = filling_rig(tmp_path)
     rig.cell.scripts = [Script(ops.StopperVial, ErrorCode.VIAL_SEALED, times=5)]

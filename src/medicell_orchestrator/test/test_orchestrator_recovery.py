@@ -435,3 +435,16 @@ def test_device_that_does_not_leave_its_safe_state_is_asked_about_again(tmp_path
     answered(rig)
     assert rig.engine.outcome == 'ready_for_release'
     assert dosed(rig) == pytest.approx(70.0)
+
+
+def test_vessel_that_is_in_its_bay_after_all_may_be_called_loaded(tmp_path: Path) -> None:
+    rig = make_rig(tmp_path, CLIMATE + REST)
+    rig.cell.scripts = [
+        Script(ops.LoadBay, ErrorCode.COMMUNICATION_LOST),
+        Script(ops.LoadBay, ErrorCode.BAY_OCCUPIED),
+    ]
+    answered(rig.tick())
+    assert 'BAY_OCCUPIED' in rig.engine.question.text
+    assert rig.engine.question.choices == ['retry', 'done', 'abort']
+    assert answered(rig, 'done').engine.outcome == 'ready_for_release'
+    assert len(rig.cell.sent(ops.LoadBay)) == 2

@@ -11,7 +11,6 @@ from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.operations import (
     CapVial,
     CountParticles,
-    CountParticlesResult,
     FillVial,
     FillVialResult,
     LabelVial,
@@ -26,6 +25,7 @@ from medicell_core.operations import (
 from medicell_orchestrator.asking import DONE, ask_about, said_once
 from medicell_orchestrator.decisions import FillPlan, plan_fill
 from medicell_orchestrator.phase import Phase, Problem, Step, Steps
+from medicell_orchestrator.phases.air import clear_air, note_air
 from medicell_orchestrator.phases.common import HOUR_S
 from medicell_orchestrator.recovery import AGAIN, remedies_of
 from medicell_orchestrator.run import ABORT, RETRY, SKIP, PhaseRun
@@ -38,10 +38,6 @@ LABEL = 'label'
 HANDOVER = 'handover'
 REJECT = 'reject'
 MIX_S = 120.0
-CLEAR_COUNTS = 2
-"""So many clear counts in a row end a particle excursion (R)."""
-
-MOST_AIR_COUNTS = 30
 MOST_REJECTED = 2
 """So many vials rejected in a row are no accident: a person is asked (R)."""
 
@@ -126,7 +122,7 @@ class FillVialsPhase(Phase):
                     recovered=False,
                 )
                 return
-            yield from self._clear_air(run)
+            yield from clear_air(run, self.air_count_s)
             vial = run.batch.fresh(self.vials)
             problem = yield from self._one(run, vial, plan.volume_ml)
             good, rejected = (good + 1, 0) if problem is None else (good, rejected + 1)
@@ -165,40 +161,6 @@ class FillVialsPhase(Phase):
                 f'fill_vials: viable cells and CAR+ of {self.source} have not been measured',
             )
         return count.viable_per_ml, car.value / 100.0
-
-    # --- the air ----------------------------------------------------------------------------
-
-    def _clear_air(self, run: PhaseRun) -> Steps[None]:
-        """Return when the air is clear: at once, or after an excursion has passed."""
-        outcome = yield from run.attempt(CountParticles, duration_s=self.air_count_s)
-        self._note_air(run, outcome)
-        if outcome.ok:
-            return
-        clear = counts = 0
-        while clear < CLEAR_COUNTS:
-            if counts >= MOST_AIR_COUNTS or not _is_excursion(outcome):
-                tried = [f'{counts} air counts'] if counts else []
-                yield from ask_about(run, 'CountParticles', outcome, tried, [RETRY, ABORT])
-                counts = 0
-            latest = yield from run.attempt(CountParticles, duration_s=self.air_count_s)
-            self._note_air(run, latest)
-            counts += 1
-            clear = clear + 1 if latest.ok else 0
-            outcome = outcome if latest.ok else latest
-        run.deviation(
-            outcome.error_code,
-            f'CountParticles: {outcome.error_msg}',
-            f'nothing open; filling waited for {counts} counts until the air was clear',
-            recovered=True,
-        )
-
-    def _note_air(self, run: PhaseRun, outcome: Outcome) -> None:
-        result = outcome.result
-        if isinstance(result, CountParticlesResult):
-            for name in ('particles_0_5_um_per_m3', 'particles_5_um_per_m3'):
-                run.measure(name, getattr(result, name), container='', method='particle counter')
-
-    # --- one vial ---------------------------------------------------------------------------
 
     def _one(self, run: PhaseRun, vial: str, volume_ml: float) -> Steps[Outcome | None]:
         """Take a vial from the nest to the handover; return why it is rejected, if it is."""
@@ -275,7 +237,7 @@ class FillVialsPhase(Phase):
                 run.goal(FillVial, source=self.source, vial=vial, volume_ml=volume_ml),
                 run.goal(CountParticles, duration_s=self.air_count_s),
             )
-            self._note_air(run, air)
+            note_air(run, air)
             worst = worst or (None if air.ok else air)
             if not (yield from self._goes_on(run, FillVial, filled, tried)):
                 return filled, worst or air
@@ -367,7 +329,3 @@ class FillVialsPhase(Phase):
         choice = yield from ask_about(run, name, outcome, tried, choices)
         tried.clear()
         return choice == RETRY
-
-
-def _is_excursion(outcome: Outcome) -> bool:
-    return outcome.error_code is ErrorCode.PARTICLE_EXCURSION
