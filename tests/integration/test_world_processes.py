@@ -189,6 +189,24 @@ def test_device_process_ends_cleanly_on_sigterm(
     assert device.returncode == 0
 
 
+def test_executable_whose_node_spins_no_more_ends_with_1() -> None:
+    code = """
+import sys
+from rclpy.executors import SingleThreadedExecutor
+
+def broken(self):
+    raise RuntimeError('no wait set')
+
+SingleThreadedExecutor.spin_once = broken
+from medicell_nodes.main import world
+sys.exit(world())
+"""
+    command = [sys.executable, '-c', code, '--ros-args', '-p', f'cell_config:={CONFIG}']
+    ended = subprocess.run(command, text=True, capture_output=True, timeout=WAIT_S, check=False)
+    assert ended.returncode == 1, ended.stderr
+    assert 'world: spins no more: no wait set' in ended.stderr
+
+
 @pytest.mark.parametrize(
     ('arguments', 'texts'),
     [

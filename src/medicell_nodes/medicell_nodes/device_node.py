@@ -97,6 +97,7 @@ class DeviceNode(ManagedNode):
         settings = self._config.settings(self.role).model_copy(update={'driver': self.driver_name})
         driver = driver_factory(self.driver_name)(self.role, settings, port)
         self._time = WallClock() if port is None else port
+        # Stamps need a first time, and a world that is not there must fail the transition.
         self._time.now_s()
         self._journal = self._open_journal()
         self._extras = extras_of(self, driver)
