@@ -181,12 +181,17 @@ def test_injected_fault_is_recovered_or_asked_about(
 
 @pytest.mark.slow
 def test_fault_that_never_struck_is_told(cli: Cli, tmp_path: Path) -> None:
-    """The short culture needs no feed, so the reagent of one cannot run out."""
+    """The first fault holds the batch, which never comes to the second one's phase."""
     out = tmp_path / 'run'
-    ended = cli(*SHORT_RUN, '--inject', 'empty_reagent@grow', '--out', str(out))
-    assert ended.code == 0, ended.err
-    assert summary_of(out)['faults'] == ['empty_reagent@grow: never struck']
-    assert 'never struck: this batch has not rehearsed it' in ' '.join(ended.out.split())
+    faults = ('--inject', 'leak@activate', '--inject', 'dropped_vial@fill')
+    ended = cli(*SHORT_RUN, *faults, '--out', str(out))
+    assert ended.code == 4, ended.err
+    assert summary_of(out)['faults'] == [
+        'leak@activate: struck',
+        'dropped_vial@fill: never struck',
+    ]
+    told = 'dropped_vial@fill: never struck: this batch has not rehearsed it'
+    assert told in ' '.join(ended.out.split())
 
 
 @pytest.mark.slow
