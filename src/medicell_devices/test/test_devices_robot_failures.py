@@ -179,6 +179,31 @@ def test_fill_whose_balance_is_gone_too_keeps_the_first_error(
     assert 'the pump does not answer' in error.message
 
 
+def test_pump_stops_though_nobody_can_tell_where_the_arm_is(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    station('vial_01', 'fill')(bench)
+    driver = bench.driver(Role.FILL_ROBOT)
+    now_s = bench.world.now_s
+
+    def away() -> float:
+        raise MedicellError(ErrorCode.COMMUNICATION_LOST, 'the world does not answer')
+
+    def stopped_now(**_: object) -> PumpReading:
+        assert driver.telemetry()['pump_rate_ml_min'] > 0.0
+        monkeypatch.setattr(bench.world, 'now_s', away)
+        with pytest.raises(MedicellError):
+            driver.stop()
+        monkeypatch.setattr(bench.world, 'now_s', now_s)
+        rates.append(driver.telemetry()['pump_rate_ml_min'])
+        raise MedicellError(ErrorCode.STOPPED, 'stop button')
+
+    rates: list[float] = []
+    monkeypatch.setattr(bench.world, 'pump', stopped_now)
+    assert bench.fails(goal(bench, FillVial)).code is ErrorCode.STOPPED
+    assert rates == [0.0]
+
+
 @pytest.mark.parametrize('volume_ml', [0.5, 1.0, 2.0, 9.0])
 def test_fill_meets_its_tolerance(bench: Bench, volume_ml: float) -> None:
     station('vial_01', 'fill')(bench)

@@ -205,8 +205,8 @@ class SimulatedFillRobot(SimulatedDriver):
             return result
 
     def _make_safe(self) -> None:
-        self._arm.halt(self._port.now_s())
         self._path.shut()
+        self._arm.halt(self._port.now_s())
 
     def _station_of(self, view: ContainerView) -> str:
         place, _, station = view.location.partition('/')
