@@ -130,6 +130,7 @@ def perform(
         started_s=started,
         before_ml=before,
         outcome=outcome,
+        operation_id=run.last_id,
     )
     return (yield from _recover(run, attempt))
 

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from medicell_core.entries import Movement
 from medicell_core.errors import ErrorCode
 from medicell_core.operations import (
     AcquireImages,
@@ -67,6 +68,9 @@ class Attempt:
     started_s: float
     before_ml: float = math.nan
     outcome: Outcome
+    operation_id: str
+    told_ml: float = 0.0
+    """What the record says a transfer has moved until now."""
     used: dict[ErrorCode, int] = field(default_factory=dict)
     tried: list[str] = field(default_factory=list)
 
@@ -134,6 +138,8 @@ def done_with(result: Result) -> Outcome:
 
 def _transfer_rest(run: PhaseRun, attempt: Attempt) -> Steps[Outcome]:
     wanted, target = float(attempt.parameters['volume_ml']), attempt.parameters['target']
+    if isinstance(attempt.outcome.result, TransferResult):
+        attempt.told_ml += attempt.outcome.result.volume_ml
     while True:
         moved = (yield from volume_in(run, target)) - attempt.before_ml
         rest = wanted - moved
@@ -154,9 +160,11 @@ def _transfer_rest(run: PhaseRun, attempt: Attempt) -> Steps[Outcome]:
         moved_ml=moved,
     )
     moved = max(0.0, moved)
+    _record_lost(run, attempt, moved)
     if settled:
         return done_with(TransferResult(volume_ml=moved, peak_pressure_kpa=math.nan))
     outcome = yield from run.attempt(Transfer, **{**attempt.parameters, 'volume_ml': rest})
+    attempt.operation_id = run.last_id
     if outcome.ok and isinstance(outcome.result, TransferResult):
         pumped = outcome.result
         return done_with(replace(pumped, volume_ml=moved + pumped.volume_ml))
@@ -174,6 +182,21 @@ def _incubate_rest(run: PhaseRun, attempt: Attempt) -> Steps[Outcome]:
         )
         return Outcome(error_code=ErrorCode.OK, error_msg='', result=unknown)
     return (yield from run.attempt(Incubate, **{**attempt.parameters, 'duration_s': rest}))
+
+
+def _record_lost(run: PhaseRun, attempt: Attempt, moved_ml: float) -> None:
+    """Record what the weight says has moved and no device has told."""
+    untold = moved_ml - attempt.told_ml
+    if attempt.outcome.result is None and untold > SETTLED_ML:
+        attempt.told_ml += untold
+        run.batch.append(
+            Movement(
+                operation_id=attempt.operation_id,
+                source=run.batch.id_of(attempt.parameters['source']),
+                target=run.batch.id_of(attempt.parameters['target']),
+                volume_ml=untold,
+            )
+        )
 
 
 def _separate_once(run: PhaseRun, attempt: Attempt) -> Steps[Outcome]:

@@ -40,6 +40,11 @@ class PhaseRun:
         self.path = path
         self._next = 0
 
+    @property
+    def last_id(self) -> str:
+        """The operation_id of the goal made last."""
+        return f'{self.batch.run_id}/{self.path}#{self._next}'
+
     def goal(self, goal_type: type[Operation], **parameters: Any) -> Operation:
         """Make a goal: containers and bays of the recipe become those of the cell."""
         self._next += 1
@@ -51,7 +56,7 @@ class PhaseRun:
             if key in values:
                 values[key] = self.batch.bay_of(values[key])
         return goal_type(
-            operation_id=f'{self.batch.run_id}/{self.path}#{self._next}',
+            operation_id=self.last_id,
             batch_id=self.batch.batch_id,
             **values,
         )

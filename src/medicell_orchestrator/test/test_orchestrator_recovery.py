@@ -8,7 +8,7 @@ import pytest
 from orchestrator_fakes import Rig, Script, make_rig
 
 from medicell_core import operations as ops
-from medicell_core.entries import Deviation
+from medicell_core.entries import Deviation, Movement
 from medicell_core.errors import ErrorCode, MedicellError
 
 FEED = '- {phase: feed, type: transfer, source: medium, target: culture, volume: 70 mL}\n'
@@ -150,6 +150,25 @@ def test_lost_answer_of_a_transfer_is_never_repeated_blindly(tmp_path: Path) -> 
     rig.engine.answer(rig.engine.question.question_id, 'retry', 'ada', '')
     rig.tick()
     assert dosed(rig) == pytest.approx(70.0)
+
+
+def test_volume_that_only_the_weight_tells_is_recorded_as_moved(tmp_path: Path) -> None:
+    rig = make_rig(tmp_path, FEED)
+    rig.cell.scripts = [Script(ops.Transfer, ErrorCode.COMMUNICATION_LOST, moved=30.0)]
+    answered(rig.tick())
+    lost, rest = rig.cell.sent(ops.Transfer)
+    assert [(item.operation_id, item.volume_ml) for item in rig.sink.of(Movement)] == [
+        (lost.operation_id, pytest.approx(30.0)),
+        (rest.operation_id, pytest.approx(40.0)),
+    ]
+
+
+def test_volume_that_the_device_tells_is_recorded_once(tmp_path: Path) -> None:
+    rig = make_rig(tmp_path, FEED)
+    said = ops.TransferResult(volume_ml=30.0, peak_pressure_kpa=200.0)
+    rig.cell.scripts = [Script(ops.Transfer, ErrorCode.OCCLUSION, moved=30.0, result=said)]
+    rig.tick()
+    assert [item.volume_ml for item in rig.sink.of(Movement)] == [30.0, 40.0]
 
 
 @pytest.mark.parametrize('code', [ErrorCode.TEMPERATURE_OUT_OF_RANGE, ErrorCode.CO2_OUT_OF_RANGE])
