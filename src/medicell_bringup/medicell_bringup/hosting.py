@@ -140,6 +140,10 @@ class _Host:
 class OneProcess(_Host):
     """Every node in this process; messages still go over DDS."""
 
+    def __init__(self, inputs: RunInputs) -> None:
+        super().__init__(inputs)
+        self._failures: list[Exception] = []
+
     def __enter__(self) -> OneProcess:
         """Start the cell."""
         try:
@@ -169,11 +173,18 @@ class OneProcess(_Host):
                 parameter_overrides=sim_time,
             ),
         ]
-        self.exits.enter_context(NodeHost(nodes))
+        self.exits.enter_context(NodeHost(nodes, on_failure=self._failures.append))
         self.exits.callback(deactivate_all, nodes)
         self.connect_operator()
         activate_all(nodes)
         self.wait_ready()
+
+    def check_alive(self) -> None:
+        """Raise COMMUNICATION_LOST when a node spins no more."""
+        if self._failures:
+            raise MedicellError(
+                ErrorCode.COMMUNICATION_LOST, f'a node spins no more: {self._failures[0]!r}'
+            )
 
     def peak_rss_mb(self) -> float:
         """Return the most memory resident so far in MB."""

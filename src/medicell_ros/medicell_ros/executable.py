@@ -1,0 +1,94 @@
+"""A node as a process of its own: from the command line to a clean end."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import rclpy
+from ament_index_python.packages import get_package_share_directory
+from rclpy.signals import SignalHandlerOptions
+
+from medicell_core.errors import MedicellError
+from medicell_ros.host import NodeHost
+from medicell_ros.lifecycle import ManagedNode
+from medicell_ros.parameters import check_file, given_value, parameter_files
+
+EXIT_OK, EXIT_FAILED, EXIT_BAD_INPUT = 0, 1, 2
+SHIPPED_CONFIG = ('medicell_bringup', 'config', 'cell.yaml')
+"""The package whose share folder holds the shipped configuration, and where in it."""
+
+
+class Closable(Protocol):
+    """What is to be closed after the node has come down."""
+
+    def close(self) -> None:
+        """Let go; called once."""
+        ...
+
+
+NodeFactory = Callable[[Path], tuple[ManagedNode, Sequence[Closable]]]
+"""Makes a node from the file of the cell's configuration, with what must outlive it."""
+
+
+def run_node(
+    name: str,
+    make: NodeFactory,
+    known: Mapping[str, type],
+    arguments: Sequence[str] | None = None,
+) -> int:
+    """Make a node, spin it until SIGINT or SIGTERM, and end it; returns the exit code.
+
+    `known` holds the parameter dataclass of each node that a parameter file may name. 0 after
+    a signal, 1 when the node spins no more, 2 for bad input.
+    """
+    given = list(sys.argv if arguments is None else arguments)
+    ended = threading.Event()
+    failures: list[Exception] = []
+
+    def fail(error: Exception) -> None:
+        failures.append(error)
+        ended.set()
+
+    rclpy.init(args=given, signal_handler_options=SignalHandlerOptions.NO)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    try:
+        for file in parameter_files(given):
+            check_file(file, known)
+        node, outliving = make(_config_file(name, given))
+        with NodeHost([node], on_failure=fail):
+            _serve(node, outliving, ended)
+    except MedicellError as error:
+        sys.stderr.write(f'{name}: {error.code.name}: {error.message}\n')
+        return EXIT_BAD_INPUT
+    finally:
+        rclpy.try_shutdown()
+    if failures:
+        sys.stderr.write(f'{name}: spins no more: {failures[0]}\n')
+        return EXIT_FAILED
+    return EXIT_OK
+
+
+def _serve(node: ManagedNode, outliving: Sequence[Closable], ended: threading.Event) -> None:
+    try:
+        if node.parameters.autostart:
+            node.bring_up()
+        ended.wait()
+    finally:
+        node.bring_down()
+        for item in outliving:
+            item.close()
+
+
+def _config_file(name: str, arguments: Sequence[str]) -> Path:
+    """Return the configuration's file: the parameter `cell_config`, or else the shipped one."""
+    given = given_value(name, 'cell_config', arguments)
+    if given:
+        return Path(given)
+    package, *parts = SHIPPED_CONFIG
+    return Path(get_package_share_directory(package), *parts)
