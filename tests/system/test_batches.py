@@ -202,7 +202,7 @@ def test_each_seed_ends_with_a_verdict(seed: int) -> None:
     assert not result.questions
     assert result.balance.volume_error_pct < 0.1
     assert result.balance.cells_error_pct < 0.1
-    started = result.entries[1].entry
+    started = result.entries[0].entry
     assert isinstance(started, BatchStarted)
     assert started.seed == seed
 

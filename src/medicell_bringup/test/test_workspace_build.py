@@ -205,6 +205,12 @@ def test_failed_command_shows_the_end_of_its_log(tmp_path: Path) -> None:
     progress.close()
 
 
+def test_modules_are_compiled_into_the_environment_and_not_into_the_tree(layout: Layout) -> None:
+    env = environment.overlay(layout, {'PYTHONDONTWRITEBYTECODE': '1'}, {}, has_ros=False)
+    assert 'PYTHONDONTWRITEBYTECODE' not in env
+    assert env['PYTHONPYCACHEPREFIX'].startswith(str(layout.venv))
+
+
 def test_environment_puts_the_workspace_before_the_users_own(layout: Layout) -> None:
     base = {'PATH': '/usr/bin', 'PYTHONPATH': '/mine', 'RMW_IMPLEMENTATION': 'rmw_other'}
     added = {'PYTHONPATH': ['/work/build/medicell_core']}

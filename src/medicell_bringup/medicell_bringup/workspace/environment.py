@@ -92,6 +92,10 @@ def overlay(
         _prepend(env, name, entries)
     for name, value in USER_DEFAULTS.items():
         env.setdefault(name, value)
+    # Compiled modules go into .venv, even where the tree shall stay free of them: without any
+    # every start would compile all that it imports anew, which takes longer than the start.
+    env.pop('PYTHONDONTWRITEBYTECODE', None)
+    env['PYTHONPYCACHEPREFIX'] = str(layout.venv / 'pycache')
     return env
 
 
