@@ -17,8 +17,8 @@ from medicell_orchestrator.judging import judge_of
 from medicell_orchestrator.patient import load_patient
 from medicell_orchestrator.recipe import Recipe, find_recipe, load_recipe
 from medicell_orchestrator.scenario import FaultAt, check_faults
+from medicell_ros.node_parameters import MAX_SEED
 
-MAX_SEED = 2**63 - 1
 RESULTS = (
     'record.sqlite',
     'summary.json',

@@ -24,13 +24,13 @@ from medicell_devices.journal import MemoryJournal, OperationJournal
 from medicell_devices.registry import SIMULATED, driver_factory
 from medicell_devices.server import DeviceStatus, OperationServer
 from medicell_nodes.extras import Extras, extras_of
-from medicell_nodes.parameters import DeviceParameters
 from medicell_nodes.readings import MESSAGES, telemetry_message
 from medicell_nodes.sampler import Sampler
 from medicell_record.journal import Journal
 from medicell_ros import conversion, qos
 from medicell_ros.host import on_executor
 from medicell_ros.lifecycle import ManagedNode
+from medicell_ros.node_parameters import DeviceParameters
 from medicell_ros.parameters import declare
 from medicell_sim.port import WorldPort
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from medicell_core.operations import Role
 from medicell_devices.cell_config import load_cell
 from medicell_nodes.device_node import DeviceNode
-from medicell_nodes.parameters import NODES
 from medicell_nodes.world_client import WorldClient
 from medicell_nodes.world_node import WorldNode
 from medicell_ros.executable import run_node
@@ -47,11 +46,11 @@ def laboratory() -> int:
 
 def world() -> int:
     """Run the simulated world's node."""
-    return run_node('world', lambda config: (WorldNode(config=load_cell(config)), []), NODES)
+    return run_node('world', lambda config: (WorldNode(config=load_cell(config)), []))
 
 
 def _device(role: Role) -> int:
-    return run_node(role.value, partial(_make_device, role), NODES)
+    return run_node(role.value, partial(_make_device, role))
 
 
 def _make_device(role: Role, file: Path) -> tuple[ManagedNode, list[WorldClient]]:

@@ -26,12 +26,12 @@ from medicell_core.containers import Material
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.states import PackMLState
 from medicell_devices.cell_config import CellConfig
-from medicell_nodes.parameters import WorldParameters
 from medicell_nodes.world_calls import WAITING, world_verb
 from medicell_ros import qos
 from medicell_ros.conversion import from_message, time_to_message, to_message
 from medicell_ros.host import on_executor
 from medicell_ros.lifecycle import ManagedNode
+from medicell_ros.node_parameters import WorldParameters
 from medicell_ros.parameters import declare
 from medicell_sim.parameters import load_parameters
 from medicell_sim.world import World

@@ -7,13 +7,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 from medicell_devices.cell_config import load_cell
-from medicell_orchestrator.node import NAME, OrchestratorNode, OrchestratorParameters
+from medicell_orchestrator.node import NAME, OrchestratorNode
 from medicell_ros.executable import run_node
 
 
 def main() -> int:
     """Run the orchestrator's node until SIGINT or SIGTERM; returns the exit code."""
-    return run_node(NAME, _make, {NAME: OrchestratorParameters})
+    return run_node(NAME, _make)
 
 
 def _make(config: Path) -> tuple[OrchestratorNode, tuple[()]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,8 @@ from medicell_record.record import BatchRecord
 from medicell_record.verify import report_text, verify
 from medicell_ros.conversion import time_to_message
 from medicell_ros.lifecycle import ManagedNode
-from medicell_ros.parameters import declare, parameter
+from medicell_ros.node_parameters import OrchestratorParameters
+from medicell_ros.parameters import declare
 from medicell_ros.qos import latched
 
 NAME = 'orchestrator'
@@ -42,16 +42,6 @@ CLOCK_WAIT_S = 0.02
 
 END_S = 30.0
 """Wall seconds that a batch's thread may take to end when the node shuts down."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrchestratorParameters:
-    """Parameters of the orchestrator's node."""
-
-    cell_config: str = parameter(
-        '', "File of the cell's configuration; empty for the shipped one."
-    )
-    autostart: bool = parameter(True, 'Whether the executable activates its node itself.')
 
 
 class OrchestratorNode(ManagedNode):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +16,7 @@ from rclpy.signals import SignalHandlerOptions
 from medicell_core.errors import MedicellError
 from medicell_ros.host import NodeHost
 from medicell_ros.lifecycle import ManagedNode
+from medicell_ros.node_parameters import NODES
 from medicell_ros.parameters import check_file, given_value, parameter_files
 
 EXIT_OK, EXIT_FAILED, EXIT_BAD_INPUT = 0, 1, 2
@@ -38,13 +39,12 @@ NodeFactory = Callable[[Path], tuple[ManagedNode, Sequence[Closable]]]
 def run_node(
     name: str,
     make: NodeFactory,
-    known: Mapping[str, type],
     arguments: Sequence[str] | None = None,
 ) -> int:
     """Make a node, spin it until SIGINT or SIGTERM, and end it; returns the exit code.
 
-    `known` holds the parameter dataclass of each node that a parameter file may name. 0 after
-    a signal, 1 when the node spins no more, 2 for bad input.
+    0 after a signal, 1 when the node spins no more, 2 for bad input. Parameter files are
+    checked whole, for every node of the cell that they name.
     """
     given = list(sys.argv if arguments is None else arguments)
     ended = threading.Event()
@@ -59,7 +59,7 @@ def run_node(
         signal.signal(number, lambda *_: ended.set())
     try:
         for file in parameter_files(given):
-            check_file(file, known)
+            check_file(file, NODES)
         node, outliving = make(_config_file(name, given))
         with NodeHost([node], on_failure=fail):
             _serve(node, outliving, ended)

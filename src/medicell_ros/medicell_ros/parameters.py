@@ -6,14 +6,16 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
-from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
-from rclpy.node import Node
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from medicell_core.errors import ErrorCode, InputError
+
+if TYPE_CHECKING:
+    from rcl_interfaces.msg import ParameterDescriptor
+    from rclpy.node import Node
 
 T = TypeVar('T')
 Value = str | float | int | bool
@@ -235,6 +237,13 @@ def _checked(
 
 
 def _descriptor(hint: type, bounds: Bounds) -> ParameterDescriptor:
+    # Files are checked by programs that have nothing else to do with ROS.
+    from rcl_interfaces.msg import (  # noqa: PLC0415
+        FloatingPointRange,
+        IntegerRange,
+        ParameterDescriptor,
+    )
+
     descriptor = ParameterDescriptor(description=bounds.description, read_only=bounds.read_only)
     if bounds.choices:
         descriptor.additional_constraints = f'one of {", ".join(bounds.choices)}'

@@ -1,4 +1,4 @@
-"""The parameters of every node of this package, and which node has which."""
+"""The parameters of every node of the cell, and which node has which."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from medicell_core.operations import Role
 from medicell_ros.parameters import parameter
 
 DAY_S = 86_400.0
+MAX_SEED = 2**63 - 1
+"""The largest whole number that a ROS parameter holds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +36,7 @@ class WorldParameters:
 
     cell_config: str = parameter('', "The cell's configuration file; empty for the shipped one.")
     model: str = parameter('', "File of the world's model parameters; empty for the shipped one.")
-    seed: int = parameter(1, 'Seed of donor, instruments and chance.', minimum=0, maximum=2**31)
+    seed: int = parameter(1, 'Seed of donor, instruments and chance.', minimum=0, maximum=MAX_SEED)
     speed: float = parameter(
         0.0,
         'Simulated over wall time while a batch runs; 0 leaps as fast as the machine can.',
@@ -50,8 +52,17 @@ class WorldParameters:
     autostart: bool = parameter(True, 'Whether the executable brings its node to active itself.')
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrchestratorParameters:
+    """Parameters of the orchestrator's node."""
+
+    cell_config: str = parameter('', "The cell's configuration file; empty for the shipped one.")
+    autostart: bool = parameter(True, 'Whether the executable brings its node to active itself.')
+
+
 NODES: dict[str, type] = {
     'world': WorldParameters,
     **{role.value: DeviceParameters for role in Role},
+    'orchestrator': OrchestratorParameters,
 }
 """The parameter dataclass of each node by its name."""
