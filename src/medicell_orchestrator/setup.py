@@ -12,6 +12,7 @@ setup(
         ('share/medicell_orchestrator', ['package.xml']),
     ],
     install_requires=['setuptools'],
+    extras_require={'test': ['pytest']},
     zip_safe=False,
     maintainer='Medicell team',
     maintainer_email='team@medicell.example',

@@ -14,43 +14,6 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[2]
 MANIFESTS = sorted((REPOSITORY / 'src').glob('*/package.xml'))
 PACKAGES = {path.parent.name for path in MANIFESTS}
-ROSDEP_KEYS = {
-    'action_msgs',
-    'ament_cmake',
-    'ament_cmake_python',
-    'ament_index_python',
-    'builtin_interfaces',
-    'diagnostic_msgs',
-    'geometry_msgs',
-    'lifecycle_msgs',
-    'py_trees',
-    'python3-matplotlib',
-    'python3-numpy',
-    'python3-opencv',
-    'python3-pydantic',
-    'python3-pytest',
-    'python3-rich',
-    'python3-ruamel.yaml',
-    'python3-scipy',
-    'python3-sqlalchemy',
-    'python3-transforms3d',
-    'python3-typer',
-    'python3-yaml',
-    'rcl_interfaces',
-    'rclpy',
-    'rosgraph_msgs',
-    'rosidl_default_generators',
-    'rosidl_default_runtime',
-    'rosidl_interface_packages',
-    'rosidl_parser',
-    'sensor_msgs',
-    'std_msgs',
-    'std_srvs',
-    'trajectory_msgs',
-    'unique_identifier_msgs',
-    'visualization_msgs',
-}
-"""Keys of the rosdep data base (index of Jazzy, and python.yaml) that Medicell uses."""
 LAYERS_BELOW = {
     'medicell_core': set(),
     'medicell_sim': {'medicell_core'},
@@ -59,7 +22,6 @@ LAYERS_BELOW = {
     'medicell_record': {'medicell_core'},
 }
 """Packages whose manifest may name no other package of the workspace than these."""
-IMPORT = re.compile(r'^\s*(?:from|import) (medicell_\w+)', re.MULTILINE)
 
 
 def by_folder(path: Path) -> str:
@@ -74,20 +36,6 @@ def dependencies(manifest: Path) -> set[str]:
 def only_for_tests(manifest: Path) -> set[str]:
     root = ET.parse(manifest).getroot()
     return {str(item.text).strip() for item in root if item.tag == 'test_depend'}
-
-
-@pytest.mark.parametrize('manifest', MANIFESTS, ids=by_folder)
-def test_every_dependency_is_a_package_here_or_a_known_key(manifest: Path) -> None:
-    assert dependencies(manifest) - PACKAGES - ROSDEP_KEYS == set()
-
-
-@pytest.mark.parametrize('manifest', MANIFESTS, ids=by_folder)
-def test_imported_packages_of_the_workspace_are_named(manifest: Path) -> None:
-    package = manifest.parent.name
-    imported: set[str] = set()
-    for path in (manifest.parent / package).rglob('*.py'):
-        imported |= set(IMPORT.findall(path.read_text(encoding='utf-8')))
-    assert imported - dependencies(manifest) - {package} == set()
 
 
 @pytest.mark.parametrize('package', sorted(LAYERS_BELOW))
