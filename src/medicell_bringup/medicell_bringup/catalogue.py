@@ -8,5 +8,6 @@ COMMANDS = {
     'tree': 'draw a recipe as its behaviour tree',
     'study': 'compare the culture model with published tables, or over many seeds',
     'bench': 'measure what a batch costs on this machine',
+    'docs': 'build the documentation as a site, with every link checked',
 }
 """By name: what it is for. Each is a function of its name in medicell_bringup.commands.<name>."""

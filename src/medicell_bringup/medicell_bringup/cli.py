@@ -195,6 +195,22 @@ def bench_command(
     return bench(BenchOptions(runs=runs, recipe=recipe, seed=seed, json_file=json))
 
 
+@app.command('docs', help='Build the documentation as a site; a broken link fails it.')
+def docs_command(
+    *,
+    out: Annotated[
+        Path | None, typer.Option(help='Folder for the pages; build/docs of the checkout if none.')
+    ] = None,
+    external: Annotated[
+        bool, typer.Option('--external', help='Ask for every address on the network as well.')
+    ] = False,
+) -> int:
+    """Hand the options of the site over to its command."""
+    from medicell_bringup.commands.docs import build_docs
+
+    return build_docs(out=out, external=external)
+
+
 def _fail(message: str, code: int) -> int:
     sys.stderr.write(f'medicell: {message}\n')
     return code

@@ -63,6 +63,16 @@ class Layout:
         """The direct dependencies, and the pins of all."""
         return self.root / 'requirements.txt', self.root / 'constraints.txt'
 
+    @property
+    def docs_requirements(self) -> tuple[Path, Path]:
+        """What the documentation site needs besides, and the pins of all of it."""
+        return self.root / 'docs' / 'requirements.txt', self.root / 'docs' / 'constraints.txt'
+
+    @property
+    def docs_stamp(self) -> Path:
+        """Written when the virtual environment has what the documentation site needs."""
+        return self.venv / 'medicell-docs.json'
+
     def site_packages(self) -> Path | None:
         """Return the virtual environment's library folder, if it has one."""
         return next(iter(sorted(self.venv.glob('lib/python3*/site-packages'))), None)

@@ -25,6 +25,8 @@ usage: ./medicell COMMAND [OPTIONS]
 `./medicell COMMAND --help` tells the options of a command. Whatever needs the workspace
 sets it up first.
 """
+NEEDS_DOCS = ('docs',)
+"""Commands that need docs/requirements.txt besides."""
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
@@ -43,6 +45,8 @@ def main(arguments: list[str]) -> int:
         if name in own:
             return own[name](layout, arguments[1:])
         if name in COMMANDS:
+            if name in NEEDS_DOCS and not set(arguments) & {'-h', '--help'}:
+                ensure_docs(layout)
             return _hand_over(layout, arguments)
     except host.SetupError as error:
         sys.stderr.write(f'medicell: {error}\n')
@@ -76,12 +80,18 @@ def _setup(layout: Layout, arguments: list[str]) -> int:
     parser.add_argument(
         '--clean', action='store_true', help='remove .venv, build and install before'
     )
+    parser.add_argument(
+        '--docs', action='store_true', help='add what the documentation site needs'
+    )
     options = parser.parse_args(arguments)
     if options.clean:
         with only_one(layout, _say_waiting):
             for folder in (layout.venv, layout.build, layout.install):
                 shutil.rmtree(folder, ignore_errors=True)
-    if not ensure_ready(layout):
+    done = ensure_ready(layout)
+    if options.docs:
+        done = ensure_docs(layout) or done
+    if not done:
         sys.stderr.write('medicell: everything is in place\n')
     return 0
 
@@ -99,6 +109,21 @@ def ensure_ready(layout: Layout) -> bool:
     with only_one(layout, _say_waiting) as lock:
         _do_steps(layout, found, lock)
     sys.stderr.write(f'medicell: ready after {time.monotonic() - begun:.0f} s\n')
+    return True
+
+
+def ensure_docs(layout: Layout) -> bool:
+    """Add what the documentation site needs; returns whether anything had to be done."""
+    ensure_ready(layout)
+    if packages.has_docs(layout):
+        return False
+    with only_one(layout, _say_waiting) as lock:
+        progress = Progress(layout.log, steps=1, held=lock)
+        try:
+            with progress.step('what the documentation site needs, into .venv'):
+                packages.add_docs(layout, progress)
+        finally:
+            progress.close()
     return True
 
 

@@ -57,6 +57,22 @@ def finish(layout: Layout, host: Host) -> None:
     write_stamp(layout.venv_stamp, _stamp_now(layout, has_ros=host.has_ros))
 
 
+def has_docs(layout: Layout) -> bool:
+    """Return whether the virtual environment has what the documentation site needs."""
+    stamp = read_stamp(layout.docs_stamp)
+    return bool(stamp) and stamp == _docs_stamp_now(layout)
+
+
+def add_docs(layout: Layout, progress: Progress) -> None:
+    """Install what the documentation site needs into the virtual environment."""
+    layout.docs_stamp.unlink(missing_ok=True)
+    requirements, constraints = layout.docs_requirements
+    command = [*_pip(layout), '-r', str(requirements), '-c', str(constraints)]
+    env = {key: value for key, value in os.environ.items() if key != 'PYTHONHOME'}
+    progress.run('pip', command, env=env, cwd=layout.root)
+    write_stamp(layout.docs_stamp, _docs_stamp_now(layout))
+
+
 def mend_exports(layout: Layout) -> int:
     """Point the wheels' CMake exports at this machine's headers; returns the files changed.
 
@@ -86,15 +102,18 @@ def _include_folders(layout: Layout, series: str) -> list[Path]:
 
 def _pip_command(layout: Layout, host: Host) -> list[str]:
     requirements, constraints = layout.requirements
-    command = [str(layout.venv_python), '-m', 'pip', 'install', '--no-compile', '--no-input']
-    command += ['--disable-pip-version-check', '--progress-bar', 'off']
     if not host.has_ros:
-        return [*command, '-r', str(requirements), '-c', str(constraints)]
+        return [*_pip(layout), '-r', str(requirements), '-c', str(constraints)]
     chosen = layout.venv / 'requirements.txt'
     chosen.write_text('\n'.join(_absent(requirements)) + '\n', encoding='utf-8')
     pins = layout.venv / 'constraints.txt'
     pins.write_text('\n'.join(_pins_of_host(constraints)) + '\n', encoding='utf-8')
-    return [*command, '-r', str(chosen), '-c', str(pins)]
+    return [*_pip(layout), '-r', str(chosen), '-c', str(pins)]
+
+
+def _pip(layout: Layout) -> list[str]:
+    command = [str(layout.venv_python), '-m', 'pip', 'install', '--no-compile', '--no-input']
+    return [*command, '--disable-pip-version-check', '--progress-bar', 'off']
 
 
 def requirement_lines(path: Path) -> list[str]:
@@ -140,12 +159,20 @@ def _pins_of_host(constraints: Path) -> list[str]:
 
 
 def _stamp_now(layout: Layout, *, has_ros: bool) -> dict[str, str]:
-    digest = hashlib.sha256()
-    for path in layout.requirements:
-        digest.update(path.read_bytes())
     return {
-        'requirements': digest.hexdigest(),
+        'requirements': _digest(layout.requirements),
         'place': str(layout.venv),
         'python': str(layout.venv_python.resolve()),
         'kind': 'ros' if has_ros else 'wheels',
     }
+
+
+def _docs_stamp_now(layout: Layout) -> dict[str, str]:
+    return {'requirements': _digest(layout.docs_requirements)}
+
+
+def _digest(paths: tuple[Path, ...]) -> str:
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
