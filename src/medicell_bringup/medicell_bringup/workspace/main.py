@@ -25,6 +25,12 @@ usage: ./medicell COMMAND [OPTIONS]
 `./medicell COMMAND --help` tells the options of a command. Whatever needs the workspace
 sets it up first.
 """
+SETUP = 'make the workspace ready; done by the others when needed'
+OWN_COMMANDS = {
+    'test': 'lint, types, import rules and tests; options go to pytest',
+    'exec': "run any program in the workspace's environment: `./medicell exec python FILE`",
+}
+"""Besides `setup`, the commands that this module does itself; they take no options of its own."""
 NEEDS_DOCS = ('docs',)
 """Commands that need docs/requirements.txt besides."""
 EXIT_FAILED = 1
@@ -37,7 +43,11 @@ def main(arguments: list[str]) -> int:
     layout = Layout(root=Path(__file__).resolve().parents[4])
     signal.signal(signal.SIGTERM, _as_interrupt)
     name = arguments[0] if arguments else '--help'
-    own: dict[str, Callable[[Layout, list[str]], int]] = {'setup': _setup, 'test': _test}
+    own: dict[str, Callable[[Layout, list[str]], int]] = {
+        'setup': _setup,
+        'test': _test,
+        'exec': _exec,
+    }
     try:
         if name in ('-h', '--help', 'help'):
             sys.stdout.write(help_text())
@@ -60,11 +70,7 @@ def main(arguments: list[str]) -> int:
 
 def help_text() -> str:
     """Return what `./medicell --help` prints."""
-    commands = {
-        'setup': 'make the workspace ready; done by the others when needed',
-        **COMMANDS,
-        'test': 'lint, types, import rules and tests; options go to pytest',
-    }
+    commands = {'setup': SETUP, **COMMANDS, **OWN_COMMANDS}
     lines = '\n'.join(f'  {name:8} {text}' for name, text in commands.items())
     return HELP.format(commands=lines)
 
@@ -73,7 +79,8 @@ def _as_interrupt(_signum: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def _setup(layout: Layout, arguments: list[str]) -> int:
+def setup_parser() -> argparse.ArgumentParser:
+    """Return what reads the options of `setup`."""
     parser = argparse.ArgumentParser(
         prog='medicell setup', description='Make the workspace ready.', allow_abbrev=False
     )
@@ -83,7 +90,11 @@ def _setup(layout: Layout, arguments: list[str]) -> int:
     parser.add_argument(
         '--docs', action='store_true', help='add what the documentation site needs'
     )
-    options = parser.parse_args(arguments)
+    return parser
+
+
+def _setup(layout: Layout, arguments: list[str]) -> int:
+    options = setup_parser().parse_args(arguments)
     if options.clean:
         with only_one(layout, _say_waiting):
             for folder in (layout.venv, layout.build, layout.install):
@@ -166,3 +177,16 @@ def _hand_over(layout: Layout, arguments: list[str]) -> int:
 def _test(layout: Layout, arguments: list[str]) -> int:
     ensure_ready(layout)
     return checks.run_all(layout, arguments, _environment(layout))
+
+
+def _exec(layout: Layout, arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ('-h', '--help'):
+        sys.stderr.write('usage: ./medicell exec PROGRAM [ARGUMENTS]\n')
+        return EXIT_USAGE
+    ensure_ready(layout)
+    env = _environment(layout)
+    program = shutil.which(arguments[0], path=env['PATH'])
+    if program is None:
+        sys.stderr.write(f'medicell exec: there is no program {arguments[0]!r}\n')
+        return EXIT_USAGE
+    os.execve(program, arguments, env)
