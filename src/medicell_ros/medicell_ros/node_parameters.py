@@ -60,9 +60,18 @@ class OrchestratorParameters:
     autostart: bool = parameter(True, 'Whether the executable brings its node to active itself.')
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SceneParameters:
+    """Parameters of the node that draws the cell for viewers."""
+
+    cell_config: str = parameter('', "The cell's configuration file; empty for the shipped one.")
+    autostart: bool = parameter(True, 'Whether the executable brings its node to active itself.')
+
+
 NODES: dict[str, type] = {
     'world': WorldParameters,
     **{role.value: DeviceParameters for role in Role},
     'orchestrator': OrchestratorParameters,
+    'scene': SceneParameters,
 }
 """The parameter dataclass of each node by its name."""

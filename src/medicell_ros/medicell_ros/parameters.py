@@ -23,6 +23,8 @@ Value = str | float | int | bool
 BUILT_IN = ('use_sim_time', 'start_type_description_service', 'enable_logger_service')
 """Parameters that rclpy declares itself."""
 BUILT_IN_PREFIX = 'qos_overrides.'
+WILDCARDS = ('*', '**')
+"""Last parts of a section's name that stand for every node."""
 _METADATA = 'medicell_parameter'
 _TYPE_NAMES = {str: 'a text', float: 'a number', int: 'a whole number', bool: 'true or false'}
 
@@ -87,17 +89,18 @@ def declare(node: Node, cls: type[T]) -> T:
     return cls(**values)
 
 
-def check_file(path: Path, known: Mapping[str, type]) -> None:
+def check_file(path: Path, known: Mapping[str, type], *, named: bool = False) -> None:
     """Refuse a parameter file that names an unknown node or parameter, or a wrong value.
 
-    `known` holds the parameter dataclass of each node of the cell. Raises InputError with
+    `known` holds the parameter dataclass of each node of the cell. A section for all nodes must
+    hold parameters that some node has; with `named` there must be none. Raises InputError with
     file, line and field.
     """
     document = _read(path)
     for node, content in _sections(path, document):
         line = _line(document, node)
         name = node.strip('/').rpartition('/')[2]
-        if name not in known and name not in ('*', '**'):
+        if name not in known and (named or name not in WILDCARDS):
             raise InputError(
                 ErrorCode.INVALID_GOAL,
                 f'no node is named {name!r}; known are {", ".join(sorted(known))}',
@@ -105,7 +108,16 @@ def check_file(path: Path, known: Mapping[str, type]) -> None:
                 line=line,
                 field=node,
             )
-        _check_section(path, content, node, known.get(name))
+        classes = [known[name]] if name in known else list(known.values())
+        _check_section(path, content, node, classes)
+
+
+def check_values(node: str, values: Mapping[str, Any], cls: type) -> None:
+    """Refuse parameters of a node that are unknown, of a wrong type or out of range."""
+    _refuse_unknown(node, set(values) - names(cls), cls)
+    for name, value in values.items():
+        if name in names(cls):
+            _check_value(cls, name, value, f'{node}.{name}')
 
 
 def parameter_files(arguments: Sequence[str]) -> list[Path]:
@@ -134,14 +146,15 @@ def given_value(node: str, name: str, arguments: Sequence[str]) -> str:
 
 def _value_in_file(path: Path, node: str, name: str) -> str:
     for key, content in _sections(path, _read(path)):
-        if key.rpartition('/')[2] in (node, '*', '**') and isinstance(content, Mapping):
+        if key.rpartition('/')[2] in (node, *WILDCARDS) and isinstance(content, Mapping):
             value = content.get('ros__parameters', {}).get(name, '')
             if value:
                 return str(value)
     return ''
 
 
-def _check_section(path: Path, content: Any, node: str, cls: type | None) -> None:
+def _check_section(path: Path, content: Any, node: str, classes: Sequence[type]) -> None:
+    """Check one node's table; each of its parameters must be one of some class."""
     parameters = content.get('ros__parameters') if isinstance(content, Mapping) else None
     if not isinstance(parameters, Mapping) or set(content) != {'ros__parameters'}:
         raise InputError(
@@ -151,24 +164,28 @@ def _check_section(path: Path, content: Any, node: str, cls: type | None) -> Non
             line=_line(content, 'ros__parameters'),
             field=node,
         )
-    if cls is None:
-        return
-    hints = get_type_hints(cls)
-    items = {item.name: item for item in fields(cls)}
     for key, value in parameters.items():
         line = _line(parameters, key)
-        if key in BUILT_IN:
+        if key in BUILT_IN or key.startswith(BUILT_IN_PREFIX):
             continue
-        if key not in items:
+        cls = next((item for item in classes if key in names(item)), None)
+        if cls is None:
+            known = sorted(set().union(*(names(item) for item in classes)))
             raise InputError(
                 ErrorCode.INVALID_GOAL,
-                f'unknown parameter; known are {", ".join(sorted(items))}',
+                f'unknown parameter; known are {", ".join(known)}',
                 file=str(path),
                 line=line,
                 field=f'{node}.{key}',
             )
-        bounds = items[key].metadata[_METADATA]
-        _checked(value, hints[key], bounds, f'{node}.{key}', file=str(path), line=line)
+        _check_value(cls, key, value, f'{node}.{key}', file=str(path), line=line)
+
+
+def _check_value(
+    cls: type, name: str, value: Any, place: str, *, file: str = '', line: int | None = None
+) -> None:
+    bounds = next(item for item in fields(cls) if item.name == name).metadata[_METADATA]
+    _checked(value, get_type_hints(cls)[name], bounds, place, file=file, line=line)
 
 
 def _read(path: Path) -> Any:
@@ -222,8 +239,11 @@ def _checked(
     def refuse(text: str) -> InputError:
         return InputError(ErrorCode.INVALID_GOAL, text, file=file, line=line, field=place)
 
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+    # The reader of files has number classes of its own, which keep how a number was written.
+    if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
         value = float(value)
+    if hint is int and isinstance(value, int) and not isinstance(value, bool):
+        value = int(value)
     if type(value) is not hint and not (hint is str and isinstance(value, str)):
         raise refuse(f'must be {_TYPE_NAMES[hint]}, not {value!r}')
     if isinstance(value, (float, int)) and (

@@ -13,7 +13,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from medicell_core.errors import InputError
-from medicell_ros.parameters import check_file, declare, given_value, parameter
+from medicell_ros.parameters import check_file, check_values, declare, given_value, parameter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +91,13 @@ def test_read_only_parameter_cannot_be_set_later() -> None:
         ('sample:\n  ros__parameters: {}\nsmaple:\n  ros__parameters: {}\n', 3, 'smaple'),
         ('sample:\n  parameters:\n    count: 2\n', None, 'sample'),
         ('sample: [\n', 2, 'not YAML'),
+        (
+            '/**/sample:\n  ros__parameters:\n    period_s: 61.0\n',
+            3,
+            '61.0 is outside 0.1 to 60.0',
+        ),
+        ('/**:\n  ros__parameters:\n    cuont: 2\n', 3, '/**.cuont'),
+        ('/**:\n  ros__parameters:\n    count: 0\n', 3, '/**.count'),
     ],
 )
 def test_wrong_file_is_refused_with_line_and_field(
@@ -107,7 +114,24 @@ def test_wrong_file_is_refused_with_line_and_field(
 
 def test_right_file_passes_and_gives_its_value(tmp_path: Path) -> None:
     file = tmp_path / 'nodes.yaml'
-    file.write_text('/cell_1/sample:\n  ros__parameters:\n    driver: real\n')
+    file.write_text(
+        '/cell_1/sample:\n  ros__parameters:\n    driver: real\n    period_s: 2.5\n    count: 4\n'
+    )
     check_file(file, {'sample': Sample})
     assert given_value('sample', 'driver', ['x', '--params-file', str(file), '']) == 'real'
     assert given_value('sample', 'driver', ['x', '-p', 'driver:=simulated']) == 'simulated'
+
+
+def test_section_for_all_nodes_is_refused_where_each_must_be_named(tmp_path: Path) -> None:
+    file = tmp_path / 'nodes.yaml'
+    file.write_text('/**:\n  ros__parameters:\n    count: 2\n')
+    check_file(file, {'sample': Sample})
+    with pytest.raises(InputError, match=r'nodes.yaml:1: /\*\*: no node is named'):
+        check_file(file, {'sample': Sample}, named=True)
+
+
+def test_given_values_are_checked_by_name_type_and_range() -> None:
+    check_values('sample', {'count': 2, 'period_s': 3}, Sample)
+    for values, place in (({'cuont': 2}, 'sample.cuont'), ({'count': 0}, 'sample.count')):
+        with pytest.raises(InputError, match=place):
+            check_values('sample', values, Sample)
