@@ -12,17 +12,13 @@ from medicell_orchestrator.recipe import Recipe
 from medicell_orchestrator.schema import Kit, QuantitySpec
 
 _IDENTIFIER = re.compile(r'^[A-Za-z0-9][A-Za-z0-9._-]{2,63}$')
-_KEYS = (
-    'chain_of_identity',
-    'apheresis_label',
-    'product',
-    'weight',
-    'target_dose',
-    'apheresis_volume',
-)
-_WEIGHT = QuantitySpec(unit='kg', low=1.0, high=300.0)
-_DOSE = QuantitySpec(unit='cells', low=1e5, high=1e10)
-_APHERESIS = QuantitySpec(unit='mL', low=10.0, high=500.0)
+QUANTITIES = {
+    'weight': QuantitySpec(unit='kg', low=1.0, high=300.0),
+    'target_dose': QuantitySpec(unit='cells', low=1e5, high=1e10),
+    'apheresis_volume': QuantitySpec(unit='mL', low=10.0, high=500.0),
+}
+"""The figures of an order, with unit and range."""
+_KEYS = ('chain_of_identity', 'apheresis_label', 'product', *QUANTITIES)
 
 
 def load_patient(path: Path | str, *, recipe: Recipe | None = None) -> Patient:
@@ -42,13 +38,14 @@ def load_patient(path: Path | str, *, recipe: Recipe | None = None) -> Patient:
                 ' or "-"',
             )
     kit = Kit(contents={}, volumes_ml={}, kinds={})
+    figures = {key: float(spec.read(section, key, kit)) for key, spec in QUANTITIES.items()}
     patient = Patient(
         chain_of_identity=section.text('chain_of_identity'),
         apheresis_label=section.text('apheresis_label'),
         product=section.name('product'),
-        weight_kg=float(_WEIGHT.read(section, 'weight', kit)),
-        target_dose_cells=float(_DOSE.read(section, 'target_dose', kit)),
-        apheresis_volume_ml=float(_APHERESIS.read(section, 'apheresis_volume', kit)),
+        weight_kg=figures['weight'],
+        target_dose_cells=figures['target_dose'],
+        apheresis_volume_ml=figures['apheresis_volume'],
     )
     if patient.apheresis_label != patient.chain_of_identity:
         raise InputError(
