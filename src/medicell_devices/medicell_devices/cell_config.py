@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -13,8 +14,9 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from medicell_core.errors import ErrorCode, InputError
 from medicell_core.operations import Role
 from medicell_devices.contract import Driver
-from medicell_devices.registry import driver_factory
+from medicell_devices.registry import SIMULATED, driver_of, make_driver
 from medicell_devices.settings import (
+    ROLE_SETTINGS,
     FillRobotSettings,
     FluidHandlerSettings,
     ImagingSettings,
@@ -39,38 +41,73 @@ class CellConfig(BaseModel):
     particle_counter: ParticleCounterSettings
     laboratory: LaboratorySettings
 
-    def settings(self, role: Role) -> Settings:
-        """Return the settings of a role."""
+    def settings(self, role: Role, driver: str = '') -> Settings:
+        """Return the settings of a role, for its own driver or for another one.
+
+        Another driver takes over what is set for every driver of the role; what only its own
+        class has, has its default. Raises InputError when it cannot be told so.
+        """
         found = getattr(self, role.value)
         assert isinstance(found, Settings)
-        return found
+        if driver in ('', found.driver):
+            return found
+        shared = found.model_dump(include=set(ROLE_SETTINGS[role].model_fields))
+        try:
+            made = driver_of(role, driver).settings.model_validate({**shared, 'driver': driver})
+        except ValidationError as error:
+            raise _input_error('', CommentedMap(), error, role.value) from error
+        assert isinstance(made, Settings)
+        return made
 
 
-def load_cell(path: Path | str) -> CellConfig:
+def load_cell(path: Path | str, *, drivers_of: Collection[Role] = tuple(Role)) -> CellConfig:
     """Return the configuration in a file.
 
-    Raises InputError with file, line and field for what cannot be read, unknown keys, wrong
-    types, values out of range and unknown drivers.
+    `drivers_of` are the roles whose drivers will be made here: theirs are looked up, and what
+    only their settings have is checked. A process that serves one device, or none, need not
+    have the packages of the others. Raises InputError with file, line and field for what cannot
+    be read, unknown keys, wrong types, values out of range and drivers that cannot be used.
     """
     document = _read(Path(path))
+    served, sections = {}, dict(document)
+    for role in Role:
+        name = _driver_name(document, role)
+        if name in ('', SIMULATED):
+            continue
+        if role in drivers_of:
+            served[role] = _settings_type(str(path), document, role, name)
+        else:
+            sections[role.value] = _shared(document, role)
     try:
-        config = CellConfig.model_validate(document)
+        return _model(served).model_validate(sections)
     except ValidationError as error:
         raise _input_error(str(path), document, error) from error
-    for role in Role:
-        _check_driver(str(path), document, role, config.settings(role).driver)
-    return config
 
 
 def make_drivers(config: CellConfig, port: WorldPort | None) -> dict[Role, Driver]:
     """Return the driver of every role; simulated ones act on `port`."""
-    return {role: make_driver(config, role, port) for role in Role}
+    return {role: make_driver(role, config.settings(role), port) for role in Role}
 
 
-def make_driver(config: CellConfig, role: Role, port: WorldPort | None) -> Driver:
-    """Return the driver of one role; raises InputError for an unknown driver."""
-    settings = config.settings(role)
-    return driver_factory(settings.driver)(role, settings, port)
+def _model(settings: dict[Role, type[Settings]]) -> type[CellConfig]:
+    """Return the configuration's model with some roles' settings of a class of their own."""
+    if not settings:
+        return CellConfig
+    fields: dict[str, Any] = {role.value: (found, ...) for role, found in settings.items()}
+    return create_model('CellConfig', __base__=CellConfig, **fields)
+
+
+def _driver_name(document: CommentedMap, role: Role) -> str:
+    """Return the driver's name, or an empty string where there is none to read."""
+    section = document.get(role.value)
+    name = section.get('driver') if isinstance(section, CommentedMap) else None
+    return name if isinstance(name, str) else ''
+
+
+def _shared(document: CommentedMap, role: Role) -> dict[str, Any]:
+    """Return what a role's section says to every driver of that role."""
+    known = ROLE_SETTINGS[role].model_fields
+    return {key: value for key, value in document[role.value].items() if key in known}
 
 
 def _read(path: Path) -> CommentedMap:
@@ -94,9 +131,10 @@ def _read(path: Path) -> CommentedMap:
     return document
 
 
-def _check_driver(file: str, document: CommentedMap, role: Role, name: str) -> None:
+def _settings_type(file: str, document: CommentedMap, role: Role, name: str) -> type[Settings]:
+    """Return the settings class of a role's driver; raises InputError with the line."""
     try:
-        driver_factory(name)
+        return driver_of(role, name).settings
     except InputError as error:
         place = (role.value, 'driver')
         raise InputError(
@@ -108,14 +146,16 @@ def _check_driver(file: str, document: CommentedMap, role: Role, name: str) -> N
         ) from error
 
 
-def _input_error(file: str, document: CommentedMap, error: ValidationError) -> InputError:
-    """Return one of pydantic's complaints with the line that it is about.
+def _input_error(
+    file: str, document: CommentedMap, error: ValidationError, *inside: str
+) -> InputError:
+    """Return one of pydantic's complaints with the line that it is about, if there is a file.
 
     An unknown key comes first: it is most often the misspelt name of one that is missing.
     """
     complaints = error.errors(include_url=False)
     first = min(complaints, key=lambda item: item['type'] != 'extra_forbidden')
-    place = first['loc']
+    place = (*inside, *first['loc'])
     message = first['msg'].removeprefix('Value error, ')
     if first['type'] == 'extra_forbidden':
         message = 'unknown key'
@@ -127,7 +167,7 @@ def _input_error(file: str, document: CommentedMap, error: ValidationError) -> I
         ErrorCode.INVALID_GOAL,
         message,
         file=file,
-        line=_line_of(document, place),
+        line=_line_of(document, place) if file else None,
         field='.'.join(str(part) for part in place),
     )
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from medicell_core.operations import ASSAYS
+from medicell_core.operations import ASSAYS, Role
 
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
@@ -28,7 +28,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra='forbid', strict=False)
 
     driver: str
-    """Name of the driver in the registry; `simulated` is always there."""
+    """Name of the driver: `simulated`, or one that an installed package brings."""
 
 
 class FluidHandlerSettings(Settings):
@@ -189,3 +189,14 @@ class LaboratorySettings(Settings):
             if set(table) != set(ASSAYS):
                 raise ValueError(f'{name} must name each test once: {", ".join(ASSAYS)}')
         return self
+
+
+ROLE_SETTINGS: dict[Role, type[Settings]] = {
+    Role.FLUID_HANDLER: FluidHandlerSettings,
+    Role.INCUBATOR: IncubatorSettings,
+    Role.IMAGING: ImagingSettings,
+    Role.FILL_ROBOT: FillRobotSettings,
+    Role.PARTICLE_COUNTER: ParticleCounterSettings,
+    Role.LABORATORY: LaboratorySettings,
+}
+"""What every driver of a role can be told; a driver's own class may add to it."""

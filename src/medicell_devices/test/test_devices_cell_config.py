@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from device_bench import CELL_FILE, Bench
 
 from medicell_core.errors import InputError
 from medicell_core.operations import Role
 from medicell_devices.cell_config import load_cell, make_drivers
+from medicell_devices.testing.bench import CELL_FILE as BENCH_FILE
+from medicell_devices.testing.bench import Bench
+
+CELL_FILE = Path(__file__).parents[3] / 'config' / 'cell.yaml'
 
 
 def changed(tmp_path: Path, old: str, new: str) -> Path:
@@ -31,6 +34,10 @@ def test_shipped_cell_loads_and_makes_a_driver_per_role() -> None:
     bench.close()
     assert set(drivers) == set(Role)
     assert all(driver.role is role for role, driver in drivers.items())
+
+
+def test_bench_of_the_contract_has_the_limits_of_the_shipped_cell() -> None:
+    assert load_cell(BENCH_FILE) == load_cell(CELL_FILE)
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from device_bench import BATCH, OTHER_BATCH, Bench, cid, label_of
-from valid_goals import VALID
 
 from medicell_core.errors import ErrorCode
 from medicell_core.operations import (
@@ -25,6 +23,8 @@ from medicell_core.operations import (
 )
 from medicell_devices.failure import PartlyDone
 from medicell_devices.simulated.imaging import worst_score
+from medicell_devices.testing.bench import BATCH, OTHER_BATCH, Bench, cid, label_of
+from medicell_devices.testing.goals import VALID
 from medicell_sim.port import ParticleReading
 
 

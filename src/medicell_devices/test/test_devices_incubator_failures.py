@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from device_bench import Bench, cid
-from valid_goals import VALID, climate
 
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.operations import (
@@ -25,6 +23,8 @@ from medicell_core.operations import (
     SetClimate,
 )
 from medicell_devices.failure import PartlyDone
+from medicell_devices.testing.bench import Bench, cid
+from medicell_devices.testing.goals import VALID, climate
 from medicell_sim.port import BayReading
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from device_bench import Bench, cid
-from valid_goals import VALID
 
 from medicell_core.errors import ErrorCode
 from medicell_core.operations import (
@@ -22,6 +20,8 @@ from medicell_core.operations import (
     WashAndConcentrate,
 )
 from medicell_devices.failure import PartlyDone
+from medicell_devices.testing.bench import Bench, cid
+from medicell_devices.testing.goals import VALID
 from medicell_sim.port import PumpReading
 
 

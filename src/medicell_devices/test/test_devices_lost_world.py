@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from device_bench import WAIT_S, Bench, Served, cid
-from valid_goals import VALID
+from device_bench import WAIT_S, Served
 
 from medicell_core.clock import Clock
 from medicell_core.errors import ErrorCode, MedicellError
@@ -30,6 +29,8 @@ from medicell_devices.failure import PartlyDone
 from medicell_devices.journal import MemoryJournal
 from medicell_devices.performing import Performer
 from medicell_devices.server import OperationServer
+from medicell_devices.testing.bench import Bench, cid
+from medicell_devices.testing.goals import VALID
 from medicell_record.journal import Journal, JournalState
 
 

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from device_bench import WAIT_S, Bench, Served, cid
-from valid_goals import VALID, climate
+from device_bench import WAIT_S, Served
 
 from medicell_core.clock import WallClock
 from medicell_core.errors import ErrorCode, MedicellError, OperationRefused
@@ -30,6 +29,8 @@ from medicell_core.serialise import to_json
 from medicell_core.states import PackMLState
 from medicell_devices.journal import MemoryJournal
 from medicell_devices.server import OperationServer
+from medicell_devices.testing.bench import Bench, cid
+from medicell_devices.testing.goals import VALID, climate
 from medicell_record.journal import Journal, JournalState
 
 

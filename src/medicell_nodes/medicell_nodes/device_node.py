@@ -20,8 +20,9 @@ from medicell_core.clock import Clock, WallClock
 from medicell_core.errors import ErrorCode, InputError, MedicellError
 from medicell_core.operations import Outcome, Progress, Role, operations_of
 from medicell_devices.cell_config import CellConfig
+from medicell_devices.driver_type import Simulated
 from medicell_devices.journal import MemoryJournal, OperationJournal
-from medicell_devices.registry import SIMULATED, driver_factory
+from medicell_devices.registry import driver_of, make_driver
 from medicell_devices.server import DeviceStatus, OperationServer
 from medicell_nodes.extras import Extras, extras_of
 from medicell_nodes.readings import MESSAGES, telemetry_message
@@ -91,11 +92,16 @@ class DeviceNode(ManagedNode):
         """The driver that serves the role: the parameter, or else the cell's configuration."""
         return self.parameters.driver or self._config.settings(self.role).driver
 
+    @property
+    def is_simulated(self) -> bool:
+        """Whether the driver acts on the simulated world; raises InputError if there is none."""
+        return isinstance(driver_of(self.role, self.driver_name), Simulated)
+
     def configure(self) -> None:
         """Make driver, journal, operation server and the ROS entities."""
         port = self._port()
-        settings = self._config.settings(self.role).model_copy(update={'driver': self.driver_name})
-        driver = driver_factory(self.driver_name)(self.role, settings, port)
+        settings = self._config.settings(self.role, self.driver_name)
+        driver = make_driver(self.role, settings, port)
         self._time = WallClock() if port is None else port
         # Stamps need a first time, and a world that is not there must fail the transition.
         self._time.now_s()
@@ -151,12 +157,12 @@ class DeviceNode(ManagedNode):
 
     def _port(self) -> WorldPort | None:
         """Return the world that a simulated driver acts on; a hardware driver never sees one."""
-        if self.driver_name != SIMULATED:
+        if not self.is_simulated:
             return None
         if self._make_port is None:
             raise InputError(
                 ErrorCode.INVALID_GOAL,
-                'the simulated driver needs a world',
+                f'{self.driver_name!r} is simulated and needs a world',
                 field=f'{self.role}.driver',
             )
         return self._make_port()
@@ -165,7 +171,7 @@ class DeviceNode(ManagedNode):
         folder = self.parameters.journal_dir
         if folder:
             return Journal(Path(folder) / f'{self.role}.jsonl')
-        if self.driver_name != SIMULATED:
+        if not self.is_simulated:
             raise InputError(
                 ErrorCode.INVALID_GOAL,
                 'must name a folder: hardware without a journal could move twice',

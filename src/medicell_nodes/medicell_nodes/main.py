@@ -46,7 +46,13 @@ def laboratory() -> int:
 
 def world() -> int:
     """Run the simulated world's node."""
-    return run_node('world', lambda config: (WorldNode(config=load_cell(config)), []))
+    return run_node(
+        'world', lambda config: (WorldNode(config=load_cell(config, drivers_of=())), [])
+    )
+
+
+def _make_world(file: Path) -> tuple[ManagedNode, list[WorldClient]]:
+    return WorldNode(config=load_cell(file, drivers_of=())), []
 
 
 def _device(role: Role) -> int:
@@ -55,7 +61,7 @@ def _device(role: Role) -> int:
 
 def _make_device(role: Role, file: Path) -> tuple[ManagedNode, list[WorldClient]]:
     """Return a device's node, whose port is a client of the world's node if it needs one."""
-    config = load_cell(file)
+    config = load_cell(file, drivers_of=(role,))
     clients: list[WorldClient] = []
 
     def port() -> WorldClient:

@@ -20,7 +20,7 @@ def _make(config: Path) -> tuple[OrchestratorNode, tuple[()]]:
     node = OrchestratorNode(
         config=config.parent,
         software_version=version('medicell_orchestrator'),
-        namespace=load_cell(config).cell,
+        namespace=load_cell(config, drivers_of=()).cell,
     )
     return node, ()
 

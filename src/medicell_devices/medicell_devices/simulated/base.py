@@ -11,6 +11,7 @@ from medicell_core.errors import ErrorCode, MedicellError, OperationRefused
 from medicell_core.operations import Operation, Role
 from medicell_devices.checks import check_goal
 from medicell_devices.contract import OperationContext
+from medicell_devices.settings import Settings
 from medicell_sim.port import ContainerView, WorldPort
 
 
@@ -23,8 +24,9 @@ class SimulatedDriver:
 
     role: Role
 
-    def __init__(self, port: WorldPort) -> None:
+    def __init__(self, port: WorldPort, settings: Settings) -> None:
         self._port = port
+        self._name = settings.driver
         self._acting = threading.RLock()
         self._connected = False
         self._stopped = False
@@ -59,7 +61,7 @@ class SimulatedDriver:
     def health(self) -> dict[str, str]:
         """Return connection and safe state, and the last fault if there is one."""
         entries = {
-            'driver': 'simulated',
+            'driver': self._name,
             'connected': 'yes' if self._connected else 'no',
             'safe state': 'held' if self._stopped else 'left',
         }

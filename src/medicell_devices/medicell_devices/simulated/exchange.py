@@ -45,7 +45,7 @@ class Exchange:
             self._scales,
             moving,
             max_pressure_kpa=settings.max_pressure_kpa,
-            strokes=settings.strokes,
+            strokes_of=lambda _: settings.strokes,
             max_pump_error_pct=settings.max_pump_error_pct,
             valve_s=settings.valve_s,
         )

@@ -46,7 +46,7 @@ class SimulatedFillRobot(SimulatedDriver):
     def __init__(
         self, port: WorldPort, settings: FillRobotSettings, cell: RobotCell | None = None
     ) -> None:
-        super().__init__(port)
+        super().__init__(port, settings)
         self._settings = settings
         self._cell = RobotCell.shipped() if cell is None else cell
         self._arm = ArmState(self._cell)
@@ -61,7 +61,7 @@ class SimulatedFillRobot(SimulatedDriver):
             self._scales,
             self._moving,
             max_pressure_kpa=settings.max_pressure_kpa,
-            strokes=1,
+            strokes_of=lambda _: 1,
             max_pump_error_pct=settings.max_pump_error_pct,
             valve_s=settings.valve_s,
         )

@@ -38,12 +38,15 @@ SAMPLERS = (ContainerKind.CARTRIDGE, ContainerKind.TUBE)
 
 
 class SimulatedFluidHandler(SimulatedDriver):
-    """Fluid handler on a world; its state is the open valves, the pump's rate and the pressure."""
+    """Fluid handler on a world; its state is the open valves, the pump's rate and the pressure.
+
+    Another pump is a subclass that says how it strokes: `strokes_of` and `before_stroke`.
+    """
 
     role = Role.FLUID_HANDLER
 
     def __init__(self, port: WorldPort, settings: FluidHandlerSettings) -> None:
-        super().__init__(port)
+        super().__init__(port, settings)
         self._settings = settings
         self._scales = Scales(
             port=port,
@@ -55,11 +58,23 @@ class SimulatedFluidHandler(SimulatedDriver):
             self._scales,
             self._moving,
             max_pressure_kpa=settings.max_pressure_kpa,
-            strokes=settings.strokes,
+            strokes_of=self.strokes_of,
             max_pump_error_pct=settings.max_pump_error_pct,
             valve_s=settings.valve_s,
+            before_stroke=self.before_stroke,
         )
         self._mixed_at_s: dict[str, float] = {}
+
+    def strokes_of(self, volume_ml: float) -> int:
+        """Return in how many strokes a volume is pumped; a pump of another kind overrides it."""
+        return self._settings.strokes
+
+    def before_stroke(self, context: OperationContext, source: str, volume_ml: float) -> None:
+        """Do what the pump needs before it moves `volume_ml` out of `source`: here, nothing.
+
+        The valves are open. A pump of another kind overrides it, and takes its time by
+        `context.sleep`, so that a cancel or a stop ends it.
+        """
 
     def telemetry(self) -> dict[str, float]:
         """Return pump rate, pressure, open valves and the volume pumped since connecting."""

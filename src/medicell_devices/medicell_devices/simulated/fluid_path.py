@@ -15,6 +15,12 @@ from medicell_sim.port import PumpReading
 Moving = Callable[[OperationContext], AbstractContextManager[None]]
 """Holds the instrument for one movement; raises CANCELLED or STOPPED before it."""
 
+StrokesOf = Callable[[float], int]
+"""In how many strokes a volume in mL is pumped, at least one."""
+
+BeforeStroke = Callable[[OperationContext, str, float], None]
+"""What a pump does before a stroke out of a source of a volume in mL."""
+
 
 class FluidPath:
     """The liquid side of a device; safe (pump off, valves shut) whenever no operation runs."""
@@ -25,16 +31,18 @@ class FluidPath:
         moving: Moving,
         *,
         max_pressure_kpa: float,
-        strokes: int,
+        strokes_of: StrokesOf,
         max_pump_error_pct: float,
         valve_s: float,
+        before_stroke: BeforeStroke | None = None,
     ) -> None:
         self._scales = scales
         self._moving = moving
         self._max_pressure_kpa = max_pressure_kpa
-        self._strokes = strokes
+        self._strokes_of = strokes_of
         self._error_pct = max_pump_error_pct
         self._valve_s = valve_s
+        self._before_stroke = before_stroke
         self.open_valves: tuple[str, ...] = ()
         self.rate_ml_min = 0.0
         self.pressure_kpa = 0.0
@@ -95,7 +103,7 @@ class FluidPath:
         moved = peak = asked = 0.0
         with self.flow(context, rate_ml_min, source, target):
             try:
-                for left in range(self._strokes, 0, -1):
+                for left in range(self._strokes_of(volume_ml), 0, -1):
                     stroke_ml = max(0.0, volume_ml - moved) / left
                     reading = self._stroke(context, source, target, stroke_ml, rate_ml_min)
                     moved += reading.moved_ml
@@ -121,6 +129,8 @@ class FluidPath:
         volume_ml: float,
         rate_ml_min: float,
     ) -> PumpReading:
+        if self._before_stroke is not None:
+            self._before_stroke(context, source, volume_ml)
         context.sleep(volume_ml / rate_ml_min * 60.0, step='pumping')
         with self._moving(context):
             return self._scales.port.pump(

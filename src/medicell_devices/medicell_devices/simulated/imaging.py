@@ -65,7 +65,7 @@ class SimulatedImaging(SimulatedDriver):
     role = Role.IMAGING
 
     def __init__(self, port: WorldPort, settings: ImagingSettings) -> None:
-        super().__init__(port)
+        super().__init__(port, settings)
         self._settings = settings
         self._keeping = threading.Lock()
         self._sets: OrderedDict[str, ImageSet] = OrderedDict()

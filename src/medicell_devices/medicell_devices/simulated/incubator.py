@@ -51,7 +51,7 @@ class SimulatedIncubator(SimulatedDriver):
     role = Role.INCUBATOR
 
     def __init__(self, port: WorldPort, settings: IncubatorSettings) -> None:
-        super().__init__(port)
+        super().__init__(port, settings)
         self._settings = settings
         self._set_points: dict[str, SetPoints] = {}
         self._exchanges = {

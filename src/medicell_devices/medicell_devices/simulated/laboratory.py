@@ -28,7 +28,7 @@ class SimulatedLaboratory(SimulatedDriver):
     role = Role.LABORATORY
 
     def __init__(self, port: WorldPort, settings: LaboratorySettings) -> None:
-        super().__init__(port)
+        super().__init__(port, settings)
         self._settings = settings
         self._in_work = 0
 

@@ -20,7 +20,7 @@ class SimulatedParticleCounter(SimulatedDriver):
     role = Role.PARTICLE_COUNTER
 
     def __init__(self, port: WorldPort, settings: ParticleCounterSettings) -> None:
-        super().__init__(port)
+        super().__init__(port, settings)
         self._settings = settings
         self._flow_l_min = 0.0
         self._last = CountParticlesResult(particles_0_5_um_per_m3=0.0, particles_5_um_per_m3=0.0)

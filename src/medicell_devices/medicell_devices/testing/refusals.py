@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-
-from device_bench import BATCH, OTHER_BATCH, Bench, cid, label_of
-from valid_goals import VALID, Setup, climate, door, fault, label, placed, station, unlabelled
+from typing import Any
 
 from medicell_core.errors import ErrorCode
 from medicell_core.operations import (
@@ -33,6 +31,18 @@ from medicell_core.operations import (
     WashAndConcentrate,
     Weigh,
 )
+from medicell_devices.testing.bench import OTHER_BATCH, Bench, cid, label_of
+from medicell_devices.testing.goals import (
+    VALID,
+    Setup,
+    climate,
+    door,
+    fault,
+    label,
+    placed,
+    station,
+    unlabelled,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,15 +52,16 @@ class Refusal:
     name: str
     operation: type[Operation]
     code: ErrorCode
-    fields: dict[str, object] = field(default_factory=dict)
+    fields: dict[str, Any] = field(default_factory=dict)
     setup: tuple[Setup, ...] = ()
 
     def goal(self, bench: Bench) -> Operation:
+        """Return the goal that must be refused."""
         return bench.goal(self.operation, **{**VALID[self.operation], **self.fields})
 
 
 def _row(
-    name: str, operation: type[Operation], code: ErrorCode, *setup: Setup, **fields: object
+    name: str, operation: type[Operation], code: ErrorCode, *setup: Setup, **fields: Any
 ) -> Refusal:
     return Refusal(name=name, operation=operation, code=code, fields=fields, setup=setup)
 
@@ -291,4 +302,4 @@ REFUSALS = (
 """Every limit that a driver keeps before it moves."""
 
 WRONG_NUMBERS = (math.nan, math.inf, -math.inf, -1.0)
-assert BATCH != OTHER_BATCH
+"""Values that no number of a goal may have."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-
-from device_bench import Bench, cid, label_of
+from typing import Any
 
 from medicell_core.operations import (
     AcquireImages,
@@ -31,10 +30,12 @@ from medicell_core.operations import (
     WashAndConcentrate,
     Weigh,
 )
+from medicell_devices.testing.bench import Bench, cid, label_of
 
 Setup = Callable[[Bench], None]
+"""Changes a bench's cell before a goal."""
 
-VALID: dict[type[Operation], dict[str, object]] = {
+VALID: dict[type[Operation], dict[str, Any]] = {
     ReadLabel: {'container': cid('apheresis')},
     Transfer: {
         'source': cid('medium'),
@@ -119,22 +120,27 @@ def station(vial: str, where: str, *, stoppered: bool = False, capped: bool = Fa
 
 
 def climate(bench: Bench) -> None:
+    """Give the vessel's bay its climate."""
     bench.run(bench.goal(SetClimate, **VALID[SetClimate]))
 
 
 def door(bay: str) -> Setup:
+    """Open a bay's door."""
     return lambda bench: bench.world.set_door(bay, open_=True)
 
 
 def fault(name: str) -> Setup:
+    """Arm a fault for the next operation."""
     return lambda bench: bench.world.inject(name, 'p')
 
 
 def placed(name: str, where: str) -> Setup:
+    """Put a container somewhere."""
     return lambda bench: bench.world.place(cid(name), where)
 
 
 def label(name: str, text: str) -> Setup:
+    """Put a label of another text on a container."""
     return lambda bench: bench.world.stick_label(
         operation_id='set-up', container=cid(name), text=text
     )
@@ -143,3 +149,14 @@ def label(name: str, text: str) -> Setup:
 def unlabelled(bench: Bench) -> None:
     """Print nothing on the label of what is named first: a label that cannot be read."""
     label('apheresis', '')(bench)
+
+
+SETUPS: dict[str, Setup] = {
+    'Incubate': climate,
+    'ExchangeMedium': climate,
+    'FillVial': station('vial_01', 'fill'),
+    'StopperVial': station('vial_03', 'stopper'),
+    'CapVial': station('vial_03', 'cap', stoppered=True),
+    'LabelVial': station('vial_03', 'label', stoppered=True, capped=True),
+}
+"""What an operation needs before its valid goal can be done."""
