@@ -4,6 +4,7 @@ from __future__ import annotations
 
 COMMANDS = {
     'run': 'run one batch from a recipe, a patient and a seed',
+    'launch': 'start a cell of one process per node, as ros2 launch does',
     'verify': "check a batch record's chain",
     'tree': 'draw a recipe as its behaviour tree',
     'study': 'compare the culture model with published tables, or over many seeds',

@@ -105,6 +105,26 @@ def run_command(
     )
 
 
+@app.command('launch', help='Start a cell of one process per node, as `ros2 launch` does.')
+def launch_command(
+    description: Annotated[
+        str, typer.Argument(help='One of: cell, devices, orchestrator, rviz.')
+    ] = 'cell',
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(metavar='NAME:=VALUE...', help='Launch arguments; see --show-args.'),
+    ] = None,
+    *,
+    show_args: Annotated[
+        bool, typer.Option('--show-args', help='Show the arguments and start nothing.')
+    ] = False,
+) -> int:
+    """Hand the arguments of a launch over to its command."""
+    from medicell_bringup.commands.launch import launch
+
+    return launch(description, arguments or [], show_arguments=show_args)
+
+
 @app.command('verify', help="Check a batch record's chain: exit 0 sound, 2 no record, 3 altered.")
 def verify_command(
     file: Annotated[

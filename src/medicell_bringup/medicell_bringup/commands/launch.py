@@ -1,0 +1,71 @@
+"""`medicell launch`: what `ros2 launch medicell_bringup` does, where that is not installed."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+
+from medicell_bringup.launching.arguments import Argument, read_words, refused
+from medicell_bringup.launching.plan import DESCRIPTIONS, launch_arguments, launch_plan
+from medicell_bringup.launching.supervisor import Supervisor
+from medicell_core.errors import MedicellError
+
+NAME = 'launch'
+EXIT_OK, EXIT_BAD_INPUT = 0, 2
+
+
+def launch(description: str, words: Sequence[str], *, show_arguments: bool) -> int:
+    """Start a description's processes and follow them to a signal; returns the exit code.
+
+    0 after a signal, 1 when a node could not come up or did not end by itself, 2 for wrong
+    input. Nothing is started for that.
+    """
+    if ':=' in description:
+        description, words = 'cell', [description, *words]
+    try:
+        if description not in DESCRIPTIONS:
+            raise refused(description, f'is not one of {", ".join(DESCRIPTIONS)}')
+        arguments = launch_arguments(description)
+        if show_arguments:
+            sys.stdout.write(arguments_text(description, arguments))
+            return EXIT_OK
+        plan = launch_plan(description, read_words(words, arguments))
+    except MedicellError as error:
+        sys.stderr.write(f'medicell launch {description}: {error.message}\n')
+        return EXIT_BAD_INPUT
+    lines = threading.Lock()
+
+    def tell(name: str, line: str) -> None:
+        with lines:
+            sys.stdout.write(f'[{name}] {line}\n')
+            sys.stdout.flush()
+
+    for note in plan.notes:
+        tell(NAME, note)
+    supervisor = Supervisor(plan.processes, tell)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: supervisor.ended.set())
+    try:
+        supervisor.start()
+        supervisor.ended.wait()
+        tell(NAME, 'ending every process')
+    finally:
+        supervisor.stop()
+    tell(NAME, 'no process is left')
+    return supervisor.code
+
+
+def arguments_text(description: str, arguments: Sequence[Argument]) -> str:
+    """Return what `--show-args` prints."""
+    lines = [f'{description}: {DESCRIPTIONS[description].text}', 'Arguments, as name:=value']
+    for item in arguments:
+        choices = f' One of: {", ".join(item.choices)}.' if item.choices else ''
+        lines += [
+            '',
+            f"    '{item.name}':",
+            f'        {item.description}{choices}',
+            f"        (default: '{item.default}')",
+        ]
+    return '\n'.join(lines) + '\n'

@@ -1,0 +1,1 @@
+"""What makes up a cell's processes, and the two that start them: `ros2 launch` and Medicell."""
