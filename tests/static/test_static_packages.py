@@ -95,7 +95,7 @@ def pins(name: str) -> list[tuple[str, str, str]]:
 
 def test_every_requirement_is_pinned_and_justified() -> None:
     justified: set[str] = set()
-    for name, version, comment in pins('requirements.txt'):
+    for name, version, comment in pins('requirements.txt') + pins('tests/requirements.txt'):
         assert re.fullmatch(r'[\d.]+', version), f'{name} is not pinned'
         assert comment or name in justified, f'{name} has no comment that says why'
         justified.add(name)
@@ -103,7 +103,8 @@ def test_every_requirement_is_pinned_and_justified() -> None:
 
 def test_constraints_hold_every_pin_of_the_requirements() -> None:
     locked = {(name, version) for name, version, _ in pins('constraints.txt')}
-    assert {(name, version) for name, version, _ in pins('requirements.txt')} <= locked
+    wanted = pins('requirements.txt') + pins('tests/requirements.txt')
+    assert {(name, version) for name, version, _ in wanted} <= locked
 
 
 def test_modules_and_tests_have_names_of_their_own() -> None:

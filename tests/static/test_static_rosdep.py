@@ -74,13 +74,17 @@ KEY_OF_MODULE = {
     'ruamel': 'python3-ruamel.yaml',
     'yaml': 'python3-yaml',
     'zxingcpp': 'python3-zxing-cpp',
-    **{
-        name: f'python3-{name}'
-        for name in (
-            'hypothesis matplotlib numpy psutil pydantic pytest rich scipy sqlalchemy '
-            'transforms3d typer'
-        ).split()
-    },
+    'hypothesis': 'python3-hypothesis',
+    'matplotlib': 'python3-matplotlib',
+    'numpy': 'python3-numpy',
+    'psutil': 'python3-psutil',
+    'pydantic': 'python3-pydantic',
+    'pytest': 'python3-pytest',
+    'rich': 'python3-rich',
+    'scipy': 'python3-scipy',
+    'sqlalchemy': 'python3-sqlalchemy',
+    'transforms3d': 'python3-transforms3d',
+    'typer': 'python3-typer',
 }
 """Python module to rosdep key, where they differ; a module of ROS is its package's name."""
 WITHOUT_KEY = {

@@ -41,6 +41,8 @@ def layout(tmp_path: Path) -> Layout:
         'ros-jazzy-rclpy==7.1.6  # nodes\nnumpy==2.4.6  # arrays\nnosuchthing==1.2  # absent\n'
     )
     (tmp_path / 'constraints.txt').write_text('numpy==2.4.6\nnosuchthing==1.2\n')
+    (tmp_path / 'tests').mkdir()
+    (tmp_path / 'tests' / 'requirements.txt').write_text('nosuchtest==3.4  # runs them\n')
     return Layout(root=tmp_path)
 
 
@@ -63,7 +65,7 @@ def test_interrupted_install_is_not_ready_and_is_made_anew(layout: Layout, bare:
     assert packages.is_ready(layout, has_ros=False)
 
 
-@pytest.mark.parametrize('name', ['requirements.txt', 'constraints.txt'])
+@pytest.mark.parametrize('name', ['requirements.txt', 'constraints.txt', 'tests/requirements.txt'])
 def test_changed_pins_make_the_environment_stale(layout: Layout, bare: Host, name: str) -> None:
     packages.make(layout, bare, FakeProgress(layout))  # type: ignore[arg-type]
     packages.finish(layout, bare)
@@ -103,9 +105,44 @@ def test_ros_host_gets_only_what_it_lacks_and_keeps_its_numpy(
     progress = FakeProgress(layout)
     packages.make(layout, ros, progress)  # type: ignore[arg-type]
     assert '--system-site-packages' in progress.commands[0]
-    assert (layout.venv / 'requirements.txt').read_text() == 'nosuchthing==1.2\n'
+    assert (layout.venv / 'requirements.txt').read_text() == 'nosuchthing==1.2\nnosuchtest==3.4\n'
     pins = (layout.venv / 'constraints.txt').read_text().split()
     assert pins == ['nosuchthing==1.2', 'numpy==1.26.4']
+
+
+def test_ros_host_serves_what_lies_in_its_prefix_and_no_older_library_of_its_own(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    host = tmp_path_factory.mktemp('host')
+    prefix = host / 'opt' / 'ros'
+    monkeypatch.setenv('AMENT_PREFIX_PATH', str(prefix))
+    layout.requirements[0].write_text('in-ros==2.6.0  # trees\nin-ubuntu==2.14  # schemas\n')
+    for name, place in (('in_ros', prefix / 'lib'), ('in_ubuntu', host / 'usr')):
+        information = place / f'{name}-1.0.dist-info'
+        information.mkdir(parents=True)
+        (information / 'METADATA').write_text(f'Name: {name}\nVersion: 1.0\n')
+        monkeypatch.syspath_prepend(str(place))
+    ros = Host(python=sys.executable, python_version='3.12.3', has_ros=True)
+    packages.make(layout, ros, FakeProgress(layout))  # type: ignore[arg-type]
+    assert (layout.venv / 'requirements.txt').read_text().split() == [
+        'in-ubuntu==2.14',
+        'nosuchtest==3.4',
+    ]
+
+
+def test_ros_host_builds_with_its_colcon_under_the_environments_python(layout: Layout) -> None:
+    ros = Host(python=sys.executable, python_version='3.12.3', has_ros=True)
+    packages.make(layout, ros, FakeProgress(layout))  # type: ignore[arg-type]
+    script = layout.venv / 'bin' / 'colcon'
+    assert script.read_text().startswith(f'#!{layout.venv_python}\n')
+    assert os.access(script, os.X_OK)
+
+
+def test_image_gets_nothing_that_only_tests_need(layout: Layout, bare: Host) -> None:
+    progress = FakeProgress(layout)
+    packages.make(layout, bare, progress, with_tests=False)  # type: ignore[arg-type]
+    assert str(layout.requirements[0]) in progress.commands[-1]
+    assert str(layout.tests_requirements) not in progress.commands[-1]
 
 
 def versions_of_ubuntu(name: str) -> str:

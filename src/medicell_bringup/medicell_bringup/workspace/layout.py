@@ -64,6 +64,11 @@ class Layout:
         return self.root / 'requirements.txt', self.root / 'constraints.txt'
 
     @property
+    def tests_requirements(self) -> Path:
+        """What the tests need besides; its pins are among those of all."""
+        return self.root / 'tests' / 'requirements.txt'
+
+    @property
     def docs_requirements(self) -> tuple[Path, Path]:
         """What the documentation site needs besides, and the pins of all of it."""
         return self.root / 'docs' / 'requirements.txt', self.root / 'docs' / 'constraints.txt'

@@ -90,6 +90,11 @@ def setup_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--docs', action='store_true', help='add what the documentation site needs'
     )
+    parser.add_argument(
+        '--image',
+        action='store_true',
+        help='make .venv alone, without what tests need: for a container, where colcon builds',
+    )
     return parser
 
 
@@ -99,6 +104,9 @@ def _setup(layout: Layout, arguments: list[str]) -> int:
         with only_one(layout, _say_waiting):
             for folder in (layout.venv, layout.build, layout.install):
                 shutil.rmtree(folder, ignore_errors=True)
+    if options.image:
+        _make_for_image(layout)
+        return 0
     done = ensure_ready(layout)
     if options.docs:
         done = ensure_docs(layout) or done
@@ -113,14 +121,31 @@ def ensure_ready(layout: Layout) -> bool:
     if packages.is_ready(layout, has_ros=has_ros) and build.is_ready(layout, has_ros=has_ros):
         return False
     begun = time.monotonic()
-    found = host.detect(layout.root)
-    lacking = host.missing(found, layout.root)
-    if lacking:
-        raise host.SetupError(host.explain(lacking))
+    found = _able_host(layout)
     with only_one(layout, _say_waiting) as lock:
         _do_steps(layout, found, lock)
     sys.stderr.write(f'medicell: ready after {time.monotonic() - begun:.0f} s\n')
     return True
+
+
+def _able_host(layout: Layout) -> host.Host:
+    found = host.detect(layout.root)
+    lacking = host.missing(found, layout.root)
+    if lacking:
+        raise host.SetupError(host.explain(lacking))
+    return found
+
+
+def _make_for_image(layout: Layout) -> None:
+    """Make the virtual environment that a container runs from; it is stamped by no one."""
+    found = _able_host(layout)
+    with only_one(layout, _say_waiting) as lock:
+        progress = Progress(layout.log, steps=1, held=lock)
+        try:
+            with progress.step(f'Python {found.python_version} packages for an image into .venv'):
+                packages.make(layout, found, progress, with_tests=False)
+        finally:
+            progress.close()
 
 
 def ensure_docs(layout: Layout) -> bool:

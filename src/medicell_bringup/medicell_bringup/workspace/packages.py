@@ -10,15 +10,29 @@ import re
 import shutil
 from pathlib import Path
 
-from medicell_bringup.workspace.host import Host
+from medicell_bringup.workspace.host import Host, ros_prefixes
 from medicell_bringup.workspace.layout import Layout, read_stamp, write_stamp
 from medicell_bringup.workspace.progress import Progress
 
 ROS_BRINGS = ('ros-jazzy-', 'colcon-', 'empy', 'setuptools')
 """Requirements that a ROS host serves from its own packages."""
-BOUND_TO_ROS = {'numpy': 'numpy', 'opencv-python-headless': 'cv2'}
-"""Requirements whose binary interface the host's ROS packages share, and their modules."""
+BOUND_TO_ROS = {
+    'numpy': 'numpy',
+    'contourpy': 'contourpy',
+    'matplotlib': 'matplotlib',
+    'opencv-python-headless': 'cv2',
+    'scipy': 'scipy',
+}
+"""numpy, whose binary interface the host's ROS packages share, and what is built against it: the
+requirements and their modules."""
 EXPORT_FILES = '*/cmake/*.cmake'
+COLCON_SCRIPT = """#!{python}
+import sys
+
+from colcon_core.command import main
+
+sys.exit(main())
+"""
 
 
 def is_ready(layout: Layout, *, has_ros: bool) -> bool:
@@ -31,7 +45,7 @@ def is_ready(layout: Layout, *, has_ros: bool) -> bool:
     )
 
 
-def make(layout: Layout, host: Host, progress: Progress) -> None:
+def make(layout: Layout, host: Host, progress: Progress, *, with_tests: bool = True) -> None:
     """Make the virtual environment anew; pip's cache makes a second time quick.
 
     A half-made one is never completed: pip takes a package for installed as soon as its
@@ -48,8 +62,18 @@ def make(layout: Layout, host: Host, progress: Progress) -> None:
     )
     if not host.has_ros:
         env.pop('PYTHONPATH', None)
-    progress.run('pip', _pip_command(layout, host), env=env, cwd=layout.root)
+    command = _pip_command(layout, host, with_tests=with_tests)
+    progress.run('pip', command, env=env, cwd=layout.root)
     (layout.venv / 'COLCON_IGNORE').touch()
+    if host.has_ros:
+        _add_colcon(layout)
+
+
+def _add_colcon(layout: Layout) -> None:
+    """Let the host's colcon run under this Python: it builds for the one that runs it."""
+    script = layout.venv / 'bin' / 'colcon'
+    script.write_text(COLCON_SCRIPT.format(python=layout.venv_python), encoding='utf-8')
+    script.chmod(0o755)
 
 
 def finish(layout: Layout, host: Host) -> None:
@@ -100,15 +124,18 @@ def _include_folders(layout: Layout, series: str) -> list[Path]:
     return [home / 'include' / series, Path('/usr/include') / series]
 
 
-def _pip_command(layout: Layout, host: Host) -> list[str]:
+def _pip_command(layout: Layout, host: Host, *, with_tests: bool) -> list[str]:
     requirements, constraints = layout.requirements
-    if not host.has_ros:
-        return [*_pip(layout), '-r', str(requirements), '-c', str(constraints)]
-    chosen = layout.venv / 'requirements.txt'
-    chosen.write_text('\n'.join(_absent(requirements)) + '\n', encoding='utf-8')
-    pins = layout.venv / 'constraints.txt'
-    pins.write_text('\n'.join(_pins_of_host(constraints)) + '\n', encoding='utf-8')
-    return [*_pip(layout), '-r', str(chosen), '-c', str(pins)]
+    lists = [requirements, layout.tests_requirements] if with_tests else [requirements]
+    if host.has_ros:
+        chosen = layout.venv / 'requirements.txt'
+        lines = [line for path in lists for line in _absent(layout, path)]
+        chosen.write_text('\n'.join(lines) + '\n', encoding='utf-8')
+        pins = layout.venv / 'constraints.txt'
+        pins.write_text('\n'.join(_pins_of_host(constraints)) + '\n', encoding='utf-8')
+        lists, constraints = [chosen], pins
+    options = [item for path in lists for item in ('-r', str(path))]
+    return [*_pip(layout), *options, '-c', str(constraints)]
 
 
 def _pip(layout: Layout) -> list[str]:
@@ -124,20 +151,31 @@ def requirement_lines(path: Path) -> list[str]:
     return [line for line in lines if line]
 
 
-def _absent(requirements: Path) -> list[str]:
+def _absent(layout: Layout, requirements: Path) -> list[str]:
+    """Return the lines that the host does not serve; what must fit its numpy loses its pin."""
     chosen = []
     for line in requirement_lines(requirements):
-        name, _, version = line.partition(';')[0].strip().partition('==')
-        if not name.startswith(ROS_BRINGS) and not _host_has(name, version):
-            chosen.append(line)
+        name = line.partition(';')[0].strip().partition('==')[0]
+        if name.startswith(ROS_BRINGS) or _is_served(layout, name):
+            continue
+        fits_numpy = name in BOUND_TO_ROS and importlib.util.find_spec('numpy') is not None
+        chosen.append(name if fits_numpy else line)
     return chosen
 
 
-def _host_has(name: str, version: str) -> bool:
-    if name in BOUND_TO_ROS and importlib.util.find_spec(BOUND_TO_ROS[name]):
-        return True
-    here = _version_of(name)
-    return here is not None and here.partition('.')[0] == version.partition('.')[0]
+def _is_served(layout: Layout, name: str) -> bool:
+    """Return whether the host's own must be used.
+
+    That is so for what is bound to ROS, and for what lies in its prefix: the path of a sourced
+    ROS comes before the virtual environment's, so that a second one would never be imported.
+    """
+    if name in BOUND_TO_ROS:
+        return importlib.util.find_spec(BOUND_TO_ROS[name]) is not None
+    try:
+        place = Path(str(importlib.metadata.distribution(name).locate_file(''))).resolve()
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return any(Path(item).resolve() in place.parents for item in ros_prefixes(layout.root))
 
 
 def _version_of(name: str) -> str | None:
@@ -148,19 +186,18 @@ def _version_of(name: str) -> str | None:
 
 
 def _pins_of_host(constraints: Path) -> list[str]:
-    """Return the pins, with the host's own version where ROS is built against it."""
+    """Return the pins, with the host's own version of what ROS is built against."""
+    if importlib.util.find_spec('numpy') is None:
+        return requirement_lines(constraints)
     bound = {name: _version_of(name) for name in BOUND_TO_ROS}
-    kept = [
-        line
-        for line in requirement_lines(constraints)
-        if bound.get(line.partition('==')[0]) is None
-    ]
+    pins = requirement_lines(constraints)
+    kept = [line for line in pins if line.partition('==')[0] not in bound]
     return kept + [f'{name}=={version}' for name, version in bound.items() if version]
 
 
 def _stamp_now(layout: Layout, *, has_ros: bool) -> dict[str, str]:
     return {
-        'requirements': _digest(layout.requirements),
+        'requirements': _digest((*layout.requirements, layout.tests_requirements)),
         'place': str(layout.venv),
         'python': str(layout.venv_python.resolve()),
         'kind': 'ros' if has_ros else 'wheels',
