@@ -9,7 +9,7 @@ setup(
     package_data={'': ['*.yaml', 'py.typed']},
     data_files=[
         ('share/ament_index/resource_index/packages', ['resource/medicell_motion']),
-        ('share/medicell_motion', ['package.xml']),
+        ('share/medicell_motion', ['package.xml', 'medicell_motion/cell_geometry.yaml']),
     ],
     install_requires=['setuptools'],
     extras_require={'test': ['pytest']},
