@@ -1,0 +1,95 @@
+"""`medicell model`: the cell's model checked, as URDF, and as a picture."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from ament_index_python.packages import get_package_share_directory
+
+from medicell_bringup.model.checks import check
+from medicell_bringup.model.description import Description, parse
+from medicell_bringup.model.expansion import expand
+from medicell_core.errors import ErrorCode, InputError
+from medicell_devices.cell_config import load_cell
+from medicell_motion.arm import JOINT_NAMES
+from medicell_motion.cell import RobotCell
+from medicell_motion.geometry import load_geometry
+
+GEOMETRY = ('medicell_motion', 'cell_geometry.yaml')
+SHOWN_STATION = 'fill'
+"""Where the arm is in a picture of the model alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelOptions:
+    """What is wanted of the model; `live` draws what a running cell's scene publishes."""
+
+    out: Path | None
+    picture: Path | None
+    view: str
+    live: bool
+    namespace: str
+    samples: int
+    config: Path
+
+
+def show_model(options: ModelOptions) -> int:
+    """Expand and check the model; write and draw it where asked to.
+
+    Raises InputError for what is wrong in the model, an unknown view, a missing renderer.
+    """
+    cell_config = options.config / 'cell.yaml'
+    geometry = Path(get_package_share_directory(GEOMETRY[0])) / GEOMETRY[1]
+    urdf = Path(get_package_share_directory('medicell_bringup')) / 'urdf'
+    text = expand(urdf, geometry=geometry, cell_config=cell_config)
+    description = parse(text)
+    check(description)
+    sys.stdout.write(summary(description))
+    if options.out is not None:
+        options.out.write_text(text, encoding='utf-8')
+    if options.picture is not None:
+        _draw(description, geometry, options, options.picture)
+    return 0
+
+
+def summary(description: Description) -> str:
+    """Return a few lines that say what a model consists of."""
+    links = description.links.values()
+    mass = sum(link.inertia.mass_kg for link in links if link.inertia is not None)
+    bodies = sum(len(link.collisions) for link in links)
+    return (
+        f'{description.name}: {len(description.links)} links under {description.root()},'
+        f' {len(description.moving_joints)} moving joints,'
+        f' {bodies} collision bodies, {mass:.0f} kg\n'
+    )
+
+
+def _draw(description: Description, geometry: Path, options: ModelOptions, out: Path) -> None:
+    from medicell_bringup.model import picture  # noqa: PLC0415 - Pillow, only for a picture
+
+    if options.view not in picture.VIEWS:
+        known = ', '.join(picture.VIEWS)
+        raise InputError(
+            ErrorCode.INVALID_GOAL, f'{options.view!r} is not one of {known}', field='--view'
+        )
+    view = picture.VIEWS[options.view]
+    if not options.live:
+        posture = RobotCell(load_geometry(geometry)).grip_posture(SHOWN_STATION)
+        poses = description.poses(dict(zip(JOINT_NAMES, posture, strict=True)))
+        bodies, notes = (
+            picture.bodies_of(description, poses),
+            picture.titles_of(description, poses),
+        )
+    else:
+        from medicell_bringup.model.live import bodies_and_notes, hear_scene  # noqa: PLC0415
+
+        markers, positions = hear_scene(
+            options.namespace or f'/{load_cell(options.config / "cell.yaml").cell}'
+        )
+        poses = description.poses(positions)
+        shown, notes = bodies_and_notes(markers, poses)
+        bodies = [*picture.bodies_of(description, poses), *shown]
+    picture.draw(bodies, notes, view, out, samples=options.samples)
+    sys.stdout.write(f'{out}\n')

@@ -1,0 +1,1 @@
+"""The cell's model: expanded from xacro, checked, posed and drawn."""
