@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from sphinx.application import Sphinx
 
@@ -38,19 +38,23 @@ html_theme_options = {
 _PAGE_LINK = re.compile(r'\]\(([^)#\s:]+)\.md\)')
 
 
-def add_contents(_app: Sphinx, name: str, source: list[str]) -> None:
+def add_contents(app: Sphinx, name: str, source: list[str]) -> None:
     """Give an index page the contents that its own links name, in their order.
 
     So that the pages read well where nothing builds them, and still have a side bar here.
-    Pages of the folder that the index does not name come last.
+    Pages of the folder that the index does not name come last; an index without links shows them.
     """
     if PurePosixPath(name).name != 'index':
         return
     linked = dict.fromkeys(_PAGE_LINK.findall(source[0]))
     inside = [page for page in linked if not page.startswith('..')]
-    rest = [] if name == 'index' else ['*']
-    lines = '\n'.join([*inside, *rest])
-    source[0] += f'\n\n```{{toctree}}\n:hidden:\n:glob:\n\n{lines}\n```\n'
+    option = ':hidden:' if inside else ':titlesonly:'
+    folder = Path(app.srcdir, name).parent
+    others = sorted(path.stem for path in folder.glob('*.md') if path.stem != 'index')
+    rest = [page for page in others if page not in inside]
+    if inside or rest:
+        lines = ['\n\n```{toctree}', option, '', *inside, *rest, '```\n']
+        source[0] += '\n'.join(lines)
 
 
 def setup(app: Sphinx) -> None:

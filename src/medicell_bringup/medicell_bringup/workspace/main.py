@@ -211,7 +211,7 @@ def _exec(layout: Layout, arguments: list[str]) -> int:
     ensure_ready(layout)
     env = _environment(layout)
     program = shutil.which(arguments[0], path=env['PATH'])
-    if program is None:
-        sys.stderr.write(f'medicell exec: there is no program {arguments[0]!r}\n')
-        return EXIT_USAGE
-    os.execve(program, arguments, env)
+    if program is not None:
+        os.execve(program, arguments, env)
+    sys.stderr.write(f'medicell exec: there is no program {arguments[0]!r}\n')
+    return EXIT_USAGE

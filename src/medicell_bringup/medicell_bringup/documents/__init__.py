@@ -1,0 +1,1 @@
+"""The reference: pages of Markdown made from what the code and its files declare."""
