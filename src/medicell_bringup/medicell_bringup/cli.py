@@ -195,12 +195,13 @@ def study_command(
     )
 
 
-@app.command('bench', help='Measure wall time, memory and traffic of the main job.')
+@app.command('bench', help='Measure batch, start, rest, tick, action, messages, month.')
 def bench_command(
     *,
-    runs: Annotated[
-        int, typer.Option(help='Batches in one process; one more runs a process per node.')
-    ] = 3,
+    groups: Annotated[
+        list[str] | None, typer.Argument(metavar='[GROUP]...', help='Groups; all if none.')
+    ] = None,
+    runs: Annotated[int, typer.Option(help='Values of each figure; the median is shown.')] = 3,
     recipe: Annotated[
         str, typer.Option(help='A shipped recipe by name, or a recipe file.')
     ] = 'car_t_12_day',
@@ -208,11 +209,26 @@ def bench_command(
     json: Annotated[
         Path | None, typer.Option(help='Write all figures to this new file as well.')
     ] = None,
+    pictures: Annotated[
+        Path | None, typer.Option(metavar='DIR', help='Draw a picture of each group there.')
+    ] = None,
+    page: Annotated[
+        Path | None, typer.Option(help='Write the page of the documentation to this file.')
+    ] = None,
+    read: Annotated[
+        Path | None, typer.Option(help='Measure nothing: show the figures of this JSON file.')
+    ] = None,
+    config: ConfigOption = None,
 ) -> int:
     """Hand the options of a measurement over to its command."""
-    from medicell_bringup.commands.bench import BenchOptions, bench
+    from medicell_bringup.bench.result import BenchOptions
+    from medicell_bringup.commands.bench import Output, again, bench
 
-    return bench(BenchOptions(runs=runs, recipe=recipe, seed=seed, json_file=json))
+    output = Output(json_file=json, pictures=pictures, page=page)
+    if read is not None:
+        return again(read, output)
+    options = BenchOptions(recipe=recipe, seed=seed, runs=runs, config=config or shipped_config())
+    return bench(groups or [], options, output)
 
 
 @app.command('docs', help='Build the documentation as a site; a broken link fails it.')

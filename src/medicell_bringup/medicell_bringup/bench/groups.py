@@ -1,0 +1,78 @@
+"""The groups of `medicell bench`: what each is called, and the module that measures it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+
+from medicell_bringup.bench.result import BenchOptions, Found, GroupResult, Say
+from medicell_core.errors import InputError, MedicellError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """What a group measures, for people."""
+
+    title: str
+    text: str
+
+
+GROUPS = {
+    'batch': Group(
+        title='A batch',
+        text='`medicell run`, watched from outside. Memory is the sum of the peaks of all '
+        'processes.',
+    ),
+    'start': Group(
+        title='Start',
+        text='From the start of the process to the moment when every node says that it is '
+        'ready: `medicell run` in one process, `medicell launch` with one per node.',
+    ),
+    'rest': Group(
+        title='A cell at rest',
+        text='`medicell launch`, every node active, no batch. CPU time and memory as the kernel '
+        'counts them, over windows of 20 s that begin 5 s after the start.',
+    ),
+    'tick': Group(
+        title='Ticks of the trees',
+        text='One turn of all trees while every batch waits for its first operation: by the '
+        'engine, by the engine with what the node publishes of it, and by bare py_trees of '
+        'the same shape.',
+    ),
+    'action': Group(
+        title='Actions',
+        text='Weighing a bag, with journal and simulated time, against an action of the same '
+        'type with a bare rclpy server and client, in the same arrangement of processes. '
+        'They take turns, 50 of each for one value.',
+    ),
+    'messages': Group(
+        title='Messages',
+        text='One batch, heard by a subscriber in a process of its own. What was sent is the '
+        "writer's own numbering from the first to the last message that was heard.",
+    ),
+    'month': Group(
+        title='A simulated month',
+        text='The cell incubates a vessel for 30 simulated days, one process per node. The '
+        'slope is a least-squares line through the resident memory of days 3 to 30.',
+    ),
+}
+"""By name, in the order in which they are measured; `measure` of bench.<name> does it."""
+
+
+def run_group(name: str, options: BenchOptions, say: Say) -> GroupResult:
+    """Measure a group; its failure is part of the result and ends no other group.
+
+    Raises InputError for what is wrong with the options themselves.
+    """
+    try:
+        measure = import_module(f'medicell_bringup.bench.{name}').measure
+        found: Found = measure(options, say)
+    except InputError:
+        raise
+    except MedicellError as error:
+        text = f'{error.code.name} ({int(error.code)}): {error.message}'
+        return GroupResult(name=name, found=Found(measures=()), error=text)
+    except Exception as error:
+        text = f'{type(error).__name__}: {error}'
+        return GroupResult(name=name, found=Found(measures=()), error=text)
+    return GroupResult(name=name, found=found)

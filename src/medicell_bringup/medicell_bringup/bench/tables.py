@@ -1,0 +1,100 @@
+"""Results as tables: on a terminal, and as the page of the documentation."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+
+from medicell_bringup.bench.groups import GROUPS
+from medicell_bringup.bench.result import GroupResult, Measure, Report
+
+COLUMNS = ('figure', 'case', 'unit', 'median', 'min', 'max', 'limit')
+MADE_BY = '<!-- Made by `medicell bench`; do not edit. -->'
+
+
+def show(console: Console, report: Report) -> None:
+    """Print a table for each group, and what it was measured on."""
+    for result in report.groups:
+        group = GROUPS[result.name]
+        if result.error:
+            console.print(f'[bold red]{group.title}: failed[/]')
+            console.print(result.error, highlight=False, soft_wrap=True, markup=False)
+            continue
+        table = Table(title=group.title, box=SIMPLE, title_justify='left')
+        table.add_column(COLUMNS[0], no_wrap=True)
+        table.add_column(COLUMNS[1], overflow='fold')
+        table.add_column(COLUMNS[2], no_wrap=True)
+        for name in COLUMNS[3:]:
+            table.add_column(name, justify='right', no_wrap=True)
+        for row in rows(result):
+            table.add_row(*row)
+        console.print(table)
+    console.print(
+        f'{report.recipe}, seed {report.seed}, {_times(report.runs)}. {report.machine.text()}',
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def rows(result: GroupResult) -> list[tuple[str, ...]]:
+    """Return a group's figures as the texts of COLUMNS."""
+    return [
+        (item.name, item.case, item.unit, *_values(item), _limit(item))
+        for item in result.found.measures
+    ]
+
+
+def page(report: Report, pictures: Mapping[str, Path], file: Path) -> str:
+    """Return the page of the documentation that shows a report.
+
+    `pictures` are the files by their group; they are linked from `file`.
+    """
+    lines = [
+        MADE_BY,
+        '# Benchmarks',
+        '',
+        f'Measured by `./medicell bench` with the recipe `{report.recipe}`, seed {report.seed}, '
+        f'{_times(report.runs)} where a figure has more than one value, on',
+        '',
+        f'> {report.machine.text()}',
+        '',
+        'Ratios are of values of the same run. A limit is what the project allows itself.',
+    ]
+    for result in report.groups:
+        group = GROUPS[result.name]
+        lines += ['', f'## {group.title}', '', group.text, '']
+        if result.error:
+            lines += [f'Not measured: {result.error}']
+            continue
+        if result.name in pictures:
+            link = Path(os.path.relpath(pictures[result.name], file.parent)).as_posix()
+            lines += [f'![{group.title}]({link})', '']
+        lines += ['| ' + ' | '.join(COLUMNS) + ' |', '|---|---|---|---:|---:|---:|---:|']
+        lines += ['| ' + ' | '.join(map(_cell, row)) + ' |' for row in rows(result)]
+    return '\n'.join(lines) + '\n'
+
+
+def _values(item: Measure) -> tuple[str, str, str]:
+    median, least, greatest = (
+        f'{value:,.{item.digits}f}' for value in (item.median, item.least, item.greatest)
+    )
+    return (median, least, greatest) if len(item.values) > 1 else (median, '', '')
+
+
+def _limit(item: Measure) -> str:
+    if item.at_most is None:
+        return ''
+    return f'{item.at_most:,.{item.digits}f} {"kept" if item.met else "NOT kept"}'
+
+
+def _cell(text: str) -> str:
+    return text.replace('|', r'\|')
+
+
+def _times(runs: int) -> str:
+    return 'one run' if runs == 1 else f'{runs} runs'
