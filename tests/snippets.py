@@ -6,7 +6,7 @@ What a block is stands in its info string, of which GitHub and the site show the
 |---|---|
 | `sh` | run by bash, which stops at the first command that fails |
 | `console` | lines after `$ ` are run, and their output is compared; `...` stands for any text |
-| `diff` with `file=NAME` | changes that file: its lines after a space or `-` become those after a space or `+` |
+| `diff` with `file=NAME` | lines of that file after a space or `-` become those after `+` |
 | any other language with `file=NAME` | written to that file |
 | `background` | started and left running until the page ends, then ended by SIGINT |
 | `exit=N` | must end with that code |
@@ -151,7 +151,8 @@ def _write(item: Snippet, target: Path) -> None:
         lines = text.splitlines(keepends=True)
         old, new = (''.join(line[1:] for line in lines if line[0] in f' {sign}') for sign in '-+')
         before = target.read_text(encoding='utf-8')
-        assert before.count(old) == 1, f'{item.place}: {target} has {before.count(old)} times\n{old}'
+        times = before.count(old)
+        assert times == 1, f'{item.place}: {target} has {times} times\n{old}'
         text = before.replace(old, new)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(text, encoding='utf-8')

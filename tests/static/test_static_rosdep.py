@@ -49,6 +49,7 @@ UBUNTU_NOBLE = {
     'robot_state_publisher': 'ros-jazzy-robot-state-publisher',
     'ros2launch': 'ros-jazzy-ros2launch',
     'rosgraph_msgs': 'ros-jazzy-rosgraph-msgs',
+    'rosidl_adapter': 'ros-jazzy-rosidl-adapter',
     'rosidl_default_generators': 'ros-jazzy-rosidl-default-generators',
     'rosidl_default_runtime': 'ros-jazzy-rosidl-default-runtime',
     'rosidl_generator_py': 'ros-jazzy-rosidl-generator-py',

@@ -7,7 +7,6 @@ from typing import Any
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
 from medicell_bringup.documents.docstrings import field_texts
 from medicell_bringup.documents.markdown import code, page, prose, section, table
@@ -122,9 +121,9 @@ def _bounds(metadata: list[Any]) -> Iterator[str]:
 
 
 def _default(item: FieldInfo) -> str:
-    value = item.default
-    if value is PydanticUndefined:
+    if item.is_required():
         return 'needed'
+    value = item.default
     if isinstance(value, dict):
         return ', '.join(f'{key} {figure:g}' for key, figure in value.items())
     if isinstance(value, tuple):
