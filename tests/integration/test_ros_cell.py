@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
 import rclpy
 from medicell_interfaces.action import Weigh as WeighAction
-from medicell_interfaces.msg import Waiting
-from rclpy.action import ActionServer
+from medicell_interfaces.msg import DeviceState, Waiting
+from rclpy.action import ActionClient, ActionServer
 from rclpy.node import Node
 
+from medicell_core.cell import LostContact
 from medicell_core.errors import ErrorCode
 from medicell_core.operations import Outcome, Role, Weigh
 from medicell_orchestrator import ros_cell
+from medicell_orchestrator.contact import Contacts
 from medicell_orchestrator.ros_cell import RosCell
-from medicell_ros.host import NodeHost
-from medicell_ros.qos import latched
+from medicell_ros.host import NodeHost, on_executor
+from medicell_ros.qos import latched, living
 
 PATIENCE_S = 10.0
 GOAL = Weigh(operation_id='MC-1@t/a/b/c#1', batch_id='MC-1', container='MC-1.culture')
@@ -40,6 +44,58 @@ def wait_for(condition: Callable[[], bool], what: str) -> None:
         time.sleep(0.01)
 
 
+@contextmanager
+def cell_of(
+    node: Node, batch_id: str = 'MC-1', *, patience_s: float = PATIENCE_S
+) -> Iterator[RosCell]:
+    """A cell whose contacts are watched for as long as it is used."""
+    contacts = Contacts(node, lambda _: None)
+    cell = RosCell(node, batch_id, contacts=contacts, patience_s=patience_s)
+    yield cell
+    cell.close()
+    contacts.close()
+
+
+def until(cell: RosCell, condition: Callable[[], object], what: str) -> None:
+    """Let the cell look after its goals, as the engine does, until something holds."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, f'no {what} within {PATIENCE_S} s'
+        cell.wait(0.05)
+
+
+class Device:
+    """A fluid handler that weighs until it is told to finish."""
+
+    def __init__(self, node: Node, *, journal: str = 'one') -> None:
+        self._node = node
+        self.goals: list[str] = []
+        self._finish = rclpy.task.Future()
+        self._server: ActionServer | None = ActionServer(
+            node, WeighAction, 'fluid_handler/weigh', self._weigh
+        )
+        self._state = node.create_publisher(DeviceState, 'fluid_handler/state', living())
+        self._state.publish(DeviceState(role='fluid_handler', journal=journal, sequence=1))
+
+    def finish(self) -> None:
+        on_executor(self._node, self._finish.set_result, None)
+
+    def close_server(self) -> None:
+        if self._server is not None:
+            self._server.destroy()
+            self._server = None
+
+    def close(self) -> None:
+        self.close_server()
+        self._node.destroy_publisher(self._state)
+
+    async def _weigh(self, handle: Any) -> WeighAction.Result:
+        self.goals.append(handle.request.operation_id)
+        await self._finish
+        handle.succeed()
+        return WeighAction.Result()
+
+
 def outcome_of(cell: RosCell) -> Outcome:
     cell.start(Role.FLUID_HANDLER, GOAL)
     deadline = time.monotonic() + PATIENCE_S
@@ -54,62 +110,141 @@ def test_words_rise_from_one_batch_to_the_next(nodes: tuple[Node, Node]) -> None
     heard: list[Waiting] = []
     other.create_subscription(Waiting, 'orchestrator/waiting', heard.append, latched())
     for count in (1, 2):
-        cell = RosCell(orchestrator, f'MC-{count}')
-        wait_for(lambda: other.count_publishers('orchestrator/waiting') > 0, 'publisher')
-        cell.rest()
-        wait_for(lambda wanted=count: len(heard) >= wanted, 'word')
-        cell.close()
+        with cell_of(orchestrator, f'MC-{count}') as cell:
+            wait_for(lambda: other.count_publishers('orchestrator/waiting') > 0, 'publisher')
+            cell.rest()
+            wait_for(lambda wanted=count: len(heard) >= wanted, 'word')
     assert heard[1].sequence > heard[0].sequence
 
 
 def test_a_result_that_says_nothing_is_an_unknown_outcome(nodes: tuple[Node, Node]) -> None:
     orchestrator, other = nodes
 
-    def fail(handle: object) -> WeighAction.Result:
-        handle.abort()  # type: ignore[attr-defined]
+    async def fail(handle: Any) -> WeighAction.Result:
+        handle.abort()
         return WeighAction.Result()
 
-    server = ActionServer(other, WeighAction, 'fluid_handler/weigh', fail)
-    cell = RosCell(orchestrator, 'MC-1')
-    outcome = outcome_of(cell)
+    device = Device(other)
+    assert device._server is not None
+    device._server.register_execute_callback(fail)
+    with cell_of(orchestrator) as cell:
+        outcome = outcome_of(cell)
     assert outcome.error_code is ErrorCode.OUTCOME_UNKNOWN
-    cell.close()
-    server.destroy()
+    device.close()
 
 
 def test_a_device_that_is_not_there_is_told(
     nodes: tuple[Node, Node], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ros_cell, 'DISCOVERY_S', 0.2)
-    cell = RosCell(nodes[0], 'MC-1')
-    outcome = outcome_of(cell)
+    with cell_of(nodes[0]) as cell:
+        outcome = outcome_of(cell)
     assert outcome.error_code is ErrorCode.COMMUNICATION_LOST
     assert 'is its node running' in outcome.error_msg
-    cell.close()
 
 
-def test_a_device_that_goes_while_it_works_is_told(
+def test_a_device_whose_server_goes_while_it_works_is_waited_for_and_then_told(
     nodes: tuple[Node, Node], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ros_cell, 'SERVER_LOST_S', 0.3)
-    orchestrator, other = nodes
-    gone: list[bool] = []
-
-    async def never(handle: object) -> WeighAction.Result:
-        gone.append(True)
-        await rclpy.task.Future()
-        return WeighAction.Result()
-
-    server = ActionServer(other, WeighAction, 'fluid_handler/weigh', never)
-    cell = RosCell(orchestrator, 'MC-1')
-    cell.start(Role.FLUID_HANDLER, GOAL)
-    wait_for(lambda: bool(gone), 'goal at the server')
-    server.destroy()
-    deadline = time.monotonic() + PATIENCE_S
-    while cell.outcome(GOAL.operation_id) is None:
-        assert time.monotonic() < deadline, 'no outcome'
-        cell.wait(0.2)
-    outcome = cell.outcome(GOAL.operation_id)
+    device = Device(nodes[1])
+    with cell_of(nodes[0], patience_s=1.5) as cell:
+        cell.start(Role.FLUID_HANDLER, GOAL)
+        until(cell, lambda: device.goals, 'goal at the server')
+        device.close_server()
+        until(cell, cell.lost, 'word of a lost device')
+        assert cell.lost() == (
+            LostContact(role=Role.FLUID_HANDLER, operation_ids=(GOAL.operation_id,)),
+        )
+        assert cell.outcome(GOAL.operation_id) is None
+        until(cell, lambda: cell.outcome(GOAL.operation_id), 'outcome')
+        outcome = cell.outcome(GOAL.operation_id)
+        assert cell.lost() == ()
     assert outcome is not None
     assert outcome.error_code is ErrorCode.COMMUNICATION_LOST
-    cell.close()
+    assert 'no contact for 1.5 s' in outcome.error_msg
+    device.close()
+
+
+def test_goal_that_nobody_accepts_is_sent_again_until_it_is(
+    nodes: tuple[Node, Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ros_cell, 'ANSWER_S', 0.2)
+    device = Device(nodes[1])
+    lost: list[object] = []
+    with cell_of(nodes[0]) as cell:
+        send = ActionClient.send_goal_async
+
+        def lose_two(client: ActionClient, goal: object) -> object:
+            if len(lost) < 2:
+                lost.append(goal)
+                return rclpy.task.Future()
+            return send(client, goal)
+
+        monkeypatch.setattr(ActionClient, 'send_goal_async', lose_two)
+        cell.start(Role.FLUID_HANDLER, GOAL)
+        until(cell, lambda: device.goals, 'goal at the server')
+        assert len(lost) == 2
+        device.finish()
+        until(cell, lambda: cell.outcome(GOAL.operation_id), 'outcome')
+    assert device.goals == [GOAL.operation_id]
+    device.close()
+
+
+def test_device_that_came_back_with_its_journal_is_asked_again_under_the_same_id(
+    nodes: tuple[Node, Node],
+) -> None:
+    device = Device(nodes[1])
+    with cell_of(nodes[0]) as cell:
+        cell.start(Role.FLUID_HANDLER, GOAL)
+        until(cell, lambda: device.goals, 'goal at the server')
+        device.close()
+        until(cell, cell.lost, 'word of a lost device')
+        again = Device(nodes[1])
+        until(cell, lambda: again.goals, 'goal at the server that came back')
+        until(cell, lambda: not cell.lost(), 'contact')
+        again.finish()
+        until(cell, lambda: cell.outcome(GOAL.operation_id), 'outcome')
+        outcome = cell.outcome(GOAL.operation_id)
+    assert outcome is not None
+    assert outcome.ok
+    assert again.goals == [GOAL.operation_id]
+    again.close()
+
+
+def test_device_that_came_back_without_its_journal_is_asked_nothing(
+    nodes: tuple[Node, Node],
+) -> None:
+    device = Device(nodes[1])
+    with cell_of(nodes[0]) as cell:
+        cell.start(Role.FLUID_HANDLER, GOAL)
+        until(cell, lambda: device.goals, 'goal at the server')
+        device.close()
+        until(cell, cell.lost, 'word of a lost device')
+        forgetful = Device(nodes[1], journal='another')
+        until(cell, lambda: cell.outcome(GOAL.operation_id), 'outcome')
+        outcome = cell.outcome(GOAL.operation_id)
+    assert outcome is not None
+    assert outcome.error_code is ErrorCode.OUTCOME_UNKNOWN
+    assert 'another journal' in outcome.error_msg
+    assert forgetful.goals == []
+    forgetful.close()
+
+
+def test_goal_to_a_lost_device_waits_and_is_sent_once_it_is_back(
+    nodes: tuple[Node, Node],
+) -> None:
+    device = Device(nodes[1])
+    with cell_of(nodes[0]) as cell:
+        wait_for(lambda: cell._contacts.of(Role.FLUID_HANDLER).settled(0.0), 'contact')
+        device.close()
+        wait_for(lambda: cell._contacts.lost() == [Role.FLUID_HANDLER], 'loss')
+        cell.start(Role.FLUID_HANDLER, GOAL)
+        assert cell.lost()
+        # Never sent, so it needs no journal that remembers it.
+        again = Device(nodes[1], journal='another')
+        until(cell, lambda: again.goals, 'goal')
+        again.finish()
+        until(cell, lambda: cell.outcome(GOAL.operation_id), 'outcome')
+    assert again.goals == [GOAL.operation_id]
+    again.close()

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from medicell_core.operations import Operation, Outcome, Role
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LostContact:
+    """A device out of contact, and the operations whose answers are waited for from it."""
+
+    role: Role
+    operation_ids: tuple[str, ...]
 
 
 class Cell(Protocol):
@@ -20,6 +29,10 @@ class Cell(Protocol):
 
     def outcome(self, operation_id: str) -> Outcome | None:
         """Return how an operation ended, or None while it runs."""
+        ...
+
+    def lost(self) -> tuple[LostContact, ...]:
+        """Return the devices that are waited for and cannot be reached; they may come back."""
         ...
 
     def cancel(self, operation_id: str) -> None:

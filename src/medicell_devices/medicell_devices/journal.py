@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import uuid
 from dataclasses import replace
 from typing import Protocol
 
@@ -15,6 +16,11 @@ class OperationJournal(Protocol):
 
     Methods may be called from any thread and return when the entry would survive a crash.
     """
+
+    @property
+    def identity(self) -> str:
+        """A name that lasts as long as nothing that the journal knew has been forgotten."""
+        ...
 
     def started(self, operation_id: str, operation: str, goal: JsonObject) -> None:
         """Write that an operation is about to move something; raises when it had begun before."""
@@ -39,6 +45,12 @@ class MemoryJournal:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._entries: dict[str, JournalEntry] = {}
+        self._identity = uuid.uuid4().hex
+
+    @property
+    def identity(self) -> str:
+        """A name of this object alone: whoever comes after it remembers nothing."""
+        return self._identity
 
     def started(self, operation_id: str, operation: str, goal: JsonObject) -> None:
         """Note the start; raises OUTCOME_UNKNOWN or INVALID_GOAL for an id seen before."""

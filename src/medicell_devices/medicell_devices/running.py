@@ -30,10 +30,10 @@ class RunningOperation:
     ) -> None:
         self.goal = goal
         self.lanes = lanes
-        self.on_done = on_done
         self._clock = clock
         self._step_s = step_s
-        self._on_progress = on_progress
+        self._on_progress = [on_progress]
+        self._on_done = [on_done]
         self._lock = threading.Lock()
         self._end: OperationFailed | None = None
         self._fraction = 0.0
@@ -78,10 +78,33 @@ class RunningOperation:
         """Publish progress (0 to 1) with a short text; what fails here stops no movement."""
         self._fraction = min(1.0, max(0.0, fraction_done))
         self._last_step = step
-        try:
-            self._on_progress(Progress(fraction_done=self._fraction, step=step))
-        except Exception:
-            _LOG.exception('%s: progress was not told', self.owner)
+        for told in list(self._on_progress):
+            try:
+                told(Progress(fraction_done=self._fraction, step=step))
+            except Exception:
+                _LOG.exception('%s: progress was not told', self.owner)
+
+    def join(self, other: RunningOperation) -> None:
+        """Tell another's listeners too: the same goal was sent again while it runs."""
+        with self._lock:
+            self._on_progress += other._on_progress
+            self._on_done += other._on_done
+            if self._end is None:
+                self._end = other._end
+
+    def tell_end(self, outcome: Outcome) -> None:
+        """Tell everyone who listens how it ended; whom it cannot be told costs nobody else."""
+        for told in list(self._on_done):
+            try:
+                told(outcome)
+            except Exception:
+                _LOG.exception('%s: its end was not told', self.owner)
+
+    @property
+    def ending(self) -> bool:
+        """Whether it is to end at its next step."""
+        with self._lock:
+            return self._end is not None
 
     def end_early(self, code: ErrorCode, reason: str) -> None:
         """Have the operation end at its next step; the first reason counts."""

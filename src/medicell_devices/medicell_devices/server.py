@@ -121,7 +121,9 @@ class OperationServer:
         """Run a goal in a worker thread; a refusal arrives as an outcome too.
 
         An id that is already finished answers with its recorded outcome, whatever the state;
-        one that was started and not finished answers OUTCOME_UNKNOWN, and the device is Held.
+        one that runs is joined and answers when it ends; one that was started and not finished
+        answers OUTCOME_UNKNOWN, and the device is Held. So a goal may be sent again by whoever
+        has lost its answer.
         A goal that was `cancelled` on its way ends as CANCELLED before anything moves.
         Raises RuntimeError, and runs nothing, when no thread can be started.
         """
@@ -136,6 +138,8 @@ class OperationServer:
         if cancelled:
             running.end_early(ErrorCode.CANCELLED, 'cancelled before it began')
         with self._lock:
+            if self._joined(running):
+                return
             answer = self._admit(running)
         self._notify()
         try:
@@ -208,6 +212,16 @@ class OperationServer:
             self._fault_code, self._fault_text = ErrorCode.OK, ''
         self._notify()
 
+    def _joined(self, running: RunningOperation) -> bool:
+        """Join the operation that runs under this id, if it is the same goal; lock held."""
+        same = self._running.get(running.owner)
+        if same is None or to_json(same.goal) != to_json(running.goal):
+            return False
+        same.join(running)
+        if running.ending:
+            self._wake([running.owner])
+        return True
+
     def _admit(self, running: RunningOperation) -> Outcome | None:
         """Register an operation, or return what it is answered with at once; lock held."""
         try:
@@ -224,17 +238,18 @@ class OperationServer:
         return None
 
     def _recorded(self, running: RunningOperation, row: OperationType) -> Outcome | None:
-        """Return the journal's outcome; raises OUTCOME_UNKNOWN, INVALID_GOAL, DEVICE_BUSY."""
-        if running.owner in self._running:
-            raise OperationRefused(ErrorCode.DEVICE_BUSY, f'{running.owner} is already running')
+        """Return the journal's outcome; raises OUTCOME_UNKNOWN or INVALID_GOAL."""
         known = self._journal.find(running.owner)
-        if known is None:
-            return None
-        if known.operation != row.name or known.goal != to_json(running.goal):
+        if running.owner in self._running or (
+            known is not None
+            and (known.operation != row.name or known.goal != to_json(running.goal))
+        ):
             raise OperationRefused(
                 ErrorCode.INVALID_GOAL,
                 f'operation_id {running.owner!r} was used before, for another goal',
             )
+        if known is None:
+            return None
         if known.state is JournalState.STARTED or known.outcome is None:
             text = f'{running.owner} was started and its outcome is not known; a person must look'
             self._hold(text)
@@ -267,10 +282,7 @@ class OperationServer:
         if outcome is None:
             outcome = self._performed(running)
             self._leave(running, outcome)
-        try:
-            running.on_done(outcome)
-        except Exception:
-            _LOG.exception('%s: on_done of %s failed', self._driver.role, running.owner)
+        running.tell_end(outcome)
 
     def _performed(self, running: RunningOperation) -> Outcome:
         """Perform an operation; whatever goes wrong around it, there is an outcome."""

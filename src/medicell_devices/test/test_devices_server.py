@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -191,7 +192,59 @@ def test_second_operation_of_one_lane_is_busy(bench: Bench, served: Served) -> N
     assert outcomes[second.operation_id].error_code is ErrorCode.DEVICE_BUSY
 
 
-def test_same_id_twice_at_once_is_busy_and_done_once(bench: Bench, served: Served) -> None:
+def test_same_goal_sent_again_while_it_runs_is_done_once_and_answered_to_both(
+    bench: Bench, served: Served
+) -> None:
+    wanted = goal(bench, Transfer)
+    bench.await_only('nobody')
+    outcomes: list[Outcome] = []
+    progress: list[int] = []
+    came = threading.Semaphore(0)
+
+    def on_done(outcome: Outcome) -> None:
+        outcomes.append(outcome)
+        came.release()
+
+    for told in (1, 2):
+        served.server.submit(
+            wanted, on_progress=lambda _, who=told: progress.append(who), on_done=on_done
+        )
+    assert not came.acquire(blocking=False)
+    bench.await_only(wanted.operation_id)
+    assert came.acquire(timeout=WAIT_S)
+    assert came.acquire(timeout=WAIT_S)
+    assert outcomes[0].ok
+    assert outcomes[1] == outcomes[0]
+    assert set(progress) == {1, 2}
+    assert bench.world.truth(cid('spare_vessel')).volume_ml == pytest.approx(50.0, rel=0.02)
+
+
+def test_other_goal_under_the_id_of_one_that_runs_is_refused(bench: Bench, served: Served) -> None:
+    wanted = goal(bench, Transfer)
+    bench.await_only('nobody')
+    served.server.submit(
+        wanted,
+        on_progress=lambda _: None,
+        on_done=lambda outcome: served._take(wanted.operation_id, outcome),
+    )
+    other = replace(wanted, volume_ml=1.0)  # type: ignore[call-arg]
+    refused: list[Outcome] = []
+    came = threading.Event()
+
+    def on_done(outcome: Outcome) -> None:
+        refused.append(outcome)
+        came.set()
+
+    served.server.submit(other, on_progress=lambda _: None, on_done=on_done)
+    assert came.wait(WAIT_S)
+    assert refused[0].error_code is ErrorCode.INVALID_GOAL
+    bench.await_only(wanted.operation_id)
+    assert served.outcome(wanted).ok
+
+
+def test_same_goal_sent_again_as_cancelled_ends_the_one_that_runs(
+    bench: Bench, served: Served
+) -> None:
     wanted = goal(bench, Transfer)
     bench.await_only('nobody')
     codes: list[ErrorCode] = []
@@ -201,13 +254,14 @@ def test_same_id_twice_at_once_is_busy_and_done_once(bench: Bench, served: Serve
         codes.append(outcome.error_code)
         came.release()
 
-    for _ in range(2):
-        served.server.submit(wanted, on_progress=lambda _: None, on_done=on_done)
-    assert came.acquire(timeout=WAIT_S)
+    for cancelled in (False, True):
+        served.server.submit(
+            wanted, on_progress=lambda _: None, on_done=on_done, cancelled=cancelled
+        )
     bench.await_only(wanted.operation_id)
     assert came.acquire(timeout=WAIT_S)
-    assert codes == [ErrorCode.DEVICE_BUSY, ErrorCode.OK]
-    assert bench.world.truth(cid('spare_vessel')).volume_ml == pytest.approx(50.0, rel=0.02)
+    assert came.acquire(timeout=WAIT_S)
+    assert codes == [ErrorCode.CANCELLED] * 2
 
 
 def test_bays_work_side_by_side_and_one_bay_does_not(bench: Bench) -> None:

@@ -53,7 +53,8 @@ class DeviceNode(ManagedNode):
 
     Actions `~/<verb>` for each operation of the role. Every goal is accepted and answered by
     its result: a node that is not active, or a device that is stopped, busy or at fault,
-    answers with the code and text of the refusal. `~/state` is latched, `~/telemetry` and
+    answers with the code and text of the refusal. `~/state` is latched and tells by its
+    liveliness that the process lives, `~/telemetry` and
     `/diagnostics` come every `telemetry_period_s`. `stop` in the cell's namespace halts the
     device at once, `~/clear` brings it back.
     """
@@ -79,7 +80,7 @@ class DeviceNode(ManagedNode):
         self._entities: list[Callable[[], object]] = []
         self._actions: list[ActionServer] = []
         self._submitted: set[bytes] = set()
-        self._state_publisher = self.create_publisher(DeviceState, '~/state', qos.latched())
+        self._state_publisher = self.create_publisher(DeviceState, '~/state', qos.living())
         self._telemetry_publisher = self.create_publisher(
             MESSAGES[role], '~/telemetry', qos.telemetry()
         )
@@ -196,7 +197,9 @@ class DeviceNode(ManagedNode):
         stop = self.create_subscription(
             StopRequest, 'stop', self.guarded(self._stop), qos.events()
         )
-        clear = self.create_service(ClearDevice, '~/clear', self._clear)
+        clear = self.create_service(
+            ClearDevice, '~/clear', self.answering(lambda *_: self._required().clear())
+        )
         self._entities = [
             partial(self.destroy_subscription, stop),
             partial(self.destroy_service, clear),
@@ -271,15 +274,6 @@ class DeviceNode(ManagedNode):
         if self._server is not None and self.is_active:
             self._server.stop(f'{request.source}: {request.reason}')
 
-    def _clear(
-        self, _request: ClearDevice.Request, reply: ClearDevice.Response
-    ) -> ClearDevice.Response:
-        try:
-            self._required().clear()
-        except Exception as error:
-            self.refuse(reply, error)
-        return reply
-
     def _end_operations(self, server: OperationServer) -> None:
         """Stop what runs and wake it if it sleeps in a world whose time may be standing."""
         server.stop('the device is being deactivated')
@@ -317,6 +311,7 @@ class DeviceNode(ManagedNode):
             operation=status.operation,
             fault_code=int(status.fault_code),
             fault_text=status.fault_text,
+            journal='' if self._journal is None else self._journal.identity,
         )
         self.send(self._state_publisher, message, sequence=True)
 

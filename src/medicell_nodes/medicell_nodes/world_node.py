@@ -96,7 +96,7 @@ class WorldNode(ManagedNode):
             (GetBalance, 'get_balance', self._balance),
         ]
         for kind, name, verb in services:
-            made = self.create_service(kind, f'~/{name}', partial(self._answer, verb))
+            made = self.create_service(kind, f'~/{name}', self.answering(verb))
             self._entities.append(partial(self.destroy_service, made))
         # A coroutine holds an exclusive group while it awaits, and no other call would be heard.
         call = self.create_service(
@@ -129,13 +129,6 @@ class WorldNode(ManagedNode):
             self._world.close()
         self._world = None
         self._owners = {}
-
-    def _answer(self, verb: Callable[[Any, Any], None], request: Any, reply: Any) -> Any:
-        try:
-            verb(request, reply)
-        except Exception as error:
-            self.refuse(reply, error)
-        return reply
 
     def _load(self, request: Any, _reply: Any) -> None:
         for field in ('batch_id', 'materials', 'apheresis_label'):

@@ -132,6 +132,21 @@ class Batch:
             RecordedEntry(sequence=len(self._entries) + 1, at_s=at_s, actor=ACTOR, entry=entry)
         )
 
+    def deviation(
+        self, phase: str, code: ErrorCode, description: str, action: str, *, recovered: bool
+    ) -> None:
+        """Record that something went other than planned."""
+        entry = Deviation(
+            deviation_id=f'{self.batch_id}/D{len(self.deviations) + 1:03d}',
+            phase=phase,
+            error_code=int(code),
+            description=description,
+            action=action,
+            recovered=recovered,
+        )
+        self.deviations.append(entry)
+        self.append(entry)
+
     def vial(self, entry: VialFilled) -> None:
         """Take note of a vial that was filled or rejected."""
         self.vials.append(entry)

@@ -35,6 +35,11 @@ class Desk(Protocol):
         """Whether nothing new may be started."""
         ...
 
+    @property
+    def suspended(self) -> bool:
+        """Whether nothing new may be started until a device is in contact again."""
+        ...
+
     def ask(self, request: Ask) -> None:
         """Hold the batch and put a question to a person."""
         ...
@@ -149,7 +154,7 @@ class PerformStep(py_trees.behaviour.Behaviour):
             return tuple(self._done[key] for key in keys)
         assert isinstance(request, Send)
         if self._sent is None:
-            if self._desk.holding:
+            if self._desk.holding or self._desk.suspended:
                 return None
             self._sent = self._send(request)
             self._poll()

@@ -11,6 +11,7 @@ from pathlib import Path
 from py_trees.common import Status
 
 from medicell_core.cell import Cell
+from medicell_core.clock import Clock, WallClock
 from medicell_core.containers import Patient, label_text
 from medicell_core.entries import (
     Answer,
@@ -24,6 +25,7 @@ from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.states import PackMLState
 from medicell_orchestrator.batch import Batch, RecordSink
 from medicell_orchestrator.behaviours import failure_of, steps_below, was_aborted
+from medicell_orchestrator.gap import ContactGap
 from medicell_orchestrator.judging import judge_of
 from medicell_orchestrator.patient import check_fit
 from medicell_orchestrator.phase import Ask
@@ -38,7 +40,12 @@ STOP_S = 10.0
 WAIT_S = 0.5
 """Wall seconds after which the engine looks at its commands even if nothing was heard."""
 
-_HOLDABLE = (PackMLState.STARTING, PackMLState.EXECUTE, PackMLState.UNHOLDING)
+_HOLDABLE = (
+    PackMLState.STARTING,
+    PackMLState.EXECUTE,
+    PackMLState.UNHOLDING,
+    PackMLState.SUSPENDED,
+)
 _HELD = (PackMLState.HOLDING, PackMLState.HELD)
 _OVER = (PackMLState.COMPLETE, PackMLState.ABORTED, PackMLState.STOPPED)
 
@@ -55,6 +62,9 @@ class _Ending:
 class BatchEngine:
     """Runs one batch on a cell; `products` is the folder of the release specifications.
 
+    While a device that is waited for is out of contact the batch is Suspended: nothing new is
+    started, and it goes on by itself. `wall` tells the times of such gaps.
+
     `run` belongs to one thread; the commands and the snapshots may be called from any.
     """
 
@@ -70,6 +80,7 @@ class BatchEngine:
         operator: str = 'system',
         software_version: str = '',
         on_change: Callable[[], None] | None = None,
+        wall: Clock | None = None,
     ) -> None:
         check_fit(recipe, patient)
         self.batch = Batch(
@@ -85,6 +96,8 @@ class BatchEngine:
         self._operator = operator
         self._version = software_version
         self._on_change = on_change
+        self._wall = WallClock() if wall is None else wall
+        self._gap: ContactGap | None = None
         self._lock = threading.Lock()
         """Guards what the commands say; never held while a device or the record is waited for."""
         self._ticking = threading.RLock()
@@ -223,6 +236,7 @@ class BatchEngine:
                 else 1.0,
                 time_left_s=0.0 if self._outcome else time_left_s(batch),
                 question=self.question,
+                alarm='' if self._gap is None else self._gap.alarm,
                 outcome=self._outcome,
             )
 
@@ -258,7 +272,9 @@ class BatchEngine:
             if self._state is PackMLState.STARTING:
                 self._go(PackMLState.EXECUTE, 'started')
             self._settle_hold()
+            self._settle_contact()
             self.root.tick_once()
+            self._settle_contact()
             self._settle_hold()
             if self.root.status is not Status.RUNNING:
                 self._finish()
@@ -323,6 +339,34 @@ class BatchEngine:
             self._go(PackMLState.EXECUTE, 'resumed')
             self._resume_reason = ''
 
+    def _settle_contact(self) -> None:
+        """Be Suspended while a device that is waited for is out of contact, and no longer."""
+        lost = self._cell.lost()
+        if not lost:
+            self._end_gap()
+            return
+        if self._gap is None:
+            self._gap = ContactGap(self._wall.now_s())
+        self._gap.note(lost)
+        if self._state is PackMLState.EXECUTE:
+            self._go(PackMLState.SUSPENDING, self._gap.alarm)
+            self._go(PackMLState.SUSPENDED, self._gap.alarm)
+
+    def _end_gap(self) -> None:
+        """Go on after a gap and record it; one that was given up is what a person is asked."""
+        gap, self._gap = self._gap, None
+        if gap is None:
+            return
+        given_up = gap.given_up(self._cell)
+        said = gap.description(self._wall.now_s())
+        if self._state is PackMLState.SUSPENDED:
+            reason = f'given up: {said}' if given_up else 'in contact again'
+            self._go(PackMLState.UNSUSPENDING, reason)
+            self._go(PackMLState.EXECUTE, reason)
+        if not given_up:
+            code = ErrorCode.COMMUNICATION_LOST
+            self.batch.deviation(self._phase, code, said, gap.action, recovered=True)
+
     def outstanding(self) -> list[str]:
         """Return the operations that have not ended, without those in the background."""
         return [
@@ -383,6 +427,11 @@ class BatchEngine:
     def holding(self) -> bool:
         """Whether nothing new may be started."""
         return bool(self._hold_reason)
+
+    @property
+    def suspended(self) -> bool:
+        """Whether nothing new may be started until a device is in contact again."""
+        return self._gap is not None
 
     def ask(self, request: Ask) -> None:
         """Put a question to a person; the batch is Held until it is answered."""

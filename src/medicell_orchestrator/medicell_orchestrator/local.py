@@ -6,6 +6,7 @@ import threading
 from collections.abc import Mapping
 from typing import Protocol
 
+from medicell_core.cell import LostContact
 from medicell_core.errors import MedicellError
 from medicell_core.operations import Operation, Outcome, Progress, Role
 from medicell_devices.server import OperationServer
@@ -55,6 +56,10 @@ class LocalCell:
             if outcome is not None:
                 self._running.pop(operation_id, None)
             return outcome
+
+    def lost(self) -> tuple[LostContact, ...]:
+        """Return nothing: devices of the same process cannot go out of contact."""
+        return ()
 
     def cancel(self, operation_id: str) -> None:
         """Ask for an operation to end early."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from diagnostic_msgs.msg import DiagnosticArray
 from medicell_interfaces.msg import DeviceState
 from medicell_interfaces.srv import (
     AbortBatch,
@@ -22,23 +22,29 @@ from rclpy.clock import Clock, ClockType
 from medicell_core.containers import Patient
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.states import PackMLState
+from medicell_orchestrator.contact import Contact, Contacts
+from medicell_orchestrator.diagnosis import diagnostics_message
 from medicell_orchestrator.engine import BatchEngine
 from medicell_orchestrator.patient import load_patient
 from medicell_orchestrator.publishing import BatchPublisher, PublishedRecord
 from medicell_orchestrator.recipe import Recipe, find_recipe, load_recipe
 from medicell_orchestrator.ros_cell import RosCell
+from medicell_orchestrator.snapshot import BatchSnapshot
 from medicell_record.record import BatchRecord
 from medicell_record.verify import report_text, verify
 from medicell_ros.conversion import time_to_message
 from medicell_ros.lifecycle import ManagedNode
 from medicell_ros.node_parameters import OrchestratorParameters
 from medicell_ros.parameters import declare
-from medicell_ros.qos import latched
+from medicell_ros.qos import living, telemetry
 
 NAME = 'orchestrator'
 RECIPE_FILE, PATIENT_FILE, RECORD_FILE = 'recipe.yaml', 'patient.yaml', 'record.sqlite'
 CLOCK_WAIT_S = 0.02
 """Wall seconds between two looks whether simulated time has come."""
+
+DIAGNOSTICS_PERIOD_S = 1.0
+"""Wall seconds between two messages on /diagnostics while nothing changes."""
 
 END_S = 30.0
 """Wall seconds that a batch's thread may take to end when the node shuts down."""
@@ -48,7 +54,9 @@ class OrchestratorNode(ManagedNode):
     """Runs batches on the devices of its namespace.
 
     `~/start_batch`, `~/hold_batch`, `~/resume_batch`, `~/abort_batch`, `~/answer_question`
-    and `~/verify_record` command it; `~/batch`, `~/tree`, `~/record` and `~/state` tell.
+    and `~/verify_record` command it; `~/batch`, `~/tree`, `~/record`, `~/state` and
+    `/diagnostics` tell. A device out of contact is a fault in `~/state` and in `/diagnostics`
+    at once, whether a batch runs or not.
     """
 
     def __init__(self, *, config: Path, software_version: str, **options: Any) -> None:
@@ -60,15 +68,23 @@ class OrchestratorNode(ManagedNode):
         self._thread: threading.Thread | None = None
         self._publisher: BatchPublisher | None = None
         self._state: Any = None
+        self._diagnostics: Any = None
+        self._contacts: Contacts | None = None
+        self._cell: RosCell | None = None
+        self._told = PackMLState.STOPPED
+        self._snapshot: BatchSnapshot | None = None
         self._clock_timer: Any = None
+        self._diagnostics_timer: Any = None
         self._served: list[Any] = []
 
     def configure(self) -> None:
         """Open the services and topics."""
         self._publisher = BatchPublisher(self)
-        self._state = self.create_publisher(DeviceState, '~/state', latched())
+        self._state = self.create_publisher(DeviceState, '~/state', living())
+        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', telemetry())
+        self._contacts = Contacts(self, self._contact_changed)
         self._served = [
-            self.create_service(kind, f'~/{name}', guarded(verb, self.get_logger().error))
+            self.create_service(kind, f'~/{name}', self.answering(verb))
             for kind, name, verb in (
                 (StartBatch, 'start_batch', self._start),
                 (HoldBatch, 'hold_batch', self._hold),
@@ -82,8 +98,10 @@ class OrchestratorNode(ManagedNode):
     def activate(self) -> None:
         """Take batches as soon as the cell's time is known; IDLE says so."""
         self._say(PackMLState.RESETTING)
-        self._clock_timer = self.create_timer(
-            CLOCK_WAIT_S, self._await_time, clock=Clock(clock_type=ClockType.STEADY_TIME)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._clock_timer = self.create_timer(CLOCK_WAIT_S, self._await_time, clock=steady)
+        self._diagnostics_timer = self.create_timer(
+            DIAGNOSTICS_PERIOD_S, self.guarded(self._diagnose), clock=steady
         )
 
     def deactivate(self) -> None:
@@ -100,12 +118,19 @@ class OrchestratorNode(ManagedNode):
     def cleanup(self) -> None:
         """Close the services and topics."""
         self._stop_waiting()
+        if self._diagnostics_timer is not None:
+            self.destroy_timer(self._diagnostics_timer)
+            self._diagnostics_timer = None
         for service in self._served:
             self.destroy_service(service)
         self._served = []
+        if self._contacts is not None:
+            self._contacts.close()
+            self._contacts = None
         if self._publisher is not None:
             self._publisher.close(self)
             self.destroy_publisher(self._state)
+            self.destroy_publisher(self._diagnostics)
             self._publisher = None
 
     def _await_time(self) -> None:
@@ -137,14 +162,20 @@ class OrchestratorNode(ManagedNode):
             raise MedicellError(
                 ErrorCode.RECORD_EXISTS, f'out_dir: {folder} already holds a record'
             )
-        recipe, patient = self._read(request, folder)
         with ExitStack() as undo:
+            recipe, patient = self._read(request, folder, undo)
             record = BatchRecord.create(folder / RECORD_FILE)
             undo.callback((folder / RECORD_FILE).unlink, missing_ok=True)
             undo.callback(record.close)
-            cell = RosCell(self, patient.chain_of_identity)
-            undo.callback(cell.close)
             assert self._publisher is not None
+            assert self._contacts is not None
+            cell = RosCell(
+                self,
+                patient.chain_of_identity,
+                contacts=self._contacts,
+                patience_s=self.parameters.lost_device_wait_s,
+            )
+            undo.callback(cell.close)
             engine = BatchEngine(
                 recipe=recipe,
                 patient=patient,
@@ -156,7 +187,7 @@ class OrchestratorNode(ManagedNode):
                 software_version=self._version,
                 on_change=self._changed,
             )
-            self._engine = engine
+            self._engine, self._cell = engine, cell
             engine.start()
             undo.pop_all()
         self._thread = threading.Thread(
@@ -165,15 +196,21 @@ class OrchestratorNode(ManagedNode):
         self._thread.start()
         reply.batch_id = patient.chain_of_identity
 
-    def _read(self, request: Any, folder: Path) -> tuple[Recipe, Patient]:
-        """Keep recipe and order where the record will be, as they came, and read them."""
+    def _read(self, request: Any, folder: Path, undo: ExitStack) -> tuple[Recipe, Patient]:
+        """Keep recipe and order where the record will be, as they came, and read them.
+
+        `undo` puts the folder back as it was.
+        """
         text = request.recipe_yaml
         if not text:
             text = find_recipe(request.recipe, self._config / 'recipes').read_text('utf-8')
-        folder.mkdir(parents=True, exist_ok=True)
+        if not folder.exists():
+            folder.mkdir(parents=True)
+            undo.callback(folder.rmdir)
         recipe_file, patient_file = folder / RECIPE_FILE, folder / PATIENT_FILE
-        recipe_file.write_text(text, encoding='utf-8')
-        patient_file.write_text(request.patient_yaml, encoding='utf-8')
+        for file, content in ((recipe_file, text), (patient_file, request.patient_yaml)):
+            undo.callback(_restore, file, file.read_bytes() if file.exists() else None)
+            file.write_text(content, encoding='utf-8')
         return load_recipe(recipe_file), load_patient(patient_file)
 
     def _hold(self, request: Any, reply: Any) -> None:
@@ -208,6 +245,7 @@ class OrchestratorNode(ManagedNode):
             self.get_logger().fatal(f'batch {engine.batch.batch_id} ended by a defect: {error!r}')
             self._fail(engine, error)
         finally:
+            self._cell = None
             record.close()
             cell.rest()
             cell.close()
@@ -224,22 +262,51 @@ class OrchestratorNode(ManagedNode):
         engine = self._engine
         if engine is None or self._publisher is None:
             return
+        self._snapshot = engine.snapshot()
         self._say(engine.state)
         self._publisher.engine_changed(engine, engine.batch.now_s())
 
     def _say(self, state: PackMLState) -> None:
         """Publish the PackML state; its sequence counts the record's entries published."""
         assert self._publisher is not None
-        engine = self._engine
+        alarm = self._alarm()
+        self._told = state
         message = DeviceState(
             stamp=time_to_message(self._now_s()),
             role=NAME,
             state=int(state),
+            operation='' if self._snapshot is None else self._snapshot.phase,
+            fault_code=int(ErrorCode.COMMUNICATION_LOST if alarm else ErrorCode.OK),
+            fault_text=alarm,
             sequence=self._publisher.entries,
         )
-        if engine is not None:
-            message.operation = engine.snapshot().phase
         self._state.publish(message)
+
+    def _contact_changed(self, contact: Contact) -> None:
+        """Tell at once who cannot be reached; a batch that waits for it looks after it."""
+        if contact.lost:
+            self.get_logger().error(f'no contact with {contact.role}')
+        elif contact.epoch > 1:
+            self.get_logger().info(f'in contact with {contact.role} again')
+        cell = self._cell
+        if cell is not None:
+            cell.wake()
+        if self._publisher is not None:
+            self._say(self._told)
+            self._diagnose()
+
+    def _alarm(self) -> str:
+        """Return which devices are out of contact, in words; empty when none is."""
+        lost = [] if self._contacts is None else self._contacts.lost()
+        return f'no contact with {", ".join(lost)}' if lost else ''
+
+    def _diagnose(self) -> None:
+        """Publish what an operator's page shows of the orchestrator's health."""
+        name = f'{self.get_namespace().strip("/")}/{NAME}'
+        # Not the engine's own snapshot: a tick may hold it while it waits for this executor.
+        self._diagnostics.publish(
+            diagnostics_message(name, self._told, self._alarm(), self._snapshot, self._now_s())
+        )
 
     def _now_s(self) -> float:
         return float(self.get_clock().now().nanoseconds) * 1e-9
@@ -257,25 +324,9 @@ def required(request: Any, *names: str) -> None:
             raise MedicellError(ErrorCode.INVALID_GOAL, f'{name}: must not be empty')
 
 
-def guarded(
-    verb: Callable[[Any, Any], None], tell: Callable[[str], object]
-) -> Callable[[Any, Any], Any]:
-    """Turn what a service's verb raises into code and text of its reply.
-
-    Whatever else it raises is told as a defect: the executor must live on, since it also
-    delivers the results of what runs.
-    """
-
-    def serve(request: Any, reply: Any) -> Any:
-        try:
-            verb(request, reply)
-        except MedicellError as error:
-            reply.error_code = int(error.code)
-            reply.error_msg = error.message
-        except Exception as error:
-            tell(f'{verb.__name__}: {error!r}')
-            reply.error_code = int(ErrorCode.INVALID_GOAL)
-            reply.error_msg = f'the request could not be served: {error}'
-        return reply
-
-    return serve
+def _restore(file: Path, before: bytes | None) -> None:
+    """Give a file its content of before, or take it away when there was none."""
+    if before is None:
+        file.unlink(missing_ok=True)
+    else:
+        file.write_bytes(before)

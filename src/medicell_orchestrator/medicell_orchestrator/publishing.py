@@ -110,6 +110,7 @@ def batch_message(snapshot: BatchSnapshot, engine: BatchEngine, now_s: float) ->
         car_positive_pct=measured(engine, 'car_positive_pct'),
         time_left_s=snapshot.time_left_s,
         outcome=snapshot.outcome,
+        alarm=snapshot.alarm,
     )
     question = snapshot.question
     if question is not None:

@@ -15,17 +15,23 @@ from rclpy.action import ActionClient
 from rclpy.node import Node
 from rclpy.task import Future
 
+from medicell_core.cell import LostContact
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.operations import OPERATIONS, Operation, Outcome, Role
+from medicell_orchestrator.contact import Contact, Contacts
 from medicell_ros.conversion import action_type, goal_to_message, outcome_from_message
 from medicell_ros.host import on_executor
 from medicell_ros.qos import events, latched
 
 SERVER_LOST_S = 2.0
-"""Wall seconds without a device's action server after which its operation is given up."""
+"""Wall seconds without the action server of a living device after which it counts as lost."""
 
 DISCOVERY_S = 10.0
 """Wall seconds a device may take to appear before the first goal to it is given up."""
+
+ANSWER_S = 2.0
+"""Wall seconds that a device may take to accept a goal before it is sent again; then twice that,
+and so on: an answer to a client that DDS has not matched yet is lost."""
 
 CLEAR_S = 5.0
 """Wall seconds that the devices may take to leave their safe state."""
@@ -33,29 +39,67 @@ CLEAR_S = 5.0
 POLL_S = 0.005
 """Wall seconds between two looks at discovery, which offers no event to wait for."""
 
+LOOK_S = 0.25
+"""Wall seconds between two looks at operations under way."""
 
-@dataclass(slots=True)
-class _Running:
-    """An operation under way: its client, and since when its server has been missing."""
+UNSENT = -1
 
+
+@dataclass(slots=True, kw_only=True)
+class _Pursued:
+    """A goal and how far it has come; times are of the monotonic clock.
+
+    `away` while its device is out of contact; `insist` from then on, until it has ended.
+    """
+
+    role: Role
+    goal: Operation
     client: ActionClient
-    goal_handle: Any = None
+    epoch: int = UNSENT
+    journal: str = ''
     missing_since: float | None = None
+    away: bool = False
+    insist: bool = False
+    accepted: bool = False
+    asked_s: float = math.inf
+    again_s: float = 0.0
+    pause_s: float
+    handle: Any = None
     cancel_wanted: bool = False
+
+    @property
+    def sent(self) -> bool:
+        """Whether the goal may have reached the device."""
+        return self.epoch != UNSENT
+
+    @property
+    def lost(self) -> bool:
+        """Whether its device is out of contact, or back and has not answered yet."""
+        return self.away or (self.insist and not self.accepted)
 
 
 class RosCell:
     """A :class:`medicell_core.cell.Cell` made of the action clients of one node.
 
-    The node must be spun by an executor of another thread. `start` and `wait` belong to the
-    engine's thread; the other verbs may be called from any.
+    The node must be spun by an executor of another thread. `start`, `wait` and `lost` belong to
+    the engine's thread; the other verbs may be called from any.
+
+    When contact with a device was lost, each goal whose answer is outstanding is sent again under
+    its own operation_id as soon as the device is back: it answers with the recorded outcome,
+    joins what still runs, or performs what has never come. Only a device that still has the
+    journal of the first sending is asked so; else the outcome is unknown. After `patience_s`
+    of wall time without contact an operation ends with COMMUNICATION_LOST.
     """
 
-    def __init__(self, node: Node, batch_id: str) -> None:
+    def __init__(
+        self, node: Node, batch_id: str, *, contacts: Contacts, patience_s: float
+    ) -> None:
         self._node = node
         self._batch_id = batch_id
+        self._contacts = contacts
+        self._patience_s = patience_s
         self._clients: dict[tuple[Role, str], ActionClient] = {}
-        self._running: dict[str, _Running] = {}
+        self._pursued: dict[str, _Pursued] = {}
         self._outcomes: dict[str, Outcome] = {}
         self._changed = threading.Condition()
         self._woken = False
@@ -72,28 +116,38 @@ class RosCell:
         return max(clock_s, self._last_end_s)
 
     def start(self, role: Role, goal: Operation) -> None:
-        """Send a goal; what cannot be sent ends at once with COMMUNICATION_LOST."""
+        """Send a goal as soon as its device is there; returns at once."""
         client = self._client(role, type(goal).__name__)
-        if not self._server_appears(client):
-            self._finish(goal.operation_id, self._lost(goal.operation_id, DISCOVERY_S))
-            return
+        item = _Pursued(role=role, goal=goal, client=client, pause_s=ANSWER_S)
         with self._changed:
-            self._running[goal.operation_id] = _Running(client=client)
-        on_executor(self._node, self._send, client, goal)
+            self._pursued[goal.operation_id] = item
+            self._pursue(item, time.monotonic())
 
     def outcome(self, operation_id: str) -> Outcome | None:
         """Return how an operation ended, or None while it runs."""
         with self._changed:
             return self._outcomes.get(operation_id)
 
+    def lost(self) -> tuple[LostContact, ...]:
+        """Return the devices out of contact that are waited for, with their operations."""
+        with self._changed:
+            away: dict[Role, list[str]] = {}
+            for key, item in self._pursued.items():
+                if item.lost:
+                    away.setdefault(item.role, []).append(key)
+        return tuple(
+            LostContact(role=role, operation_ids=tuple(sorted(away[role])))
+            for role in sorted(away)
+        )
+
     def cancel(self, operation_id: str) -> None:
         """Ask the device to end an operation early; its outcome still arrives."""
         with self._changed:
-            running = self._running.get(operation_id)
-            if running is None:
+            item = self._pursued.get(operation_id)
+            if item is None:
                 return
-            running.cancel_wanted = True
-            handle = running.goal_handle
+            item.cancel_wanted = True
+            handle = item.handle
         if handle is not None:
             on_executor(self._node, handle.cancel_goal_async)
 
@@ -121,12 +175,13 @@ class RosCell:
         self._publish_waiting()
         deadline = time.monotonic() + timeout_s
         with self._changed:
-            while not self._woken:
+            while True:
+                self._look_after()
                 left = deadline - time.monotonic()
-                if left <= 0.0:
+                if self._woken or left <= 0.0:
                     break
-                self._changed.wait(min(left, SERVER_LOST_S / 4))
-                self._give_up_lost()
+                unsent = any(not item.sent and not item.away for item in self._pursued.values())
+                self._changed.wait(min(left, POLL_S if unsent else LOOK_S))
             self._woken = False
 
     def wake(self) -> None:
@@ -157,32 +212,86 @@ class RosCell:
             self._clients[key] = ActionClient(self._node, action_type(name), topic)
         return self._clients[key]
 
-    def _server_appears(self, client: ActionClient) -> bool:
-        deadline = time.monotonic() + DISCOVERY_S
-        while not client.server_is_ready():
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(POLL_S)
-        return True
+    # --- goals, until they have ended; called with the condition held ------------------------
 
-    def _send(self, client: ActionClient, goal: Operation) -> None:
+    def _look_after(self) -> None:
+        now_s = time.monotonic()
+        for item in list(self._pursued.values()):
+            self._pursue(item, now_s)
+
+    def _pursue(self, item: _Pursued, now_s: float) -> None:
+        """Send a goal that is due, notice that its device is away, or give it up."""
+        contact = self._contacts.of(item.role)
+        if not contact.alive or not item.client.server_is_ready():
+            self._miss(item, contact, now_s)
+            return
+        item.missing_since = None
+        if not contact.settled(now_s):
+            return
+        if item.away or (item.sent and item.epoch != contact.epoch):
+            if item.sent and contact.journal != item.journal:
+                text = f'{item.goal.operation_id}: {item.role} came back with another journal'
+                self._end(item, ErrorCode.OUTCOME_UNKNOWN, text)
+                return
+            item.away, item.accepted, item.insist = False, False, True
+            item.asked_s, item.again_s, item.pause_s = math.inf, now_s, ANSWER_S
+        if now_s >= item.again_s:
+            self._send(item, contact, now_s)
+        elif not item.accepted and now_s - item.asked_s > self._patience_s:
+            self._end_lost(item, f'no answer for {self._patience_s:g} s')
+
+    def _miss(self, item: _Pursued, contact: Contact, now_s: float) -> None:
+        """Take note that a device cannot be reached; give up what has waited for too long."""
+        if item.missing_since is None:
+            item.missing_since = now_s
+        missing_s = now_s - item.missing_since
+        if not item.away and (contact.lost or (item.sent and missing_s > SERVER_LOST_S)):
+            item.away = True
+            self._woken = True
+        limit_s = self._patience_s if contact.epoch else min(DISCOVERY_S, self._patience_s)
+        if missing_s > limit_s:
+            self._end_lost(item, f'no contact for {limit_s:g} s')
+
+    def _send(self, item: _Pursued, contact: Contact, now_s: float) -> None:
+        """Send a goal, for the first time or again; until it is accepted this is repeated."""
+        item.epoch, item.journal = contact.epoch, contact.journal
+        item.asked_s = min(item.asked_s, now_s)
+        item.again_s = now_s + item.pause_s
+        item.pause_s *= 2.0
+        on_executor(self._node, self._send_goal, item.client, item.goal)
+
+    def _end_lost(self, item: _Pursued, said: str) -> None:
+        text = f'{item.goal.operation_id}: {item.role}: {said}: is its node running?'
+        self._end(item, ErrorCode.COMMUNICATION_LOST, text)
+
+    def _end(self, item: _Pursued, code: ErrorCode, text: str) -> None:
+        outcome = Outcome.of_error(MedicellError(code, text), at_s=self.now_s())
+        self._finish(item.goal.operation_id, outcome)
+
+    # --- answers, from the executor -----------------------------------------------------------
+
+    def _send_goal(self, client: ActionClient, goal: Operation) -> None:
         future = client.send_goal_async(goal_to_message(goal))
         future.add_done_callback(lambda done: self._on_accepted(goal, done))
 
     def _on_accepted(self, goal: Operation, future: Future) -> None:
         operation_id, name = goal.operation_id, type(goal).__name__
         handle = future.result()
-        if handle is None or not handle.accepted:
-            text = f'{operation_id}: the device refused the goal: it is not active'
-            refusal = MedicellError(ErrorCode.NOT_ACTIVE, text)
-            self._finish(operation_id, Outcome.of_error(refusal, at_s=self.now_s()))
-            return
         with self._changed:
-            running = self._running.get(operation_id)
-            if running is None:
+            item = self._pursued.get(operation_id)
+            if item is None:
                 return
-            running.goal_handle = handle
-            cancel = running.cancel_wanted
+            if handle is None or not handle.accepted:
+                text = f'{operation_id}: the device refused the goal: it is not active'
+                self._end(item, ErrorCode.NOT_ACTIVE, text)
+                return
+            if item.lost:
+                self._woken = True
+                self._changed.notify_all()
+            item.handle, item.accepted = handle, True
+            if not item.insist:
+                item.again_s = math.inf
+            cancel = item.cancel_wanted
         handle.get_result_async().add_done_callback(
             lambda done: self._on_result(operation_id, name, done.result())
         )
@@ -198,8 +307,10 @@ class RosCell:
         self._finish(operation_id, outcome)
 
     def _finish(self, operation_id: str, outcome: Outcome) -> None:
+        """Keep how an operation ended; what is heard of it again, as of one asked twice, drops."""
         with self._changed:
-            self._running.pop(operation_id, None)
+            if self._pursued.pop(operation_id, None) is None:
+                return
             self._outcomes[operation_id] = outcome
             if not math.isnan(outcome.at_s):
                 self._last_end_s = max(self._last_end_s, outcome.at_s)
@@ -210,27 +321,8 @@ class RosCell:
         with self._changed:
             if self._woken:
                 return
-            outstanding = sorted(self._running)
+            outstanding = sorted(self._pursued)
         self._sequence += 1
         self._waiting.publish(
             Waiting(sequence=self._sequence, batch_id=self._batch_id, operation_ids=outstanding)
-        )
-
-    def _give_up_lost(self) -> None:
-        """End what runs on a server that has gone; called with the condition held."""
-        now = time.monotonic()
-        for operation_id, running in list(self._running.items()):
-            if running.client.server_is_ready():
-                running.missing_since = None
-            elif running.missing_since is None:
-                running.missing_since = now
-            elif now - running.missing_since > SERVER_LOST_S:
-                del self._running[operation_id]
-                self._outcomes[operation_id] = self._lost(operation_id, SERVER_LOST_S)
-                self._woken = True
-
-    def _lost(self, operation_id: str, waited_s: float) -> Outcome:
-        text = f'{operation_id}: no action server for {waited_s:g} s: is its node running?'
-        return Outcome.of_error(
-            MedicellError(ErrorCode.COMMUNICATION_LOST, text), at_s=self.now_s()
         )

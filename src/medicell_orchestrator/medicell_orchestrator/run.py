@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, cast
 
-from medicell_core.entries import MEASUREMENTS, Answer, Decision, Deviation, Measurement, Question
+from medicell_core.entries import MEASUREMENTS, Answer, Decision, Measurement, Question
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.operations import (
     OPERATIONS,
@@ -153,16 +153,7 @@ class PhaseRun:
         self, code: ErrorCode, description: str, action: str, *, recovered: bool
     ) -> None:
         """Record that something went other than planned."""
-        entry = Deviation(
-            deviation_id=f'{self.batch.batch_id}/D{len(self.batch.deviations) + 1:03d}',
-            phase=self.path,
-            error_code=int(code),
-            description=description,
-            action=action,
-            recovered=recovered,
-        )
-        self.batch.deviations.append(entry)
-        self.batch.append(entry)
+        self.batch.deviation(self.path, code, description, action, recovered=recovered)
 
     def ask(self, text: str, choices: list[str]) -> Steps[str]:
         """Hold the batch until a person has chosen, and return the choice."""

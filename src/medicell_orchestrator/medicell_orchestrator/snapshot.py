@@ -29,6 +29,8 @@ class BatchSnapshot:
     """Fraction of the procedure that is done, 0 to 1."""
     time_left_s: float
     question: Question | None
+    alarm: str
+    """Why it is Suspended; empty while every device that is waited for can be reached."""
     outcome: str
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from medicell_core import operations as ops
+from medicell_core.cell import LostContact
 from medicell_core.containers import Patient
 from medicell_core.entries import Entry
 from medicell_core.errors import ErrorCode
@@ -139,6 +140,7 @@ class FakeCell:
         self.roles: dict[str, Role] = {}
         self.outcomes: dict[str, Outcome] = {}
         self.cancelled: list[str] = []
+        self.away: tuple[LostContact, ...] = ()
         self.stopped: list[str] = []
         self.cleared = 0
         self.woken = 0
@@ -163,6 +165,9 @@ class FakeCell:
 
     def outcome(self, operation_id: str) -> Outcome | None:
         return self.outcomes.get(operation_id)
+
+    def lost(self) -> tuple[LostContact, ...]:
+        return self.away
 
     def cancel(self, operation_id: str) -> None:
         self.cancelled.append(operation_id)

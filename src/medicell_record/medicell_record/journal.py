@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
+import uuid
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -41,6 +42,7 @@ class Journal:
     A line that a crash has torn was never confirmed to the device, so nothing moved on its
     account: it is cut off when the journal is opened. A broken line anywhere else raises
     RECORD_UNREADABLE. One process at a time holds a journal; a second one gets DEVICE_BUSY.
+    The file names itself on a line of its own, so that another file is known to be another.
     All methods may be called from any thread.
     """
 
@@ -48,16 +50,24 @@ class Journal:
         self._path = Path(path)
         self._lock = threading.Lock()
         self._entries: dict[str, JournalEntry] = {}
+        self._identity = ''
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         try:
             self._claim()
             self._load()
+            self._open = True
+            if not self._identity:
+                self._name_itself()
             _sync_folder(self._path.parent)
         except BaseException:
             os.close(self._file)
             raise
-        self._open = True
+
+    @property
+    def identity(self) -> str:
+        """The file's own name for itself: the same as long as nothing it knew is forgotten."""
+        return self._identity
 
     def started(self, operation_id: str, operation: str, goal: JsonObject) -> None:
         """Write that an operation is about to move something.
@@ -130,6 +140,11 @@ class Journal:
                 ErrorCode.DEVICE_BUSY, f'journal {self._path} is held by another process'
             ) from error
 
+    def _name_itself(self) -> None:
+        identity = uuid.uuid4().hex
+        self._write({'journal': identity})
+        self._identity = identity
+
     def _write(self, line: JsonObject) -> None:
         if not self._open:
             raise MedicellError(ErrorCode.NOT_ACTIVE, f'journal {self._path} is closed')
@@ -162,6 +177,9 @@ class Journal:
             os.fsync(self._file)
 
     def _take(self, line: JsonObject) -> None:
+        if 'journal' in line:
+            self._identity = str(line['journal'])
+            return
         key = line['id']
         if 'started' in line:
             if key in self._entries:

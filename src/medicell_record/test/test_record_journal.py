@@ -85,9 +85,31 @@ def test_a_broken_line_inside_is_named_and_refused(path: Path, line: str) -> Non
         journal.started('B/a#1', 'Transfer', GOAL)
     with path.open('a') as file:
         file.write(line + '\n')
-    with pytest.raises(MedicellError, match=r'pump\.jsonl:2: not a journal line') as caught:
+    with pytest.raises(MedicellError, match=r'pump\.jsonl:3: not a journal line') as caught:
         Journal(path)
     assert caught.value.code is ErrorCode.RECORD_UNREADABLE
+
+
+def test_a_journal_is_itself_after_a_restart_and_another_file_is_not(path: Path) -> None:
+    with Journal(path) as journal:
+        first = journal.identity
+        journal.started('B/a#1', 'Transfer', GOAL)
+    with Journal(path) as journal:
+        assert journal.identity == first != ''
+    path.unlink()
+    with Journal(path) as journal:
+        assert journal.identity not in {'', first}
+
+
+def test_a_journal_that_does_not_name_itself_is_given_a_name_to_keep(path: Path) -> None:
+    with Journal(path) as journal:
+        journal.started('B/a#1', 'Transfer', GOAL)
+    path.write_text(path.read_text().partition('\n')[2])
+    with Journal(path) as journal:
+        named = journal.identity
+        assert journal.unfinished()
+    with Journal(path) as journal:
+        assert journal.identity == named != ''
 
 
 def test_a_second_process_is_kept_out(path: Path) -> None:
@@ -107,7 +129,7 @@ def test_the_line_is_on_disk_before_started_returns(
     with Journal(path) as journal:
         journal.started('B/a#1', 'Transfer', GOAL)
         journal.finished('B/a#1', DONE)
-    assert [text.count('\n') for text in synced] == [1, 2]
+    assert [text.count('\n') for text in synced] == [1, 2, 3]
 
 
 def test_a_disk_that_does_not_sync_is_no_start(

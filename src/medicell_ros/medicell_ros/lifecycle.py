@@ -68,6 +68,21 @@ class ManagedNode(LifecycleNode):
 
         return call
 
+    def answering(self, verb: Callable[[Any, Any], object]) -> Callable[[Any, Any], Any]:
+        """Return a service's callback: what its verb raises becomes the reply's code and text.
+
+        The executor must live on, since it also delivers the results of what runs.
+        """
+
+        def serve(request: Any, reply: Any) -> Any:
+            try:
+                verb(request, reply)
+            except Exception as error:
+                self.refuse(reply, error)
+            return reply
+
+        return serve
+
     def refuse(self, reply: Any, error: Exception) -> None:
         """Fill in a reply's `error_code` and `error_msg`; what is unexpected is logged too."""
         if isinstance(error, MedicellError):

@@ -57,6 +57,13 @@ class OrchestratorParameters:
     """Parameters of the orchestrator's node."""
 
     cell_config: str = parameter('', "The cell's configuration file; empty for the shipped one.")
+    lost_device_wait_s: float = parameter(
+        120.0,
+        'Wall time for which a batch waits for a device out of contact before a person is asked,'
+        ' s.',
+        minimum=1.0,
+        maximum=DAY_S,
+    )
     autostart: bool = parameter(True, 'Whether the executable brings its node to active itself.')
 
 

@@ -1,0 +1,120 @@
+"""Which devices can be reached, by the signs of life that DDS carries with their state."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from medicell_interfaces.msg import DeviceState
+from rclpy.event_handler import QoSLivelinessChangedInfo, SubscriptionEventCallbacks
+from rclpy.node import Node
+
+from medicell_core.operations import Role
+from medicell_ros.qos import living
+
+SETTLE_S = 0.5
+"""Wall seconds after which a device that came back has told its state, if it is a new process."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contact:
+    """What is known of the way to one device; times are of the monotonic clock."""
+
+    role: Role
+    alive: bool = False
+    epoch: int = 0
+    """Rises whenever the device, or another process in its place, comes into contact."""
+    changed_s: float = 0.0
+    """Since when it has been alive, or has not."""
+    journal: str = ''
+    """The identity of the device's journal by its newest state."""
+    sequence: int = 0
+
+    @property
+    def lost(self) -> bool:
+        """Whether there was contact, and is none."""
+        return self.epoch > 0 and not self.alive
+
+    def settled(self, now_s: float) -> bool:
+        """Return whether what is known of a device that came back is of the one that came."""
+        return self.alive and (self.epoch == 1 or now_s - self.changed_s >= SETTLE_S)
+
+
+class Contacts:
+    """Watches `<role>/state` of every role; thread-safe.
+
+    `on_change` is called from the node's executor when contact is lost, made, or made anew.
+    """
+
+    def __init__(self, node: Node, on_change: Callable[[Contact], None]) -> None:
+        self._node = node
+        self._on_change = on_change
+        self._lock = threading.Lock()
+        self._contacts = {role: Contact(role=role) for role in Role}
+        self._subscriptions: list[Any] = [
+            node.create_subscription(
+                DeviceState,
+                f'{role}/state',
+                partial(self._told, role),
+                living(),
+                event_callbacks=SubscriptionEventCallbacks(liveliness=partial(self._felt, role)),
+            )
+            for role in Role
+        ]
+
+    def of(self, role: Role) -> Contact:
+        """Return what is known of a device now."""
+        with self._lock:
+            return self._contacts[role]
+
+    def lost(self) -> list[Role]:
+        """Return the devices that were in contact and are not."""
+        with self._lock:
+            return [role for role, contact in self._contacts.items() if contact.lost]
+
+    def close(self) -> None:
+        """Watch no more. Safe to call twice."""
+        while self._subscriptions:
+            self._node.destroy_subscription(self._subscriptions.pop())
+
+    def _felt(self, role: Role, info: QoSLivelinessChangedInfo) -> None:
+        """Take note of a change of the device's liveliness."""
+        alive = info.alive_count > 0
+        with self._lock:
+            before = self._contacts[role]
+            if alive is before.alive:
+                return
+            now = replace(
+                before,
+                alive=alive,
+                epoch=before.epoch + alive,
+                changed_s=time.monotonic(),
+            )
+            self._contacts[role] = now
+        self._on_change(now)
+
+    def _told(self, role: Role, message: DeviceState) -> None:
+        """Take note of a state; one whose count begins anew is of another process.
+
+        The first one is a sign of life itself: rmw loses the event of a writer that was matched
+        while the subscription was being made.
+        """
+        with self._lock:
+            before = self._contacts[role]
+            first = before.epoch == 0
+            anew = first or message.sequence < before.sequence
+            now = replace(
+                before,
+                alive=before.alive or first,
+                epoch=before.epoch + anew,
+                changed_s=time.monotonic() if first else before.changed_s,
+                journal=message.journal,
+                sequence=message.sequence,
+            )
+            self._contacts[role] = now
+        if anew or before.journal != now.journal:
+            self._on_change(now)
