@@ -32,6 +32,7 @@ UBUNTU_NOBLE = {
     'python3-matplotlib': 'python3-matplotlib',
     'python3-numpy': 'python3-numpy',
     'python3-opencv': 'python3-opencv',
+    'python3-pil': 'python3-pil',
     'python3-psutil': 'python3-psutil',
     'python3-psycopg2': 'python3-psycopg2',
     'python3-pydantic': 'python3-pydantic',
@@ -69,6 +70,7 @@ UBUNTU_NOBLE = {
 data base of 2026-08-22 (`rosdep resolve --os=ubuntu:noble --rosdistro=jazzy KEY`)."""
 GROUPS = {'rosidl_interface_packages'}
 KEY_OF_MODULE = {
+    'PIL': 'python3-pil',
     'cv2': 'python3-opencv',
     'fpdf': 'python3-fpdf2-pip',
     'psycopg2': 'python3-psycopg2',
@@ -91,6 +93,7 @@ KEY_OF_MODULE = {
 WITHOUT_KEY = {
     'colcon_core': 'serves the tests of this repository alone',
     'google': 'serves the tests of this repository alone',
+    'mitsuba': 'draws the model for the documentation alone',
     'pint': 'no key in the rosdep data base',
     'psycopg': 'no key in the rosdep data base',
     'sphinx': 'builds the documentation alone',

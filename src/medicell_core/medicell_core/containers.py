@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from medicell_core.enums import TextEnum
 
@@ -60,3 +60,30 @@ class Patient:
     weight_kg: float
     target_dose_cells: float
     apheresis_volume_ml: float
+
+
+RACKS = {
+    'fluid_handler': 'fluid_handler/port_{}',
+    'imaging': 'imaging/inlet_{}',
+    'laboratory': 'laboratory/rack_{}',
+    'fill_robot/nest': 'fill_robot/nest_{:02d}',
+}
+"""Locations that have places, and how these are named, counted from 1."""
+
+
+@dataclass(slots=True)
+class Places:
+    """Which places are taken: a kit is hung and placed in its order, at the first free ones."""
+
+    _taken: set[str] = field(default_factory=set)
+
+    def take(self, location: str) -> str:
+        """Take the first free place of a location and return it; other locations as they are."""
+        pattern = RACKS.get(location)
+        if pattern is None:
+            return location
+        number = 1
+        while pattern.format(number) in self._taken:
+            number += 1
+        self._taken.add(pattern.format(number))
+        return pattern.format(number)

@@ -33,7 +33,7 @@ class BatchStarted(Entry):
     software_version: str
     operator: str
     materials: list[dict[str, JsonValue]]
-    """Each: name, container, kind, content, volume_ml, lot."""
+    """Each: name, container, kind, content, capacity_ml, volume_ml, location, lot."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

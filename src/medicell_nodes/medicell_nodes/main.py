@@ -51,6 +51,17 @@ def world() -> int:
     )
 
 
+def scene() -> int:
+    """Run the node that shows the cell to viewers such as RViz."""
+    return run_node('scene', _make_scene)
+
+
+def _make_scene(file: Path) -> tuple[ManagedNode, list[WorldClient]]:
+    from medicell_nodes.scene import SceneNode  # noqa: PLC0415 - no other node draws anything
+
+    return SceneNode(config=load_cell(file, drivers_of=())), []
+
+
 def _make_world(file: Path) -> tuple[ManagedNode, list[WorldClient]]:
     return WorldNode(config=load_cell(file, drivers_of=())), []
 

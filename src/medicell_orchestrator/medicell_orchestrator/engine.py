@@ -321,7 +321,9 @@ class BatchEngine:
             'container': identifier,
             'kind': str(item.kind),
             'content': item.content,
+            'capacity_ml': item.capacity_ml,
             'volume_ml': item.volume_ml,
+            'location': item.location,
             'lot': label_text(self.batch.batch_id, name),
         }
 

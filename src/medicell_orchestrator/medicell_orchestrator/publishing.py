@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import math
 
-from medicell_interfaces.msg import BatchState, BehaviourNode, BehaviourTree, RecordEntry
+from medicell_interfaces.msg import (
+    BatchState,
+    BehaviourNode,
+    BehaviourTree,
+    Containers,
+    ContainerState,
+    RecordEntry,
+)
 from rclpy.node import Node
 
 from medicell_core.entries import Entry
 from medicell_orchestrator.engine import BatchEngine
 from medicell_orchestrator.snapshot import BatchSnapshot
 from medicell_orchestrator.tree import NodeSnapshot
+from medicell_record.inventory import Inventory, StoredContainer
 from medicell_record.record import BatchRecord, encode_entry
-from medicell_ros.conversion import time_to_message
+from medicell_ros.conversion import time_to_message, to_message
 from medicell_ros.qos import events, latched
 
 _STATUS = {
@@ -24,13 +32,17 @@ _STATUS = {
 
 
 class BatchPublisher:
-    """Publishes `~/batch`, `~/tree` and `~/record`; counts the record's entries."""
+    """Publishes `~/batch`, `~/tree`, `~/containers`, `~/record`; counts the record's entries."""
 
     def __init__(self, node: Node) -> None:
         self.entries = 0
         self._batch = node.create_publisher(BatchState, '~/batch', latched())
         self._tree = node.create_publisher(BehaviourTree, '~/tree', latched())
         self._record = node.create_publisher(RecordEntry, '~/record', events())
+        self._containers = node.create_publisher(Containers, '~/containers', latched())
+        self._inventory = Inventory()
+        self._told_changes = 0
+        self._container_messages: dict[StoredContainer, ContainerState] = {}
         self._last_batch: BatchSnapshot | None = None
         self._last_tree: list[NodeSnapshot] = []
 
@@ -44,6 +56,9 @@ class BatchPublisher:
         if snapshot != self._last_batch:
             self._last_batch = snapshot
             self._batch.publish(batch_message(snapshot, engine, now_s))
+        if self._inventory.changed != self._told_changes:
+            self._told_changes = self._inventory.changed
+            self._containers.publish(self._containers_message(now_s))
 
     def nothing(self, now_s: float) -> None:
         """Say that there is no batch."""
@@ -62,13 +77,26 @@ class BatchPublisher:
 
     def close(self, node: Node) -> None:
         """Destroy the publishers."""
-        for publisher in (self._batch, self._tree, self._record):
+        for publisher in (self._batch, self._tree, self._containers, self._record):
             node.destroy_publisher(publisher)
 
-    def entry(self, message: RecordEntry) -> None:
-        """Publish an entry of the record."""
+    def entry(self, entry: Entry, message: RecordEntry) -> None:
+        """Publish an entry of the record, and take note of what it says of containers."""
+        self._inventory.note(entry)
         self._record.publish(message)
         self.entries += 1
+
+    def _containers_message(self, now_s: float) -> Containers:
+        """Return the inventory as a message; only containers that changed are converted."""
+        known = self._container_messages
+        self._container_messages = {
+            item: known.get(item) or to_message(item, ContainerState()) for item in self._inventory
+        }
+        return Containers(
+            stamp=time_to_message(now_s),
+            batch_id=self._inventory.batch_id,
+            containers=list(self._container_messages.values()),
+        )
 
 
 class PublishedRecord:
@@ -82,6 +110,7 @@ class PublishedRecord:
         """Append one entry and publish it; returns its sequence."""
         appended = self._record.append(entry, at_s=at_s, actor=actor)
         self._publisher.entry(
+            entry,
             RecordEntry(
                 sequence=appended,
                 stamp=time_to_message(at_s),
@@ -89,7 +118,7 @@ class PublishedRecord:
                 kind=type(entry).__name__,
                 payload_json=encode_entry(entry),
                 hash=self._record.head_hash,
-            )
+            ),
         )
         return appended
 

@@ -5,18 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from medicell_core.containers import ContainerKind
+from medicell_core.containers import RACKS, ContainerKind
 from medicell_core.errors import ErrorCode, OperationRefused
 from medicell_sim import contents
 from medicell_sim.contents import Amounts
 from medicell_sim.port import ContainerView
 
-_RACKS = {
-    'fluid_handler': 'fluid_handler/port_{}',
-    'imaging': 'imaging/inlet_{}',
-    'laboratory': 'laboratory/rack_{}',
-    'fill_robot/nest': 'fill_robot/nest_{:02d}',
-}
 _SHARED = frozenset({'floor', 'waste', 'freezer', 'fill_robot/reject', 'fill_robot/handover'})
 
 
@@ -136,7 +130,7 @@ class Kit:
         self._occupy(location, container)
 
     def _resolve(self, location: str) -> str:
-        pattern = _RACKS.get(location)
+        pattern = RACKS.get(location)
         if pattern is None:
             return location
         number = 1
