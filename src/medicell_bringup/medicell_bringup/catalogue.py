@@ -7,6 +7,7 @@ COMMANDS = {
     'launch': 'start a cell of one process per node, as ros2 launch does',
     'verify': "check a batch record's chain",
     'tree': 'draw a recipe as its behaviour tree',
+    'model': "check the cell's model, write it as URDF, draw it",
     'study': 'compare the culture model with published tables, or over many seeds',
     'bench': 'measure what a batch costs on this machine',
     'docs': 'build the documentation as a site, with every link checked',

@@ -155,6 +155,39 @@ def tree_command(
     return draw_recipe(recipe, out=out, config=config or shipped_config())
 
 
+@app.command('model', help="Check the cell's model; write it as URDF or draw it.")
+def model_command(
+    *,
+    out: Annotated[Path | None, typer.Option(help='Write the URDF to this file.')] = None,
+    picture: Annotated[Path | None, typer.Option(help='Draw it into this .png file.')] = None,
+    view: Annotated[str, typer.Option(help='`cell`, `bags` or `filling`.')] = 'cell',
+    live: Annotated[
+        bool, typer.Option('--live', help="Draw a running cell with its scene's markers.")
+    ] = False,
+    namespace: Annotated[
+        str, typer.Option(help="The running cell's namespace; the configured one by default.")
+    ] = '',
+    samples: Annotated[
+        int, typer.Option(min=1, max=4096, help='Samples per pixel: more take longer.')
+    ] = 64,
+    config: ConfigOption = None,
+) -> int:
+    """Hand the options of the model over to its command."""
+    from medicell_bringup.commands.model import ModelOptions, show_model
+
+    return show_model(
+        ModelOptions(
+            out=out,
+            picture=picture,
+            view=view,
+            live=live,
+            namespace=namespace,
+            samples=samples,
+            config=config or shipped_config(),
+        )
+    )
+
+
 @app.command('study', help='Compare the model with published tables, or run many seeds.')
 def study_command(
     *,
