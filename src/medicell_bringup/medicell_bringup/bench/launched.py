@@ -15,10 +15,10 @@ import rclpy
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
-from medicell_bringup.bench.cells import BAD_INPUT, medicell, started
+from medicell_bringup.bench.cells import medicell, started
 from medicell_bringup.bench.result import BenchOptions
 from medicell_bringup.operator import NODES, OperatorClient
-from medicell_core.errors import ErrorCode, InputError, MedicellError
+from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.states import PackMLState
 from medicell_devices.cell_config import load_cell
 from medicell_ros.host import NodeHost
@@ -82,10 +82,10 @@ class Observer:
         deadline = time.monotonic() + ACTIVE_S
         while waiting := [name for name in NODES if not self._is_active(name)]:
             if (code := cell.process.poll()) is not None:
-                text = f'the launch ended with exit code {code}:\n{cell.said()}'
-                if code == BAD_INPUT:
-                    raise InputError(ErrorCode.INVALID_GOAL, text)
-                raise MedicellError(ErrorCode.COMMUNICATION_LOST, text)
+                raise MedicellError(
+                    ErrorCode.COMMUNICATION_LOST,
+                    f'the launch ended with exit code {code}:\n{cell.said()}',
+                )
             if time.monotonic() > deadline:
                 names = ', '.join(waiting)
                 text = f'not active after {ACTIVE_S:g} s: {names}\n{cell.said()}'
