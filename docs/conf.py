@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from sphinx.application import Sphinx
 
@@ -57,6 +58,12 @@ def add_contents(app: Sphinx, name: str, source: list[str]) -> None:
         source[0] += '\n'.join(lines)
 
 
+def index_pages(_app: Sphinx, env: Any, *_changed: set[str]) -> list[str]:
+    """Have every index read again: its contents change with the folder, not with its text."""
+    return [name for name in env.found_docs if PurePosixPath(name).name == 'index']
+
+
 def setup(app: Sphinx) -> None:
     """Connect what this file adds to Sphinx."""
+    app.connect('env-get-outdated', index_pages)
     app.connect('source-read', add_contents)
