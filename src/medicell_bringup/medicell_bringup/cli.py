@@ -12,6 +12,7 @@ import typer
 from typer.exceptions import TyperException
 
 from medicell_bringup.catalogue import COMMANDS
+from medicell_bringup.shipped import shipped_config
 from medicell_core.errors import InputError, MedicellError
 
 EXIT_FAILED = 1
@@ -55,14 +56,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return int(code or 0)
 
 
-def shipped_config() -> Path:
-    """Return the installed configuration's folder; the repository's own where it is linked."""
-    from ament_index_python.packages import get_package_share_directory
-
-    share = Path(get_package_share_directory('medicell_bringup'))
-    return (share / 'config' / 'cell.yaml').resolve().parent
-
-
 @app.command('run', help='Run one batch from leukapheresis to labelled vials.')
 def run_command(
     *,
@@ -72,13 +65,16 @@ def run_command(
     patient: Annotated[
         Path | None, typer.Option(help='Patient file; the shipped example by default.')
     ] = None,
-    seed: Annotated[int, typer.Option(help='Seed of donor, instruments and faults.')] = 1,
+    seed: Annotated[
+        int | None, typer.Option(help='Seed of donor, instruments and faults; 1 by default.')
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help='Folder for the results; made, and never overwritten.')
     ] = None,
     speed: Annotated[
-        str, typer.Option(help='`max`, or simulated seconds per second of wall time.')
-    ] = 'max',
+        str | None,
+        typer.Option(help='Simulated seconds per second of wall time; `max` by default.'),
+    ] = None,
     processes: Annotated[
         bool, typer.Option('--processes', help='One process per node instead of one for all.')
     ] = False,
@@ -86,7 +82,19 @@ def run_command(
         list[str] | None,
         typer.Option(metavar='FAULT@PHASE', help='Let a fault strike in a phase; repeatable.'),
     ] = None,
-    config: ConfigOption = None,
+    join: Annotated[
+        bool, typer.Option('--join', help='Make the batch on a cell that is launched already.')
+    ] = False,
+    namespace: Annotated[
+        str, typer.Option(help="Namespace of the cell; its name in the cell's file by default.")
+    ] = '',
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder with cell.yaml, recipes and patients, or a cell's file in such a one;"
+            ' the shipped one by default.'
+        ),
+    ] = None,
 ) -> int:
     """Hand the options of a run over to its command."""
     from medicell_bringup.commands.run import RunOptions, run
@@ -101,6 +109,8 @@ def run_command(
             processes=processes,
             inject=inject or [],
             config=config or shipped_config(),
+            join=join,
+            namespace=namespace,
         )
     )
 

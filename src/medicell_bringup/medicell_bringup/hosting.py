@@ -6,9 +6,6 @@ import contextlib
 import math
 import os
 import resource
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from types import TracebackType
@@ -19,28 +16,26 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from medicell_bringup.inputs import RunInputs
+from medicell_bringup.launching.arguments import LaunchValues
+from medicell_bringup.launching.plan import JOURNALS, plan_of
+from medicell_bringup.launching.supervisor import Supervisor
 from medicell_bringup.operator import NODES, OperatorClient
 from medicell_bringup.version import VERSION
 from medicell_core.errors import ErrorCode, MedicellError
-from medicell_core.operations import Role
 from medicell_core.states import PackMLState
 from medicell_nodes.compose import activate_all, build_nodes, deactivate_all, overrides
 from medicell_orchestrator.node import OrchestratorNode
 from medicell_ros.domain import VARIABLE, own_domain
 from medicell_ros.host import NodeHost
 
-TELEMETRY_PERIOD_S = 3600.0
-"""Simulated seconds between two telemetry messages of a device in a run."""
-
 REST_PACE = 0.0
 """Nobody answers a question in a run: its time stands, so that the seed alone decides."""
 
-JOURNALS = 'journals'
-START_S = 30.0
+START_S = 90.0
 """Wall seconds that the nodes of other processes may take to become ready."""
 
-END_S = 20.0
-"""Wall seconds that a process may take to end after SIGINT."""
+LOST_S = 60.0
+"""Wall seconds without an orchestrator after which a cell is given up: a cut cable may heal."""
 
 POLL_S = 0.05
 KIB_PER_MB = 1000.0 / 1.024
@@ -73,8 +68,10 @@ class CellHost(Protocol):
         ...
 
 
-def host_of(inputs: RunInputs, *, processes: bool) -> CellHost:
+def host_of(inputs: RunInputs, *, processes: bool = False, join: bool = False) -> CellHost:
     """Return the host of a run, not started yet."""
+    if join:
+        return RunningCell(inputs)
     return ManyProcesses(inputs) if processes else OneProcess(inputs)
 
 
@@ -104,12 +101,19 @@ class _Host:
         if VARIABLE not in os.environ:
             os.environ[VARIABLE] = str(self.exits.enter_context(own_domain()))
             self.exits.callback(os.environ.pop, VARIABLE, None)
-        rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+        self.open_context()
+
+    def open_context(self) -> None:
+        """Open the ROS context in the environment's domain, with the cell's parameters."""
+        rclpy.init(
+            args=['--ros-args', '--params-file', str(self.inputs.params_file)],
+            signal_handler_options=SignalHandlerOptions.NO,
+        )
         self.exits.callback(rclpy.try_shutdown)
 
     def connect_operator(self) -> None:
         """Make the operator's node and spin it."""
-        node = Node('operator', namespace=self.inputs.cell.cell)
+        node = Node('operator', namespace=self.inputs.namespace)
         self.exits.enter_context(NodeHost([node]))
         self.client = OperatorClient(node)
         self.exits.callback(self.client.close)
@@ -161,15 +165,15 @@ class OneProcess(_Host):
             *build_nodes(
                 inputs.cell,
                 seed=inputs.seed,
-                speed=0.0 if math.isinf(inputs.speed) else inputs.speed,
+                speed=_speed(inputs),
                 rest_pace=REST_PACE,
                 journal_dir=str(inputs.out / JOURNALS),
-                telemetry_period_s=TELEMETRY_PERIOD_S,
+                namespace=inputs.namespace,
             ),
             OrchestratorNode(
                 config=inputs.cell_file.parent,
                 software_version=VERSION,
-                namespace=inputs.cell.cell,
+                namespace=inputs.namespace,
                 parameter_overrides=sim_time,
             ),
         ]
@@ -188,15 +192,17 @@ class OneProcess(_Host):
 
     def peak_rss_mb(self) -> float:
         """Return the most memory resident so far in MB."""
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / KIB_PER_MB
+        return own_peak_mb()
 
 
 class ManyProcesses(_Host):
-    """One process per node, started as `ros2 launch` starts them, ended by SIGINT."""
+    """One process per node, by the plan and the supervisor of `medicell launch`."""
 
     def __init__(self, inputs: RunInputs) -> None:
         super().__init__(inputs)
-        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        plan = plan_of('cell', launch_values(inputs), inputs.cell)
+        self._logs = inputs.out / 'logs'
+        self._supervisor = Supervisor(plan.processes, self._log)
         self._peak_kib: dict[str, int] = {}
 
     def __enter__(self) -> ManyProcesses:
@@ -204,14 +210,9 @@ class ManyProcesses(_Host):
         try:
             self.start_ros()
             self.connect_operator()
-            self.exits.callback(self._end)
-            logs = self.inputs.out / 'logs'
-            logs.mkdir(exist_ok=True)
-            for name, command in self._commands().items():
-                with open(logs / f'{name}.log', 'wb') as log:
-                    self._processes[name] = subprocess.Popen(
-                        command, stdout=log, stderr=log, start_new_session=True
-                    )
+            self._logs.mkdir(exist_ok=True)
+            self.exits.callback(self._supervisor.stop)
+            self._supervisor.start()
             self.wait_ready()
         except BaseException:
             self.exits.close()
@@ -220,73 +221,89 @@ class ManyProcesses(_Host):
 
     def check_alive(self) -> None:
         """Raise COMMUNICATION_LOST when a process has ended."""
-        for name, process in self._processes.items():
-            if process.poll() is not None:
-                raise MedicellError(
-                    ErrorCode.COMMUNICATION_LOST,
-                    f'the process of {name} ended with code {process.returncode}; see '
-                    f'{self.inputs.out / "logs" / name}.log',
-                )
+        for name, code in self._supervisor.over().items():
+            raise MedicellError(
+                ErrorCode.COMMUNICATION_LOST,
+                f'the process of {name} ended with code {code}; see {self._logs / name}.log',
+            )
 
     def peak_rss_mb(self) -> float:
         """Return the sum of the processes' peaks, and this one's, in MB."""
-        for name, process in self._processes.items():
-            self._peak_kib[name] = peak_kib(process.pid) or self._peak_kib.get(name, 0)
-        own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return (own + sum(self._peak_kib.values())) / KIB_PER_MB
+        for name, pid in self._supervisor.pids().items():
+            self._peak_kib[name] = peak_kib(pid) or self._peak_kib.get(name, 0)
+        return own_peak_mb() + sum(self._peak_kib.values()) / KIB_PER_MB
 
-    def _commands(self) -> dict[str, list[str]]:
-        inputs = self.inputs
-        common = {'cell_config': str(inputs.cell_file.resolve()), 'use_sim_time': True}
-        device = {
-            **common,
-            'journal_dir': str((inputs.out / JOURNALS).resolve()),
-            'telemetry_period_s': TELEMETRY_PERIOD_S,
-        }
-        speed = 0.0 if math.isinf(inputs.speed) else inputs.speed
-        commands = {
-            'world': node_command(
-                'medicell_nodes.main',
-                'world',
-                {
-                    'cell_config': common['cell_config'],
-                    'seed': inputs.seed,
-                    'speed': speed,
-                    'rest_pace': REST_PACE,
-                },
+    def _log(self, name: str, line: str) -> None:
+        with open(self._logs / f'{name}.log', 'a', encoding='utf-8') as log:
+            log.write(f'{line}\n')
+
+
+class RunningCell(_Host):
+    """A cell that was launched before, in the ROS domain of the environment; it is left running.
+
+    Only the operator's node is this process's.
+    """
+
+    def __init__(self, inputs: RunInputs) -> None:
+        super().__init__(inputs)
+        self._seen_s = 0.0
+
+    def __enter__(self) -> RunningCell:
+        """Join the cell and wait until each of its nodes is ready."""
+        try:
+            self.open_context()
+            self.connect_operator()
+            self.wait_ready()
+        except BaseException:
+            self.exits.close()
+            raise
+        self._seen_s = time.monotonic()
+        return self
+
+    def check_alive(self) -> None:
+        """Raise COMMUNICATION_LOST when there has been no orchestrator for a while."""
+        if self.client.sees_orchestrator():
+            self._seen_s = time.monotonic()
+        if self._seen_s and time.monotonic() - self._seen_s > LOST_S:
+            raise MedicellError(
+                ErrorCode.COMMUNICATION_LOST,
+                f'no orchestrator in {self.inputs.namespace} for {LOST_S:g} s',
             )
-        }
-        for role in Role:
-            commands[str(role)] = node_command('medicell_nodes.main', str(role), device)
-        commands['orchestrator'] = node_command('medicell_orchestrator.main', 'main', common)
-        return commands
 
-    def _end(self) -> None:
-        """End the processes by their ids: the orchestrator first, the world last."""
-        for name in reversed(list(self._processes)):
-            end_process(self._processes[name])
+    def peak_rss_mb(self) -> float:
+        """Return the most memory resident so far of this process alone, in MB."""
+        return own_peak_mb()
 
 
-def node_command(module: str, function: str, parameters: dict[str, object]) -> list[str]:
-    """Return the command that runs a node's executable with parameters."""
-    code = f'import sys; from {module} import {function}; sys.exit({function}())'
-    command = [sys.executable, '-c', code, '--ros-args']
-    for name, value in parameters.items():
-        text = str(value).lower() if isinstance(value, bool) else str(value)
-        command += ['-p', f'{name}:={text}']
-    return command
+def launch_values(inputs: RunInputs) -> LaunchValues:
+    """Return the arguments by which a cell is launched for one run and no other."""
+    return LaunchValues(
+        cell_file=inputs.cell_file.resolve(),
+        params_file=inputs.params_file,
+        driver=None,
+        use_sim_time=True,
+        namespace=inputs.namespace,
+        log_level='info',
+        seed=inputs.seed,
+        speed=_speed(inputs),
+        rest_pace=REST_PACE,
+        out=inputs.out.resolve(),
+        autostart=True,
+        respawn=False,
+        rviz=False,
+        recipe=None,
+        patient=None,
+    )
 
 
-def end_process(process: subprocess.Popen[bytes]) -> None:
-    """End a process by SIGINT, and by SIGKILL when it does not obey."""
-    if process.poll() is not None:
-        return
-    process.send_signal(signal.SIGINT)
-    try:
-        process.wait(END_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+def _speed(inputs: RunInputs) -> float:
+    """Return the world's parameter, in which 0 stands for no limit."""
+    return 0.0 if math.isinf(inputs.speed) else inputs.speed
+
+
+def own_peak_mb() -> float:
+    """Return this process's peak resident memory in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / KIB_PER_MB
 
 
 def peak_kib(pid: int) -> int:

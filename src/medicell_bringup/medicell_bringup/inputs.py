@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from medicell_bringup.shipped import shipped_config
 from medicell_core.containers import Patient
 from medicell_core.errors import ErrorCode, InputError
 from medicell_devices.cell_config import CellConfig, load_cell
@@ -17,7 +18,11 @@ from medicell_orchestrator.judging import judge_of
 from medicell_orchestrator.patient import load_patient
 from medicell_orchestrator.recipe import Recipe, find_recipe, load_recipe
 from medicell_orchestrator.scenario import FaultAt, check_faults
-from medicell_ros.node_parameters import MAX_SEED
+from medicell_ros.node_parameters import MAX_SEED, NODES
+from medicell_ros.parameters import check_file
+
+PARAMETERS = 'parameters.yaml'
+"""The file of the nodes' parameters; the shipped one where a configuration has none."""
 
 RESULTS = (
     'record.sqlite',
@@ -42,6 +47,8 @@ class RunInputs:
     patient_file: Path
     cell_file: Path
     cell: CellConfig
+    params_file: Path
+    namespace: str
     seed: int
     speed: float
     out: Path
@@ -57,16 +64,26 @@ def read_inputs(
     out: Path,
     speed: str,
     inject: Sequence[str],
+    namespace: str = '',
 ) -> RunInputs:
-    """Read and check all inputs; raises InputError that names file, line and field."""
+    """Read and check all inputs; raises InputError that names file, line and field.
+
+    `config` is a folder with cell.yaml in it, or a cell's file in such a folder. Without a
+    `namespace` the nodes are in that of the cell's name.
+    """
+    cell_file = config if config.is_file() else config / 'cell.yaml'
+    config = cell_file.parent
+    params_file = config / PARAMETERS
+    if not params_file.is_file():
+        params_file = shipped_config() / PARAMETERS
     recipe_file = find_recipe(recipe, config / 'recipes')
     patient_file = patient or config / 'patients' / 'example.yaml'
-    cell_file = config / 'cell.yaml'
     read = load_recipe(recipe_file)
     order = load_patient(patient_file, recipe=read)
     judge_of(read.product, config / 'products')
     cell = load_cell(cell_file)
     check_cell(read, cell)
+    check_file(params_file, NODES, named=True)
     if not 0 <= seed <= MAX_SEED:
         raise refused('--seed', f'{seed} is not between 0 and {MAX_SEED}')
     inputs = RunInputs(
@@ -76,6 +93,8 @@ def read_inputs(
         patient_file=patient_file,
         cell_file=cell_file,
         cell=cell,
+        params_file=params_file.resolve(),
+        namespace=f'/{(namespace or cell.cell).strip("/")}',
         seed=seed,
         speed=read_speed(speed),
         out=out,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 
 from medicell_interfaces.msg import BatchState
 from medicell_interfaces.srv import StartBatch
@@ -21,23 +22,28 @@ LEAST_LIMIT_S = 900.0
 """Wall seconds after which a run at full speed is given up."""
 
 
-def make_batch(inputs: RunInputs, *, processes: bool, console: Console) -> str:
-    """Start the cell, make the batch, write its results; returns the outcome."""
-    title = f'{inputs.recipe.name}  {inputs.patient.chain_of_identity}  seed {inputs.seed}'
+def make_batch(
+    inputs: RunInputs, *, console: Console, processes: bool = False, join: bool = False
+) -> str:
+    """Start the cell or join it, make the batch, write its results; returns the outcome."""
     started_s = time.monotonic()
     lost: MedicellError | None = None
-    with host_of(inputs, processes=processes) as host, Display(console, title) as display:
-        display.note(
-            f'cell ready after {time.monotonic() - started_s:.1f} s in ROS domain'
-            f' {os.environ[VARIABLE]}: {title}'
-        )
-        begun_s = time.monotonic()
-        try:
-            state = follow_batch(inputs, host, display)
-            measures = measure(host, begun_s)
-        except MedicellError as error:
-            # What the batch has left is told all the same; then the error goes on its way.
-            lost, state, measures = error, BatchState(), measure_lost(host, begun_s)
+    with host_of(inputs, processes=processes, join=join) as host:
+        # A cell that was launched before has a seed already.
+        inputs = replace(inputs, seed=host.client.seed())
+        title = f'{inputs.recipe.name}  {inputs.patient.chain_of_identity}  seed {inputs.seed}'
+        with Display(console, title) as display:
+            display.note(
+                f'cell ready after {time.monotonic() - started_s:.1f} s in ROS domain'
+                f' {os.environ.get(VARIABLE, "0")}: {title}'
+            )
+            begun_s = time.monotonic()
+            try:
+                state = follow_batch(inputs, host, display)
+                measures = measure(host, begun_s)
+            except MedicellError as error:
+                # What the batch has left is told all the same; then the error goes on its way.
+                lost, state, measures = error, BatchState(), measure_lost(host, begun_s)
     if lost is not None and not (inputs.out / RECORD).exists():
         raise lost
     end = finish(inputs.out, measures)

@@ -17,6 +17,7 @@ from medicell_interfaces.srv import (
     LoadKit,
     StartBatch,
 )
+from rcl_interfaces.srv import GetParameters
 from rclpy.node import Node
 
 from medicell_core.containers import Material
@@ -33,6 +34,7 @@ SERVICES = {
     'world/inject_fault': InjectFault,
     'world/get_faults': GetFaults,
     'world/get_balance': GetBalance,
+    'world/get_parameters': GetParameters,
     'orchestrator/start_batch': StartBatch,
     'orchestrator/abort_batch': AbortBatch,
 }
@@ -92,6 +94,15 @@ class OperatorClient:
     def balance(self) -> Any:
         """Return the world's conservation check."""
         return self._call('world/get_balance', GetBalance.Request())
+
+    def seed(self) -> int:
+        """Return the seed that the world was made with."""
+        reply = self._ask('world/get_parameters', GetParameters.Request(names=['seed']))
+        return int(reply.values[0].integer_value)
+
+    def sees_orchestrator(self) -> bool:
+        """Return whether somebody in the graph publishes a batch's state."""
+        return bool(self._node.count_publishers('orchestrator/batch'))
 
     def start(self, request: StartBatch.Request) -> str:
         """Start a batch; returns its id, raises what the orchestrator refuses."""
@@ -161,6 +172,13 @@ class OperatorClient:
         return store
 
     def _call(self, name: str, request: Any) -> Any:
+        """Return a service's reply; raises the error that it carries."""
+        reply = self._ask(name, request)
+        if reply.error_code != ErrorCode.OK:
+            raise MedicellError(ErrorCode(reply.error_code), reply.error_msg)
+        return reply
+
+    def _ask(self, name: str, request: Any) -> Any:
         client = self._clients[name]
         deadline = time.monotonic() + SERVICE_WAIT_S
         while not client.service_is_ready():
@@ -175,7 +193,4 @@ class OperatorClient:
             client.remove_pending_request(future)
             text = f'service {name} did not answer within {SERVICE_WAIT_S:g} s'
             raise MedicellError(ErrorCode.TIMEOUT, text)
-        reply = future.result()
-        if reply.error_code != ErrorCode.OK:
-            raise MedicellError(ErrorCode(reply.error_code), reply.error_msg)
-        return reply
+        return future.result()

@@ -24,14 +24,15 @@ def build_nodes(
     speed: float = 0.0,
     rest_pace: float = 1.0,
     journal_dir: str = '',
-    telemetry_period_s: float = 10.0,
+    telemetry_period_s: float | None = None,
     roles: Iterable[Role] = tuple(Role),
     **arguments: Any,
 ) -> list[ManagedNode]:
     """Return the world's node and one per role, in the order in which they are activated.
 
     The devices act on the world directly. `speed` is simulated over wall time, 0 for leaps;
-    `rest_pace` the same while nothing is awaited, 0 for time that stands.
+    `rest_pace` the same while nothing is awaited, 0 for time that stands. Without a
+    `telemetry_period_s` the ROS context's parameter files tell it.
     """
     world = WorldNode(
         config=config,
@@ -66,5 +67,5 @@ def deactivate_all(nodes: Sequence[ManagedNode]) -> None:
 
 
 def overrides(**values: Any) -> list[Parameter]:
-    """Return values as the parameter overrides of a node."""
-    return [Parameter(name, value=value) for name, value in values.items()]
+    """Return values, but for those that are None, as the parameter overrides of a node."""
+    return [Parameter(name, value=value) for name, value in values.items() if value is not None]

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from medicell_bringup.inputs import read_inputs
+from medicell_bringup.inputs import RunInputs, read_inputs, refused
 from medicell_core.errors import MedicellError
 
+DEFAULT_SEED, DEFAULT_SPEED = 1, 'max'
 READY, BAD_INPUT, FAILED_LIMITS, NOT_MADE = 0, 2, 3, 4
 EXIT_CODES = {
     'ready_for_release': READY,
@@ -28,12 +29,14 @@ class RunOptions:
 
     recipe: str
     patient: Path | None
-    seed: int
+    seed: int | None
     out: Path | None
-    speed: str
+    speed: str | None
     processes: bool
     inject: list[str]
     config: Path
+    join: bool = False
+    namespace: str = ''
 
 
 def run(options: RunOptions) -> int:
@@ -41,15 +44,7 @@ def run(options: RunOptions) -> int:
     console = Console()
     errors = Console(stderr=True)
     try:
-        inputs = read_inputs(
-            config=options.config,
-            recipe=options.recipe,
-            patient=options.patient,
-            seed=options.seed,
-            out=options.out or default_folder(options),
-            speed=options.speed,
-            inject=options.inject,
-        )
+        inputs = inputs_of(options)
     except MedicellError as error:
         errors.print(f'medicell run: {error.message}', highlight=False, soft_wrap=True)
         return BAD_INPUT
@@ -58,7 +53,9 @@ def run(options: RunOptions) -> int:
 
     signal.signal(signal.SIGTERM, _as_interrupt)
     try:
-        outcome = make_batch(inputs, processes=options.processes, console=console)
+        outcome = make_batch(
+            inputs, console=console, processes=options.processes, join=options.join
+        )
     except MedicellError as error:
         errors.print(
             f'medicell run: {error.code.name}: {error.message}', highlight=False, soft_wrap=True
@@ -67,10 +64,30 @@ def run(options: RunOptions) -> int:
     return EXIT_CODES[outcome]
 
 
+def inputs_of(options: RunOptions) -> RunInputs:
+    """Return what the options say, read and checked; raises InputError."""
+    if options.join:
+        for name in ('processes', 'seed', 'speed'):
+            if getattr(options, name) not in (None, False):
+                raise refused(f'--{name}', 'is said where the cell is launched, not with --join')
+    return read_inputs(
+        config=options.config,
+        recipe=options.recipe,
+        patient=options.patient,
+        seed=DEFAULT_SEED if options.seed is None else options.seed,
+        out=options.out or default_folder(options),
+        speed=options.speed or DEFAULT_SPEED,
+        inject=options.inject,
+        namespace=options.namespace,
+    )
+
+
 def default_folder(options: RunOptions) -> Path:
     """Return `runs/<date>-<recipe>-seed<seed>` below the current folder."""
     now = datetime.now().strftime('%Y%m%d-%H%M%S')
-    return Path('runs') / f'{now}-{Path(options.recipe).stem}-seed{options.seed}'
+    seed = DEFAULT_SEED if options.seed is None else options.seed
+    made_by = 'joined' if options.join else f'seed{seed}'
+    return Path('runs') / f'{now}-{Path(options.recipe).stem}-{made_by}'
 
 
 def _as_interrupt(_signum: int, _frame: object) -> None:

@@ -8,11 +8,7 @@ from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
 
-from ament_index_python.packages import (
-    PackageNotFoundError,
-    get_package_prefix,
-    get_package_share_directory,
-)
+from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 
 from medicell_bringup.launching.arguments import (
     Argument,
@@ -22,6 +18,7 @@ from medicell_bringup.launching.arguments import (
     refuse_unknown,
     refused,
 )
+from medicell_bringup.shipped import PACKAGE, share, shipped_config
 from medicell_core.errors import ErrorCode, InputError
 from medicell_core.operations import Role
 from medicell_devices.cell_config import CellConfig, load_cell
@@ -32,7 +29,6 @@ from medicell_ros.parameters import check_file, check_values, names
 
 JOURNALS = 'journals'
 """The folder of the devices' journals, below that of a run."""
-BRINGUP = 'medicell_bringup'
 NODE_PACKAGES = {'orchestrator': 'medicell_orchestrator'}
 """The package of a node's executable, where it is not medicell_nodes."""
 INTO_NAMESPACE = (('/clock', 'clock'), ('/tf', 'tf'), ('/tf_static', 'tf_static'))
@@ -43,11 +39,13 @@ RESPAWN_DELAY_S = 1.0
 RESPAWN_LIMIT = 5
 """How often a process is started again before the launch is given up."""
 END_S = 60.0
-"""Wall seconds that a process may take to end after SIGINT, then after SIGTERM a tenth of it.
+"""Wall seconds that a process may take to end after SIGINT.
 
 The orchestrator aborts its batch and closes the record; the devices wait for it, the world for
 them.
 """
+TERM_S = END_S / 10.0
+"""Wall seconds that it may take after SIGTERM, which follows; SIGKILL is the last."""
 BAD_INPUT = 2
 """The exit code by which a process says that its input is wrong: another start cannot help."""
 
@@ -59,7 +57,8 @@ class Process:
     """One process to start: an installed executable, and what is said to it.
 
     `namespace` is empty for a program that is no ROS node. Files of parameters come before
-    `parameters`, which count more.
+    `parameters`, which count more. The end of what is `optional`, such as a window that a person
+    closes, does not end the launch.
     """
 
     name: str
@@ -72,6 +71,7 @@ class Process:
     arguments: tuple[str, ...] = ()
     log_level: str = ''
     respawn: bool = False
+    optional: bool = False
 
     def path(self) -> Path:
         """Return the executable's file; raises InputError when it is not installed."""
@@ -119,12 +119,6 @@ DESCRIPTIONS = {
     ),
 }
 """Every launch description by its name; each is `launch/<name>.launch.py` as well."""
-
-
-def shipped_config() -> Path:
-    """Return the installed configuration's folder; the repository's own where it is linked."""
-    share = Path(get_package_share_directory(BRINGUP))
-    return (share / 'config' / 'cell.yaml').resolve().parent
 
 
 def launch_arguments(description: str) -> list[Argument]:
@@ -210,8 +204,8 @@ class _Planner:
                 f' {self._namespace}/scene/markers'
             )
             return
-        file = Path(get_package_share_directory(BRINGUP), 'config', 'rviz', 'cell.rviz')
-        self._add_foreign('rviz2', 'rviz2', {}, arguments=('-d', str(file)), respawn=False)
+        file = share() / 'config' / 'rviz' / 'cell.rviz'
+        self._add_foreign('rviz2', 'rviz2', {}, arguments=('-d', str(file)), optional=True)
 
     def add_batch(self) -> None:
         """Add the program that makes a batch on the cell once it is up."""
@@ -229,7 +223,7 @@ class _Planner:
         self.processes.append(
             Process(
                 name='batch',
-                package=BRINGUP,
+                package=PACKAGE,
                 executable='medicell',
                 arguments=('run', '--join', *words),
             )
@@ -270,6 +264,9 @@ class _Planner:
         said = {**{key: item for key, item in common.items() if key in names(cls)}, **own}
         parameters = {key: item for key, item in said.items() if item is not None}
         check_values(name, parameters, cls)
+        # The world makes the time; its own timers go by the wall.
+        if name != 'world':
+            parameters['use_sim_time'] = values.use_sim_time
         self.processes.append(
             Process(
                 name=name,
@@ -277,7 +274,7 @@ class _Planner:
                 executable=name,
                 namespace=self._namespace,
                 parameter_files=(values.params_file,),
-                parameters={**parameters, 'use_sim_time': values.use_sim_time},
+                parameters=parameters,
                 log_level=values.log_level,
                 respawn=values.respawn,
             )
@@ -285,7 +282,7 @@ class _Planner:
 
     def _add_robot_state_publisher(self) -> None:
         """Add the publisher of the cell's frames where ROS and xacro are there."""
-        model = Path(get_package_share_directory(BRINGUP), 'urdf', 'cell.urdf.xacro')
+        model = share() / 'urdf' / 'cell.urdf.xacro'
         if not (_installed('robot_state_publisher') and find_spec('xacro') and model.is_file()):
             self.notes.append('robot_state_publisher or xacro is not installed here: no frames')
             return
@@ -303,7 +300,7 @@ class _Planner:
         parameters: Mapping[str, Value],
         *,
         arguments: tuple[str, ...] = (),
-        respawn: bool | None = None,
+        optional: bool = False,
     ) -> None:
         """Add a node of ROS's own, kept to the cell's namespace."""
         values = self._values
@@ -317,7 +314,8 @@ class _Planner:
                 remappings=INTO_NAMESPACE,
                 arguments=arguments,
                 log_level=values.log_level,
-                respawn=values.respawn if respawn is None else respawn,
+                respawn=values.respawn and not optional,
+                optional=optional,
             )
         )
 

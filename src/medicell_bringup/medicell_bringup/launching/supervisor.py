@@ -18,12 +18,10 @@ from medicell_bringup.launching.plan import (
     END_S,
     RESPAWN_DELAY_S,
     RESPAWN_LIMIT,
+    TERM_S,
     Process,
     Value,
 )
-
-TERM_S = END_S / 10.0
-"""Wall seconds that a process may take to end after SIGTERM; SIGKILL follows."""
 
 SIGNALLED = (0, -signal.SIGINT, -signal.SIGTERM)
 """Return codes of a process that ended because it was told to."""
@@ -199,7 +197,7 @@ class _Watch:
     def _end_for_good(self, code: int) -> None:
         self.code = code
         self._tell(f'has ended with code {code}')
-        if self.process.namespace or code == BAD_INPUT:
+        if (self.process.namespace or code == BAD_INPUT) and not self.process.optional:
             self._supervisor.give_up(self.process.name, code)
 
     def _tell(self, line: str) -> None:
