@@ -34,7 +34,6 @@ UBUNTU_NOBLE = {
     'python3-opencv': 'python3-opencv',
     'python3-pil': 'python3-pil',
     'python3-psutil': 'python3-psutil',
-    'python3-psycopg2': 'python3-psycopg2',
     'python3-pydantic': 'python3-pydantic',
     'python3-pytest': 'python3-pytest',
     'python3-rich': 'python3-rich',
@@ -73,7 +72,6 @@ KEY_OF_MODULE = {
     'PIL': 'python3-pil',
     'cv2': 'python3-opencv',
     'fpdf': 'python3-fpdf2-pip',
-    'psycopg2': 'python3-psycopg2',
     'ruamel': 'python3-ruamel.yaml',
     'yaml': 'python3-yaml',
     'zxingcpp': 'python3-zxing-cpp',
@@ -93,6 +91,7 @@ KEY_OF_MODULE = {
 WITHOUT_KEY = {
     'colcon_core': 'serves the tests of this repository alone',
     'google': 'serves the tests of this repository alone',
+    'markdown_it': 'serves the tests of this repository alone',
     'mitsuba': 'draws the model for the documentation alone',
     'pint': 'no key in the rosdep data base',
     'psycopg': 'no key in the rosdep data base',

@@ -5,6 +5,7 @@ from __future__ import annotations
 COMMANDS = {
     'run': 'run one batch from a recipe, a patient and a seed',
     'launch': 'start a cell of one process per node, as ros2 launch does',
+    'status': "ask a running cell's nodes for the state of their lifecycle",
     'verify': "check a batch record's chain",
     'tree': 'draw a recipe as its behaviour tree',
     'model': "check the cell's model, write it as URDF, draw it",

@@ -135,6 +135,23 @@ def launch_command(
     return launch(description, arguments or [], show_arguments=show_args)
 
 
+@app.command('status', help="Ask a cell's nodes for their state: exit 0 if all are active.")
+def status_command(
+    config: ConfigOption = None,
+    namespace: Annotated[
+        str, typer.Option(help="Namespace of the cell; its name in the cell's file by default.")
+    ] = '',
+    timeout: Annotated[
+        float, typer.Option(min=0.0, help='Wall seconds that the nodes may take to answer.')
+    ] = 10.0,
+) -> int:
+    """Hand the options of a look at the cell over to its command."""
+    from medicell_bringup.commands.status import status
+
+    cell = (config or shipped_config()) / 'cell.yaml'
+    return status(cell, namespace=namespace, timeout_s=timeout)
+
+
 @app.command('verify', help="Check a batch record's chain: exit 0 sound, 2 no record, 3 altered.")
 def verify_command(
     file: Annotated[
