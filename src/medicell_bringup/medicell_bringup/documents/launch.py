@@ -19,8 +19,8 @@ def launch_page() -> str:
     from medicell_bringup.launching.plan import (  # noqa: PLC0415
         DESCRIPTIONS,
         launch_arguments,
-        shipped_config,
     )
+    from medicell_bringup.shipped import shipped_config  # noqa: PLC0415
 
     def takes(item: Argument) -> str:
         if item.name == 'driver':

@@ -65,7 +65,7 @@ def running_nodes() -> Iterator[list[Any]]:
     """Yield the cell's nodes, active, in a context of their own."""
     import rclpy  # noqa: PLC0415
 
-    from medicell_bringup.cli import shipped_config  # noqa: PLC0415
+    from medicell_bringup.shipped import shipped_config  # noqa: PLC0415
     from medicell_nodes.compose import activate_all, build_nodes, deactivate_all  # noqa: PLC0415
     from medicell_orchestrator.node import OrchestratorNode  # noqa: PLC0415
     from medicell_ros.host import NodeHost  # noqa: PLC0415
