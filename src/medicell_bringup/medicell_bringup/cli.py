@@ -259,7 +259,7 @@ def study_command(
 def bench_command(
     *,
     groups: Annotated[
-        list[str] | None, typer.Argument(metavar='[GROUP]...', help='Groups; all if none.')
+        list[str] | None, typer.Argument(metavar='GROUP...', help='Groups; all if none.')
     ] = None,
     runs: Annotated[int, typer.Option(help='Values of each figure; the median is shown.')] = 3,
     recipe: Annotated[

@@ -167,6 +167,11 @@ def test_children_and_their_children_are_found_with_what_they_use() -> None:
     assert processes.usage(process.pid) is None
 
 
+def test_two_processes_of_one_name_are_told_apart() -> None:
+    found = {item.pid: item for item in (usage(n, name, 0.0, 1.0) for n, name in enumerate('aab'))}
+    assert processes.labels(found) == {0: 'a 0', 1: 'a 1', 2: 'b'}
+
+
 @pytest.mark.parametrize(
     ('command', 'name'),
     [('/p/lib/medicell_nodes/fluid_handler', 'fluid_handler'), ('/usr/bin/lib/x.py', '')],
@@ -328,14 +333,14 @@ def test_table_shows_figures_limits_errors_and_the_machine() -> None:
     tables.show(console, WHOLE)
     assert isinstance(console.file, io.StringIO)
     text = console.file.getvalue()
-    row = next(line for line in text.splitlines() if line.strip().startswith('to active'))
+    row = next(line for line in text.splitlines() if line.strip().startswith('one | two'))
     assert row.split()[-6:] == ['s', '4.0', '2.0', '9.0', '5.0', 'kept']
     assert 'TIMEOUT (7): not active' in text
     assert '2 cores (a processor)' in text
 
 
 def test_limit_that_is_not_kept_is_told() -> None:
-    assert tables.rows(result('start', replace(START, at_most=3.0)))[0][-1] == '3.0 NOT kept'
+    assert tables.row(replace(START, at_most=3.0))[-1] == '3.0 NOT kept'
 
 
 def test_earlier_figures_are_drawn_and_written_again(

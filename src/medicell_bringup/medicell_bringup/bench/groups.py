@@ -35,9 +35,9 @@ GROUPS = {
     ),
     'tick': Group(
         title='Ticks of the trees',
-        text='One turn of all trees while every batch waits for its first operation: by the '
-        'engine, by the engine with what the node publishes of it, and by bare py_trees of '
-        'the same shape.',
+        text='CPU time of one turn of all trees while every batch waits for its first operation: '
+        'by the engine, by the engine with what the node publishes of it, and by bare py_trees '
+        'of the same shape.',
     ),
     'action': Group(
         title='Actions',

@@ -16,11 +16,14 @@ from medicell_bringup.inputs import read_inputs
 from medicell_core.containers import ContainerKind, Material, container_id
 from medicell_core.errors import MedicellError
 from medicell_core.operations import Operation, Outcome, Role
+from medicell_orchestrator.contact import Contacts
 from medicell_orchestrator.ros_cell import RosCell
 from medicell_ros.host import NodeHost
 
 BATCH = 'MC-BENCH-0001'
 WAIT_S = 0.5
+PATIENCE_S = 20.0
+"""Wall seconds without contact after which a device is given up: none is expected to go."""
 
 BAY = 'bay_1'
 BAG, VESSEL = container_id(BATCH, 'medium'), container_id(BATCH, 'vessel')
@@ -49,7 +52,8 @@ class HostedCell:
 
     def __init__(self, node: Node) -> None:
         self.node = node
-        self._cell = RosCell(node, BATCH)
+        self._contacts = Contacts(node, lambda _: None)
+        self._cell = RosCell(node, BATCH, contacts=self._contacts, patience_s=PATIENCE_S)
         self._count = 0
 
     def operation_id(self) -> str:
@@ -70,6 +74,7 @@ class HostedCell:
         """Let simulated time stand and destroy the clients."""
         self._cell.rest()
         self._cell.close()
+        self._contacts.close()
 
 
 @contextmanager

@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from scipy.stats import linregress
 
 from medicell_bringup.bench.hosted import BATCH, BAY, HostedCell, hosted_cell
-from medicell_bringup.bench.processes import children_of, usages
+from medicell_bringup.bench.processes import children_of, labels, usages
 from medicell_bringup.bench.result import BenchOptions, Found, Measure, Say, Series
+from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.operations import Incubate, Role, SetClimate
 
 DAYS = 30
@@ -42,8 +43,10 @@ def measure(options: BenchOptions, say: Say) -> Found:
             say(f'day {day} of {DAYS}')
             _incubate(cell)
             now = usages(pids)
-            for item in now.values():
-                rss_mb[item.name].append(item.rss_mb)
+            if len(now) < len(pids):
+                raise MedicellError(ErrorCode.COMMUNICATION_LOST, f'a node ended on day {day}')
+            for pid, name in labels(now).items():
+                rss_mb[name].append(now[pid].rss_mb)
             rss_mb[TOGETHER].append(sum(item.rss_mb for item in now.values()))
         wall_s = time.monotonic() - begun_s
     took = Measure(name=f'{DAYS} simulated days', case=TOGETHER, unit='s', values=(wall_s,))

@@ -75,9 +75,7 @@ def _figure(result: GroupResult, panels: int, height: float) -> tuple[Figure, li
 
 def _bars(result: GroupResult) -> Figure:
     """Draw a panel for each figure: a bar for each case, whiskers from least to greatest."""
-    panels: dict[str, list[Measure]] = {}
-    for item in result.found.measures:
-        panels.setdefault(item.name, []).append(item)
+    panels = result.found.by_name()
     bars = sum(len(items) for items in panels.values())
     figure, axes = _figure(result, len(panels), 1.0 + 0.55 * len(panels) + 0.24 * bars)
     for axis, (name, items) in zip(axes, panels.items(), strict=True):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,6 +70,15 @@ def usage(pid: int) -> Usage | None:
 def usages(pids: Iterable[int]) -> dict[int, Usage]:
     """Return what living processes have used, by id."""
     return {pid: found for pid in pids if (found := usage(pid)) is not None}
+
+
+def labels(found: Mapping[int, Usage]) -> dict[int, str]:
+    """Return a name of its own for each process, by id: its id too where two have one name."""
+    count = Counter(item.name for item in found.values())
+    return {
+        pid: item.name if count[item.name] == 1 else f'{item.name} {pid}'
+        for pid, item in found.items()
+    }
 
 
 def name_of(pid: int) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from medicell_bringup.bench.cells import domain_of_its_own
 from medicell_bringup.bench.launched import Observer, launched_cell
-from medicell_bringup.bench.processes import Usage, children_of, usages
+from medicell_bringup.bench.processes import Usage, children_of, labels, usages
 from medicell_bringup.bench.result import BenchOptions, Found, Measure, Say
 from medicell_core.errors import ErrorCode, MedicellError
 
@@ -66,7 +66,7 @@ class Window:
 
 def measures_of(windows: Sequence[Window], launcher: int) -> tuple[Measure, ...]:
     """Return CPU and memory of all node processes together, then of each, then the launcher's."""
-    names = {pid: item.name for pid, item in windows[0].after.items()}
+    names = labels(windows[0].after)
     nodes = sorted((pid for pid in names if pid != launcher), key=names.__getitem__)
     cases = {
         'all node processes': nodes,
@@ -96,7 +96,7 @@ def measures_of(windows: Sequence[Window], launcher: int) -> tuple[Measure, ...]
             )
             for name, kind in MEMORY.items()
         ]
-    return tuple(sorted(found, key=lambda item: item.name))
+    return tuple(found)
 
 
 def _look(pids: Sequence[int]) -> Window:

@@ -84,6 +84,13 @@ class Found:
     measures: tuple[Measure, ...]
     series: tuple[Series, ...] = ()
 
+    def by_name(self) -> dict[str, list[Measure]]:
+        """Return the measures of each name together, in the order in which names first come."""
+        found: dict[str, list[Measure]] = {}
+        for item in self.measures:
+            found.setdefault(item.name, []).append(item)
+        return found
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupResult:

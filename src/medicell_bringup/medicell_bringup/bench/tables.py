@@ -25,15 +25,7 @@ def show(console: Console, report: Report) -> None:
             console.print(f'[bold red]{group.title}: failed[/]')
             console.print(result.error, highlight=False, soft_wrap=True, markup=False)
             continue
-        table = Table(title=group.title, box=SIMPLE, title_justify='left')
-        table.add_column(COLUMNS[0], no_wrap=True)
-        table.add_column(COLUMNS[1], overflow='fold')
-        table.add_column(COLUMNS[2], no_wrap=True)
-        for name in COLUMNS[3:]:
-            table.add_column(name, justify='right', no_wrap=True)
-        for row in rows(result):
-            table.add_row(*row)
-        console.print(table)
+        console.print(_table(group.title, result))
     console.print(
         f'{report.recipe}, seed {report.seed}, {_times(report.runs)}. {report.machine.text()}',
         highlight=False,
@@ -41,12 +33,26 @@ def show(console: Console, report: Report) -> None:
     )
 
 
-def rows(result: GroupResult) -> list[tuple[str, ...]]:
-    """Return a group's figures as the texts of COLUMNS."""
-    return [
-        (item.name, item.case, item.unit, *_values(item), _limit(item))
-        for item in result.found.measures
-    ]
+def _table(title: str, result: GroupResult) -> Table:
+    """Return a table with a heading for each figure and a row for each of its cases."""
+    table = Table(title=title, box=SIMPLE, title_justify='left')
+    table.add_column('figure', overflow='fold')
+    for name in COLUMNS[2:]:
+        table.add_column(name, justify='left' if name == 'unit' else 'right', no_wrap=True)
+    for name, measures in result.found.by_name().items():
+        table.add_row(f'[bold]{name}[/]')
+        for item in measures:
+            table.add_row(f'  {item.case}', *row(item)[2:])
+    return table
+
+
+def row(item: Measure) -> tuple[str, ...]:
+    """Return a figure as the texts of COLUMNS."""
+    median, least, greatest = (
+        f'{value:,.{item.digits}f}' for value in (item.median, item.least, item.greatest)
+    )
+    several = (least, greatest) if len(item.values) > 1 else ('', '')
+    return (item.name, item.case, item.unit, median, *several, _limit(item))
 
 
 def page(report: Report, pictures: Mapping[str, Path], file: Path) -> str:
@@ -75,15 +81,12 @@ def page(report: Report, pictures: Mapping[str, Path], file: Path) -> str:
             link = Path(os.path.relpath(pictures[result.name], file.parent)).as_posix()
             lines += [f'![{group.title}]({link})', '']
         lines += ['| ' + ' | '.join(COLUMNS) + ' |', '|---|---|---|---:|---:|---:|---:|']
-        lines += ['| ' + ' | '.join(map(_cell, row)) + ' |' for row in rows(result)]
+        lines += [
+            '| ' + ' | '.join(map(_cell, row(item))) + ' |'
+            for measures in result.found.by_name().values()
+            for item in measures
+        ]
     return '\n'.join(lines) + '\n'
-
-
-def _values(item: Measure) -> tuple[str, str, str]:
-    median, least, greatest = (
-        f'{value:,.{item.digits}f}' for value in (item.median, item.least, item.greatest)
-    )
-    return (median, least, greatest) if len(item.values) > 1 else (median, '', '')
 
 
 def _limit(item: Measure) -> str:
