@@ -131,7 +131,7 @@ def page(trace: Trace) -> str:
     return '\n\n'.join(parts) + '\n'
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class TraceReporter:
     """A pytest plug-in that tells after a run which requirements it has shown."""
 
