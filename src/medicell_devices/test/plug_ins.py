@@ -8,6 +8,38 @@ from pathlib import Path
 
 import pytest
 
+PUMP = """
+from medicell_core.operations import Role
+from medicell_devices.driver_type import Simulated
+from medicell_devices.settings import FluidHandlerSettings, Positive
+from medicell_devices.simulated.fluid_handler import SimulatedFluidHandler
+
+class PumpSettings(FluidHandlerSettings):
+    syringe_ml: Positive = 60.0
+    tube_mm: Positive
+
+DRIVER = {Role.FLUID_HANDLER: Simulated(settings=PumpSettings, make=SimulatedFluidHandler)}
+"""
+"""A module with a simulated pump whose settings ask for `tube_mm`."""
+
+COUNTER = """
+from medicell_core.operations import Role
+from medicell_devices.driver_type import Hardware
+from medicell_devices.settings import ParticleCounterSettings
+
+class Counter:
+    role = Role.PARTICLE_COUNTER
+
+    def __init__(self, settings):
+        self.given = settings
+
+    def stop(self):
+        pass
+
+DRIVER = {Role.PARTICLE_COUNTER: Hardware(settings=ParticleCounterSettings, make=Counter)}
+"""
+"""A module with a counter of hardware, which keeps its settings as `given`."""
+
 
 class PlugIns:
     """A folder of packages on the path; what was imported from it is forgotten at the end."""

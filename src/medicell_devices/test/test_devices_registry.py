@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from plug_ins import PlugIns
+from plug_ins import COUNTER, PUMP, PlugIns
 
 from medicell_core.errors import InputError
 from medicell_core.operations import Role
@@ -16,32 +16,6 @@ from medicell_devices.driver_type import Hardware, Simulated
 from medicell_devices.registry import driver_names, driver_of, make_driver
 from medicell_devices.testing import Bench
 from medicell_devices.testing.bench import CELL_FILE
-
-PUMP = """
-from medicell_core.operations import Role
-from medicell_devices.driver_type import Simulated
-from medicell_devices.settings import FluidHandlerSettings, Positive
-from medicell_devices.simulated.fluid_handler import SimulatedFluidHandler
-
-class PumpSettings(FluidHandlerSettings):
-    syringe_ml: Positive = 60.0
-    tube_mm: Positive
-
-DRIVER = {Role.FLUID_HANDLER: Simulated(settings=PumpSettings, make=SimulatedFluidHandler)}
-"""
-COUNTER = """
-from medicell_core.operations import Role
-from medicell_devices.driver_type import Hardware
-from medicell_devices.settings import ParticleCounterSettings
-
-class Counter:
-    role = Role.PARTICLE_COUNTER
-
-    def __init__(self, settings):
-        self.given = settings
-
-DRIVER = {Role.PARTICLE_COUNTER: Hardware(settings=ParticleCounterSettings, make=Counter)}
-"""
 
 
 def cell_file(tmp_path: Path, role: Role, driver: str, *extra: str) -> Path:
