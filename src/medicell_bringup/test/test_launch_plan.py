@@ -1,0 +1,185 @@
+"""The launch plan: which processes with which parameters, and every wrong input refused."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from medicell_bringup.cli import main
+from medicell_bringup.launching import plan as planning
+from medicell_bringup.launching.arguments import LOG_LEVELS
+from medicell_bringup.launching.plan import DESCRIPTIONS, Plan, launch_arguments, launch_plan
+from medicell_bringup.shipped import shipped_config
+from medicell_core.errors import InputError
+from medicell_core.operations import Role
+
+DEVICES = ['world', *(str(role) for role in Role)]
+
+
+def names(plan: Plan) -> list[str]:
+    return [process.name for process in plan.processes]
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """Return a copy of the shipped configuration that a test may spoil."""
+    return Path(shutil.copytree(shipped_config(), tmp_path / 'config'))
+
+
+def spoil(file: Path, old: str, new: str) -> Path:
+    text = file.read_text('utf-8')
+    assert old in text
+    file.write_text(text.replace(old, new, 1), encoding='utf-8')
+    return file
+
+
+@pytest.mark.parametrize(
+    ('description', 'expected'),
+    [
+        ('cell', [*DEVICES, 'orchestrator']),
+        ('devices', DEVICES),
+        ('orchestrator', ['orchestrator']),
+        ('rviz', ['scene']),
+    ],
+)
+def test_each_description_starts_its_nodes_in_order(
+    description: str, expected: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planning, '_installed', lambda _: False)
+    plan = launch_plan(description, {})
+    assert names(plan) == expected
+    assert all(process.namespace == '/cell_1' for process in plan.processes)
+    assert all(process.respawn for process in plan.processes)
+    assert all(process.path().is_file() for process in plan.processes)
+
+
+def test_batch_and_scene_join_the_cell_when_they_are_asked_for(tmp_path: Path) -> None:
+    plan = launch_plan('cell', {'recipe': 'car_t_3_day', 'rviz': 'true', 'out': str(tmp_path)})
+    batch = plan.processes[-1]
+    assert 'scene' in names(plan)
+    assert batch.name == 'batch'
+    assert batch.arguments[:4] == ('run', '--join', '--recipe', 'car_t_3_day')
+    assert not batch.respawn
+
+
+def test_arguments_reach_the_parameters_of_their_nodes(tmp_path: Path) -> None:
+    said = {
+        'seed': '7',
+        'speed': '60',
+        'rest_pace': '0',
+        'out': str(tmp_path / 'new'),
+        'driver': 'simulated',
+        'autostart': 'false',
+        'namespace': 'east/cell',
+        'log_level': 'debug',
+        'respawn': 'false',
+    }
+    plan = {process.name: process for process in launch_plan('cell', said).processes}
+    world, pump = plan['world'], plan['fluid_handler']
+    assert (world.parameters['seed'], world.parameters['speed']) == (7, 60.0)
+    assert world.parameters['rest_pace'] == 0.0
+    assert 'use_sim_time' not in world.parameters
+    assert pump.parameters['use_sim_time'] is True
+    assert pump.parameters['driver'] == 'simulated'
+    assert pump.parameters['journal_dir'] == str(tmp_path / 'new' / 'journals')
+    assert pump.parameters['autostart'] is False
+    assert (pump.namespace, pump.log_level, pump.respawn) == ('/east/cell', 'debug', False)
+
+
+def test_what_is_not_said_stays_as_the_files_say() -> None:
+    world = launch_plan('devices', {}).processes[0]
+    assert set(world.parameters) == {'cell_config'}
+    assert world.parameter_files == (shipped_config() / 'parameters.yaml',)
+
+
+@pytest.mark.parametrize(
+    ('words', 'said'),
+    [
+        (['rvix:=true'], 'rvix: unknown launch argument; known are cell,'),
+        (['rviz:=maybe'], "rviz: 'maybe' is not one of true, false"),
+        (['driver:=acme'], "driver: 'acme' is not one of configured, simulated"),
+        (['log_level:=loud'], f'log_level: {"loud"!r} is not one of {", ".join(LOG_LEVELS)}'),
+        (['seed:=-1'], "seed: '-1' is no whole number from 0 to"),
+        (['speed:=0'], "speed: '0' is no finite number above 0"),
+        (['speed:=1e9'], 'world.speed: 1000000000.0 is outside 0.0 to 1000000.0'),
+        (['rest_pace:=nan'], "rest_pace: 'nan' is no finite number from 0"),
+        (['namespace:=1st'], "namespace: '1st' is no ROS namespace"),
+        (['cell:=/nowhere.yaml'], 'cell: /nowhere.yaml is no file'),
+        (['use_sim_time:=false'], 'use_sim_time: must be true: fluid_handler has the simulated'),
+        (['rviz'], 'rviz: is not of the form name:=value'),
+    ],
+)
+def test_wrong_argument_is_one_line_and_exit_2(
+    words: list[str], said: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(['launch', 'cell', *words]) == 2
+    captured = capfd.readouterr()
+    assert captured.out == ''
+    assert captured.err.count('\n') == 1
+    assert captured.err.startswith(f'medicell launch cell: {said}')
+
+
+def test_unknown_description_is_refused(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(['launch', 'cel']) == 2
+    assert 'cel: is not one of cell, devices, orchestrator, rviz' in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('old', 'new', 'said'),
+    [
+        ('    seed: 1', '    sede: 1', 'parameters.yaml:7: /**/world.sede: unknown parameter'),
+        ('    seed: 1', '    seed: one', 'parameters.yaml:7: /**/world.seed: must be a whole'),
+        ('/**/world:', '/**/wrld:', "parameters.yaml:5: /**/wrld: no node is named 'wrld'"),
+        ('/**/world:', '/**:', 'parameters.yaml:5: /**: no node is named'),
+    ],
+)
+def test_wrong_parameter_file_is_refused_with_its_place(
+    config: Path, old: str, new: str, said: str
+) -> None:
+    file = spoil(config / 'parameters.yaml', old, new)
+    with pytest.raises(InputError) as caught:
+        launch_plan('cell', {'params_file': str(file)})
+    assert said in caught.value.message
+
+
+def test_missing_driver_package_is_refused_with_its_place(config: Path) -> None:
+    file = spoil(config / 'cell.yaml', 'driver: simulated', 'driver: acme')
+    with pytest.raises(InputError) as caught:
+        launch_plan('cell', {'cell': str(file)})
+    assert 'cell.yaml:6: fluid_handler.driver' in caught.value.message
+    assert "'acme' is unknown" in caught.value.message
+
+
+def test_missing_package_and_executable_are_named() -> None:
+    process = launch_plan('orchestrator', {}).processes[0]
+    for package, executable, said in (
+        ('medicell_absent', 'orchestrator', "package 'medicell_absent' is not installed"),
+        ('medicell_nodes', 'conductor', "medicell_nodes has no executable 'conductor'"),
+    ):
+        wrong = planning.Process(name=process.name, package=package, executable=executable)
+        with pytest.raises(InputError, match=said):
+            wrong.path()
+
+
+def test_journals_of_another_world_are_refused(tmp_path: Path) -> None:
+    journals = tmp_path / 'journals'
+    journals.mkdir()
+    launch_plan('cell', {'out': str(tmp_path)})
+    (journals / 'imaging.jsonl').touch()
+    with pytest.raises(InputError, match=r'out: .* journals of another simulated world'):
+        launch_plan('cell', {'out': str(tmp_path)})
+
+
+@pytest.mark.parametrize('description', DESCRIPTIONS)
+def test_every_argument_is_described_and_its_default_is_a_choice(
+    description: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(['launch', description, '--show-args']) == 0
+    shown = capfd.readouterr().out
+    for item in launch_arguments(description):
+        assert item.description.endswith('.')
+        assert not item.choices or item.default in item.choices
+        assert f"'{item.name}'" in shown
+        assert item.description in shown

@@ -1,0 +1,181 @@
+"""The supervisor of processes: lines, respawn, one clean end, and no process left."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from medicell_bringup.launching import supervisor as supervising
+from medicell_bringup.launching.plan import BAD_INPUT, RESPAWN_LIMIT, Process
+from medicell_bringup.launching.supervisor import Supervisor, command_of
+
+PACKAGE = 'medicell_fake'
+WAIT_S = 30.0
+OBEYS = (
+    'print("up", flush=True)\ntry:\n    while True: time.sleep(60)\nexcept KeyboardInterrupt: pass'
+)
+STUBBORN = (
+    'signal.signal(signal.SIGINT, signal.SIG_IGN)\nprint("up", flush=True)\n'
+    'while True: time.sleep(60)'
+)
+
+
+class Bench:
+    """Makes executables, supervises them, and keeps what they say."""
+
+    def __init__(self, prefix: Path) -> None:
+        self.said: list[tuple[str, str]] = []
+        self._changed = threading.Condition()
+        self._programs = prefix / 'lib' / PACKAGE
+        self._programs.mkdir(parents=True)
+        index = prefix / 'share' / 'ament_index' / 'resource_index' / 'packages'
+        index.mkdir(parents=True)
+        (index / PACKAGE).touch()
+        self.supervisor: Supervisor
+
+    def process(
+        self, name: str, code: str, *, respawn: bool = False, node: bool = True
+    ) -> Process:
+        file = self._programs / name
+        file.write_text(f'#!{sys.executable} -S\nimport os, signal, sys, time\n{code}\n')
+        file.chmod(0o755)
+        namespace = '/cell' if node else ''
+        return Process(
+            name=name,
+            package=PACKAGE,
+            executable=name,
+            namespace=namespace,
+            log_level='info',
+            respawn=respawn,
+        )
+
+    def start(self, *processes: Process) -> Supervisor:
+        self.supervisor = Supervisor(processes, self._tell)
+        self.supervisor.start()
+        return self.supervisor
+
+    def until(self, condition: Callable[[], bool], what: str) -> None:
+        with self._changed:
+            assert self._changed.wait_for(condition, WAIT_S), f'{what}; it said {self.said}'
+
+    def count(self, name: str, text: str) -> int:
+        return sum(who == name and text in line for who, line in self.said)
+
+    def _tell(self, name: str, line: str) -> None:
+        with self._changed:
+            self.said.append((name, line))
+            self._changed.notify_all()
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    monkeypatch.setenv('AMENT_PREFIX_PATH', str(tmp_path))
+    monkeypatch.setattr(supervising, 'RESPAWN_DELAY_S', 0.01)
+    made = Bench(tmp_path)
+    yield made
+    made.supervisor.stop()
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_lines_carry_the_name_and_sigint_ends_all(bench: Bench) -> None:
+    supervisor = bench.start(bench.process('one', OBEYS), bench.process('two', OBEYS))
+    bench.until(lambda: bench.count('one', 'up') and bench.count('two', 'up') > 0, 'both up')
+    pids = supervisor.pids()
+    assert set(pids) == {'one', 'two'}
+    supervisor.stop()
+    supervisor.stop()
+    assert supervisor.code == 0
+    assert supervisor.pids() == {}
+    assert not any(alive(pid) for pid in pids.values())
+
+
+def test_killed_process_is_started_again(bench: Bench) -> None:
+    supervisor = bench.start(bench.process('one', OBEYS, respawn=True))
+    bench.until(lambda: bench.count('one', 'up') == 1, 'the first start')
+    first = supervisor.pids()['one']
+    os.kill(first, signal.SIGKILL)
+    bench.until(lambda: bench.count('one', 'up') == 2, 'the second start')
+    assert bench.count('one', 'has ended with code -9; start 2 follows') == 1
+    assert supervisor.pids()['one'] != first
+    assert not supervisor.ended.is_set()
+
+
+def test_process_that_dies_again_and_again_ends_the_launch(bench: Bench) -> None:
+    supervisor = bench.start(bench.process('one', 'sys.exit(1)', respawn=True))
+    assert supervisor.ended.wait(WAIT_S)
+    assert bench.count('one', 'follows') == RESPAWN_LIMIT
+    assert supervisor.code == 1
+    assert supervisor.over() == {'one': 1}
+
+
+def test_bad_input_is_never_started_again(bench: Bench) -> None:
+    code = 'print("one: speed: 2 is outside 0 to 1"); sys.exit(2)'
+    supervisor = bench.start(bench.process('one', code, respawn=True))
+    assert supervisor.ended.wait(WAIT_S)
+    assert supervisor.code == BAD_INPUT
+    assert bench.count('one', 'speed: 2 is outside') == 1
+    assert bench.count('one', 'follows') == 0
+
+
+@pytest.mark.parametrize(('code', 'ends'), [(0, False), (4, False), (BAD_INPUT, True)])
+def test_program_that_is_no_node_ends_the_launch_by_bad_input_only(
+    bench: Bench, code: int, ends: bool
+) -> None:
+    supervisor = bench.start(
+        bench.process('one', OBEYS), bench.process('batch', f'sys.exit({code})', node=False)
+    )
+    bench.until(lambda: bench.count('batch', f'has ended with code {code}') == 1, 'its end')
+    bench.until(lambda: bench.count('one', 'up') == 1, 'the node')
+    assert supervisor.ended.wait(0.2) is ends
+
+
+def test_stubborn_process_is_terminated_and_told(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervising, 'END_S', 0.2)
+    supervisor = bench.start(bench.process('one', STUBBORN))
+    bench.until(lambda: bench.count('one', 'up') == 1, 'its start')
+    begun_s = time.monotonic()
+    supervisor.stop()
+    assert time.monotonic() - begun_s < WAIT_S
+    assert bench.count('one', 'has not ended yet: SIGTERM') == 1
+    assert supervisor.code == 1
+    assert supervisor.pids() == {}
+
+
+def test_command_says_namespace_log_level_and_parameters_as_texts(
+    bench: Bench, tmp_path: Path
+) -> None:
+    bench.start()
+    made = bench.process('one', OBEYS)
+    process = Process(
+        name=made.name,
+        package=made.package,
+        executable=made.executable,
+        namespace='/east',
+        parameter_files=(tmp_path / 'shared.yaml',),
+        parameters={'driver': 'true', 'seed': 3},
+        remappings=(('/tf', 'tf'),),
+        log_level='warn',
+    )
+    command = command_of(process, tmp_path)
+    own = tmp_path / 'one.yaml'
+    assert command[1:] == [
+        *('--ros-args', '-r', '__ns:=/east', '--log-level', 'warn', '-r', '/tf:=tf'),
+        *('--params-file', str(tmp_path / 'shared.yaml'), '--params-file', str(own)),
+    ]
+    assert '"driver": "true"' in own.read_text('utf-8')
