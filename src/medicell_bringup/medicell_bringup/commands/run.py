@@ -19,8 +19,9 @@ EXIT_CODES = {
     'failed_limits': FAILED_LIMITS,
     'held': NOT_MADE,
     'aborted': NOT_MADE,
+    'open': NOT_MADE,
 }
-"""The process's exit code by the batch's outcome."""
+"""The process's exit code by the batch's outcome; on a joined cell a question leaves it open."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
