@@ -51,13 +51,8 @@ OWN_PACKAGE = 'medicell_interfaces'
 def nodes_page() -> str:
     """Return the page of nodes; starts every one of them in this process and ends it again."""
     with running_nodes() as nodes:
-        sections = {node.get_name(): _section(node) for node in nodes}
-    others = [
-        section(code(name), summary(cls), _parameter_table(cls))
-        for name, cls in NODES.items()
-        if name not in sections
-    ]
-    return page('Nodes', INTRODUCTION, PARAMETERS, *sections.values(), *others)
+        sections = [_section(node) for node in nodes]
+    return page('Nodes', INTRODUCTION, PARAMETERS, *sections)
 
 
 @contextlib.contextmanager
@@ -67,6 +62,7 @@ def running_nodes() -> Iterator[list[Any]]:
 
     from medicell_bringup.shipped import shipped_config  # noqa: PLC0415
     from medicell_nodes.compose import activate_all, build_nodes, deactivate_all  # noqa: PLC0415
+    from medicell_nodes.scene import SceneNode  # noqa: PLC0415
     from medicell_orchestrator.node import OrchestratorNode  # noqa: PLC0415
     from medicell_ros.host import NodeHost  # noqa: PLC0415
 
@@ -82,6 +78,7 @@ def running_nodes() -> Iterator[list[Any]]:
             OrchestratorNode(
                 config=folder, software_version='', namespace=config.cell, context=context
             ),
+            SceneNode(config=config, context=context),
         ]
         exits.enter_context(NodeHost(nodes))
         exits.callback(deactivate_all, nodes)
