@@ -32,8 +32,8 @@ VIEWS: dict[str, View] = {
     name: View(eye_m=eye, target_m=target, angle_deg=angle, width_px=WIDTH_PX, height_px=HEIGHT_PX)
     for name, eye, target, angle in (
         ('cell', (8.8, 1.5, 2.8), (0.2, -0.14, 1.08), 45.0),
-        ('bags', (3.9, 2.1, 1.95), (0.4, 2.1, 1.50), 42.0),
-        ('filling', (1.75, -0.85, 2.05), (0.05, -1.45, 1.05), 50.0),
+        ('bags', (4.7, 1.9, 1.95), (0.4, 1.92, 1.42), 42.0),
+        ('filling', (0.78, -2.25, 1.80), (0.08, -1.38, 1.05), 68.0),
     )
 }
 """By name: the whole cell, the fluid handler with the incubator, the inside of the isolator."""
