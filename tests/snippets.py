@@ -30,7 +30,7 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-RUN_S = 600.0
+RUN_S = 900.0
 """Wall seconds after which a block hangs."""
 END_S = 60.0
 """Wall seconds that a background block may take to end."""
