@@ -18,6 +18,7 @@ from rich.console import Console
 
 from medicell_bringup import cli
 from medicell_bringup.bench import batch, cells, groups, messages, month, processes, rest, tables
+from medicell_bringup.bench.launched import Launched
 from medicell_bringup.bench.pictures import draw
 from medicell_bringup.bench.result import (
     BenchOptions,
@@ -243,6 +244,15 @@ def test_input_that_the_run_refuses_is_bad_input_of_the_bench(tmp_path: Path) ->
     watched = cells.watch(python("print('no such recipe'); raise SystemExit(2)"), str)
     with pytest.raises(InputError, match='no such recipe'):
         cells.batch_of(watched, tmp_path)
+
+
+def test_launch_that_fails_is_told_without_the_frames_of_its_tracebacks(tmp_path: Path) -> None:
+    log = tmp_path / 'launch.log'
+    lines = ['[world] Traceback (most recent call last):', '[world]   File "a.py", line 1']
+    log.write_text('\n'.join([*lines, '[world] NoSuchModel: x']), encoding='utf-8')
+    with cells.started([sys.executable, '-c', '']) as process:
+        said = Launched(process=process, log=log).said()
+    assert said == '[world] Traceback (most recent call last):\n[world] NoSuchModel: x'
 
 
 # --- groups ----------------------------------------------------------------------------------

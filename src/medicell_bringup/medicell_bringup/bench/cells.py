@@ -101,6 +101,15 @@ def started(
                 process.wait()
 
 
+def last_words(log: Path) -> str:
+    """Return the last lines of a log, without the frames of tracebacks."""
+    lines = log.read_text('utf-8', errors='replace').splitlines()
+    # A launch puts the process's name before each line.
+    said = [line.partition('] ')[2] if line.startswith('[') else line for line in lines]
+    kept = [line for line, text in zip(lines, said, strict=True) if not text.startswith(' ')]
+    return '\n'.join(kept[-TAIL_LINES:])
+
+
 def batch_of(watched: Watched, out: Path) -> Mapping[str, Any]:
     """Return a batch's summary.json; raises what kept it from being made."""
     file = out / 'summary.json'

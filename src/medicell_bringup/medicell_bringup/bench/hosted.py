@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rclpy.node import Node
 
-from medicell_bringup.bench.cells import domain_of_its_own
+from medicell_bringup.bench.cells import domain_of_its_own, last_words
 from medicell_bringup.bench.result import BenchOptions
 from medicell_bringup.hosting import host_of
 from medicell_bringup.inputs import read_inputs
@@ -90,14 +90,27 @@ def hosted_cell(options: BenchOptions, *, processes: bool) -> Iterator[HostedCel
             speed='max',
             inject=(),
         )
-        with host_of(inputs, processes=processes) as host:
-            host.client.load_kit(BATCH, KIT, BATCH)
-            # The world takes the orchestrator's word for what is waited for, by this topic.
-            names = ['--ros-args', '-r', '~/waiting:=orchestrator/waiting']
-            node = Node('bench', namespace=inputs.cell.cell, cli_args=names)
-            with NodeHost([node]):
-                cell = HostedCell(node)
-                try:
+        try:
+            with host_of(inputs, processes=processes) as host:
+                host.client.load_kit(BATCH, KIT, BATCH)
+                with _commanded(inputs.cell.cell) as cell:
                     yield cell
-                finally:
-                    cell.close()
+        except MedicellError as error:
+            # The folder of the logs goes with this context.
+            logs = sorted(inputs.out.glob('logs/*.log'))
+            said = '\n'.join(f'{log.stem}: {words}' for log in logs if (words := last_words(log)))
+            raise MedicellError(error.code, f'{error.message}\n{said}') from error
+
+
+@contextmanager
+def _commanded(namespace: str) -> Iterator[HostedCell]:
+    """Return the commands to a cell that runs; simulated time stands afterwards."""
+    # The world takes the orchestrator's word for what is waited for, by this topic.
+    names = ['--ros-args', '-r', '~/waiting:=orchestrator/waiting']
+    node = Node('bench', namespace=namespace, cli_args=names)
+    with NodeHost([node]):
+        cell = HostedCell(node)
+        try:
+            yield cell
+        finally:
+            cell.close()

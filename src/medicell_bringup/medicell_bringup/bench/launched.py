@@ -15,7 +15,7 @@ import rclpy
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
-from medicell_bringup.bench.cells import medicell, started
+from medicell_bringup.bench.cells import last_words, medicell, started
 from medicell_bringup.bench.result import BenchOptions
 from medicell_bringup.operator import NODES, OperatorClient
 from medicell_core.errors import ErrorCode, MedicellError
@@ -27,7 +27,6 @@ ACTIVE_S = 60.0
 """Wall seconds that a cell may take to become active before the bench gives it up."""
 
 POLL_S = 0.01
-TAIL_LINES = 15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,9 +37,8 @@ class Launched:
     log: Path
 
     def said(self) -> str:
-        """Return the last lines of what it said."""
-        lines = self.log.read_text('utf-8', errors='replace').splitlines()
-        return '\n'.join(lines[-TAIL_LINES:])
+        """Return the last lines of what it said, without the frames of tracebacks."""
+        return last_words(self.log)
 
 
 class Observer:
