@@ -288,7 +288,8 @@ class _Planner:
             return
         import xacro  # noqa: PLC0415 - where it is installed
 
-        text = xacro.process_file(str(model)).toxml()
+        cell = {'cell_config': str(self._values.cell_file)}
+        text = xacro.process_file(str(model), mappings=cell).toxml()
         self._add_foreign(
             'robot_state_publisher', 'robot_state_publisher', {'robot_description': text}
         )
