@@ -17,7 +17,8 @@ from medicell_core.entries import ENTRY_TYPES, BatchClosed, Entry
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.serialise import SerialiseError, dumps, loads
 from medicell_record.canonical import canonical_json
-from medicell_record.dialect import Store, seal
+from medicell_record.dialect import store_at
+from medicell_record.store import Store
 
 GENESIS_HASH = hashlib.sha256(b'medicell batch record, format 1').hexdigest()
 """The previous hash of the first entry; another format has another one."""
@@ -90,11 +91,11 @@ def decode_entry(kind: str, payload: str) -> Entry:
 class BatchRecord:
     """One batch's record; make it with `create`, reach it again with `open`.
 
-    Each append is a transaction of its own. On SQLite the file is in write-ahead mode with
-    `synchronous=NORMAL`: a killed process loses nothing that was appended, a power cut can
-    lose the last entries but never tear one or break the chain. What must survive a power
-    cut before a device moves stands in the device's own journal. All methods may be called
-    from any thread.
+    Each append is a transaction of its own. On PostgreSQL it is on the server's disk before
+    the method returns. On SQLite the file is in write-ahead mode with `synchronous=NORMAL`: a
+    killed process loses nothing that was appended, a power cut can lose the last entries but
+    never tear one or break the chain. What must survive a power cut before a device moves
+    stands in the device's own journal. All methods may be called from any thread.
     """
 
     def __init__(self, store: Store) -> None:
@@ -105,7 +106,7 @@ class BatchRecord:
     @classmethod
     def create(cls, path_or_url: Path | str) -> BatchRecord:
         """Make a new record; raises RECORD_EXISTS when there is one, InputError otherwise."""
-        store = Store.at(path_or_url, must_exist=False)
+        store = store_at(path_or_url, must_exist=False)
         try:
             store.create(METADATA)
             return cls(store)
@@ -116,7 +117,7 @@ class BatchRecord:
     @classmethod
     def open(cls, path_or_url: Path | str, *, read_only: bool = False) -> BatchRecord:
         """Open an existing record at its end; raises RECORD_UNREADABLE when it is none."""
-        store = Store.at(path_or_url, must_exist=True, read_only=read_only)
+        store = store_at(path_or_url, must_exist=True, read_only=read_only)
         try:
             return cls(store)
         except BaseException:
@@ -125,7 +126,7 @@ class BatchRecord:
 
     @property
     def name(self) -> str:
-        """The record's file."""
+        """The record's file or URL."""
         return self._store.name
 
     @property
@@ -196,11 +197,17 @@ class BatchRecord:
         """Go through all entries in order."""
         return iter(self.entries())
 
+    def withdraw(self) -> None:
+        """Take a new record away again, if nothing was appended, and let the database go."""
+        with self._lock:
+            self._store.withdraw()
+            self._store.close()
+
     def close(self) -> None:
         """Let the database go; a closed batch's file then needs no other file. Safe twice."""
         with self._lock:
             if self._closed:
-                seal(self._store)
+                self._store.seal()
             self._store.close()
 
     def __enter__(self) -> BatchRecord:

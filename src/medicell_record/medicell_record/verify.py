@@ -13,8 +13,9 @@ import sqlalchemy as sa
 from medicell_core.entries import BatchClosed
 from medicell_core.enums import TextEnum
 from medicell_core.errors import InputError, MedicellError
-from medicell_record.dialect import Store
+from medicell_record.dialect import store_at
 from medicell_record.record import ENTRY_TABLE, GENESIS_HASH, chain_hash, decode_entry
+from medicell_record.store import Store
 
 EXIT_SOUND = 0
 EXIT_UNREADABLE = 2
@@ -87,7 +88,7 @@ def verify(path: Path | str, *, expected_head: str | None = None) -> VerifyResul
     was written down elsewhere, to have that found too. Raises nothing for a bad file.
     """
     try:
-        store = Store.at(path, must_exist=True, read_only=True)
+        store = store_at(path, must_exist=True, read_only=True)
     except InputError as error:
         return _result(str(path), [], _unreadable(error))
     try:

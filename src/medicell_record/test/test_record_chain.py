@@ -93,8 +93,8 @@ def test_a_folder_that_does_not_exist_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_database_that_is_not_served_is_refused_without_its_password() -> None:
-    with pytest.raises(InputError, match='not a SQLite file') as caught:
-        BatchRecord.create('postgresql://me:secret@host/db')
+    with pytest.raises(InputError, match='neither a SQLite file') as caught:
+        BatchRecord.create('mysql://me:secret@host/db')
     assert 'secret' not in str(caught.value)
 
 

@@ -26,12 +26,12 @@ from medicell_core.entries import (
 )
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_record import report_rows as rows
-from medicell_record.dialect import GUARDS
 from medicell_record.looks import looks_of
 from medicell_record.pdf import Cell, ReportPages
 from medicell_record.plots import plot_climate, plot_growth, plot_metabolites
 from medicell_record.record import BatchRecord
 from medicell_record.report import write_report
+from medicell_record.sqlite import GUARDS
 from medicell_record.texts import MEASUREMENT_LABELS, duration, moment, number, result
 from medicell_record.view import BatchView
 

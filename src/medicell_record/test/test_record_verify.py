@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from medicell_core.entries import BatchClosed, Decision, Measurement
-from medicell_record.dialect import GUARDS
 from medicell_record.record import BatchRecord, chain_hash
+from medicell_record.sqlite import GUARDS
 from medicell_record.verify import Problem, VerifyResult, report_text, verify
 
 ENTRIES = 12

@@ -1,0 +1,49 @@
+"""Where a batch's record is: in the batch's folder, or in a database that a file there names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from medicell_core.errors import ErrorCode, MedicellError
+from medicell_record.postgresql import with_batch
+from medicell_record.record import BatchRecord
+
+RECORD_FILE = 'record.sqlite'
+"""The record itself."""
+URL_FILE = 'record.url'
+"""One line in the place of a record that is in a database: its URL, which holds no password."""
+
+
+def record_of(folder: Path) -> Path | str:
+    """Return the file or the URL of a batch's record; it need not exist."""
+    try:
+        return (folder / URL_FILE).read_text('utf-8').strip()
+    except FileNotFoundError:
+        return folder / RECORD_FILE
+
+
+def has_record(folder: Path) -> bool:
+    """Return whether a batch was begun in a folder."""
+    return (folder / RECORD_FILE).exists() or (folder / URL_FILE).exists()
+
+
+def create_record(folder: Path, *, url: str, batch_id: str) -> BatchRecord:
+    """Make a batch's record: in its folder, or in the database of `url` if that is not empty.
+
+    Raises RECORD_EXISTS for a folder or a database that has one, InputError for a wrong URL.
+    """
+    if has_record(folder):
+        raise MedicellError(ErrorCode.RECORD_EXISTS, f'{folder} already holds a record')
+    if not url:
+        return BatchRecord.create(folder / RECORD_FILE)
+    place = with_batch(url, batch_id)
+    record = BatchRecord.create(place)
+    (folder / URL_FILE).write_text(place + '\n', encoding='utf-8')
+    return record
+
+
+def withdraw_record(folder: Path, record: BatchRecord) -> None:
+    """Take a record back that `create_record` has made; in a database only if it is empty."""
+    record.withdraw()
+    for name in (RECORD_FILE, URL_FILE):
+        (folder / name).unlink(missing_ok=True)

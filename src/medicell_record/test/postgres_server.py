@@ -1,0 +1,87 @@
+"""A PostgreSQL server that a test runs for itself, in a temporary folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+
+USER = 'postgres'
+"""The server refuses to run as root; where the tests do, it runs as one of these."""
+USERS = ('postgres', 'nobody')
+
+
+class Server:
+    """A cluster in a folder of its own, reached by a socket in it and by nothing else."""
+
+    def __init__(self, programs: Path, folder: Path, user: str | None) -> None:
+        self.folder = folder
+        self._programs = programs
+        self._user = user
+        self._run('initdb', '-U', USER, '--auth=trust', '--encoding=UTF8', '--no-locale')
+        self.start()
+
+    @property
+    def url(self) -> str:
+        return f'postgresql://{USER}@/postgres?host={self.folder}'
+
+    def start(self) -> None:
+        options = f"-k {self.folder} -c listen_addresses=''"
+        self._run('pg_ctl', '-w', '-l', str(self.folder / 'log'), '-o', options, 'start')
+
+    def crash(self) -> None:
+        """End it at once: nothing more is written, and the next start recovers from its log."""
+        self._run('pg_ctl', '-w', '-m', 'immediate', 'stop')
+
+    def execute(self, statement: str) -> None:
+        with psycopg.connect(self.url) as database:
+            database.execute(statement)  # type: ignore[call-overload]
+
+    def _run(self, program: str, *words: str) -> None:
+        command = [str(self._programs / program), '-D', str(self.folder / 'data'), *words]
+        with (self.folder / 'said').open('a+') as said:
+            result = subprocess.run(
+                command, user=self._user, stdout=said, stderr=said, cwd='/', check=False
+            )
+            said.seek(0)
+            assert result.returncode == 0, said.read()
+
+
+def programs() -> Path | None:
+    """Return the folder of the server's programs, which Debian keeps off PATH."""
+    found = shutil.which('initdb')
+    places = [Path(found).resolve().parent] if found else []
+    places += sorted(Path('/usr/lib/postgresql').glob('*/bin'), reverse=True)
+    return next((place for place in places if (place / 'initdb').is_file()), None)
+
+
+@contextmanager
+def running_server() -> Iterator[Server]:
+    """Run a server of the test's own; skips the test, with the reason, where none can be."""
+    place = programs()
+    if place is None:
+        pytest.skip('PostgreSQL is not installed: no initdb on PATH or where Debian has it')
+    user = None
+    if os.geteuid() == 0:
+        user = next((name for name in USERS if _is_user(name)), None)
+        if user is None:
+            pytest.skip(f'the server does not run as root, and there is none of {USERS}')
+    with tempfile.TemporaryDirectory(prefix='medicell-pg-') as folder:
+        if user is not None:
+            shutil.chown(folder, user)
+        server = Server(place, Path(folder), user)
+        try:
+            yield server
+        finally:
+            server.crash()
+
+
+def _is_user(name: str) -> bool:
+    return subprocess.run(['id', name], capture_output=True, check=False).returncode == 0

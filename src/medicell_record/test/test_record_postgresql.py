@@ -1,0 +1,221 @@
+"""A record on PostgreSQL keeps what one on SQLite keeps; against a server of the test's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from postgres_server import Server, running_server
+from sqlalchemy.engine import make_url
+
+from medicell_core.entries import BatchClosed, Measurement
+from medicell_core.errors import ErrorCode, InputError, MedicellError
+from medicell_record.postgresql import EVENTS, with_batch
+from medicell_record.record import BatchRecord
+from medicell_record.verify import Problem, verify
+
+PH = Measurement(
+    phase='a/b/c',
+    name='ph',
+    value=7.2 + 1e-15,
+    unit='1',
+    standard_error=-1.0,
+    container='Böhm.vessel',
+    method='probe',
+)
+CLOSE = BatchClosed(outcome='aborted', reason='test', figures={'fold_expansion': 1.0})
+
+
+@pytest.fixture(scope='module')
+def server() -> Iterator[Server]:
+    with running_server() as made:
+        yield made
+
+
+@pytest.fixture
+def url(server: Server, request: pytest.FixtureRequest) -> str:
+    """The URL of a batch of the test's own."""
+    return with_batch(server.url, f'B-{abs(hash(request.node.name)):x}')
+
+
+def schema(url: str) -> str:
+    return f'"{make_url(url).query["batch"]}"'
+
+
+def test_what_is_appended_comes_back_and_verifies(url: str) -> None:
+    with BatchRecord.create(url) as record:
+        assert record.append(PH, at_s=1e9 + 0.1, actor='Jörg') == 1
+        assert record.append(CLOSE, at_s=1e9 + 0.2, actor='cell') == 2
+        head = record.head_hash
+    with BatchRecord.open(url, read_only=True) as record:
+        first, last = record.entries()
+        assert (first.at_s, first.actor, first.entry) == (1e9 + 0.1, 'Jörg', PH)
+        assert last.entry == CLOSE
+        assert record.closed
+    result = verify(url, expected_head=head)
+    assert result.sound
+    assert (result.entries, result.closed) == (2, True)
+    assert verify(url, expected_head='0' * 64).problem is Problem.TRUNCATED
+
+
+def test_same_entries_have_the_same_head_as_on_sqlite(url: str, tmp_path: Path) -> None:
+    heads = []
+    for place in (url, tmp_path / 'record.sqlite'):
+        with BatchRecord.create(place) as record:
+            record.append(PH, at_s=5.1, actor='cell')
+            heads.append(record.head_hash)
+    assert heads[0] == heads[1]
+
+
+def test_a_record_that_exists_is_not_overwritten(url: str) -> None:
+    with BatchRecord.create(url) as record:
+        record.append(PH, at_s=1, actor='cell')
+    with pytest.raises(InputError, match='not overwritten') as caught:
+        BatchRecord.create(url)
+    assert caught.value.code is ErrorCode.RECORD_EXISTS
+    assert verify(url).entries == 1
+
+
+def test_batches_in_one_database_are_kept_apart(server: Server, url: str) -> None:
+    other = with_batch(url, 'B-other')
+    with BatchRecord.create(url) as one, BatchRecord.create(other) as two:
+        one.append(PH, at_s=1, actor='one')
+        one.append(PH, at_s=2, actor='one')
+        two.append(PH, at_s=1, actor='two')
+    assert (verify(url).entries, verify(other).entries) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ('statement', 'answer'),
+    [
+        ("UPDATE {}.entry SET actor = 'x'", 'append-only: UPDATE'),
+        ('DELETE FROM {}.entry', 'append-only: DELETE'),
+        ('TRUNCATE {}.entry', 'append-only: TRUNCATE'),
+        ("INSERT INTO {}.entry VALUES (3, 1, 'a', 'b', '', 'p', 'h')", 'does not follow'),
+        ("INSERT INTO {}.entry VALUES (2, 1, 'a', 'b', '', 'p', 'h')", 'does not follow'),
+        (
+            "INSERT INTO {}.entry VALUES (1, 1, 'a', 'b', '', 'p', 'h')"
+            ' ON CONFLICT (sequence) DO UPDATE SET hash = EXCLUDED.hash',
+            'does not follow',
+        ),
+        ('SET session_replication_role = replica; DELETE FROM {}.entry', 'append-only: DELETE'),
+    ],
+)
+def test_the_database_itself_refuses_change(
+    server: Server, url: str, statement: str, answer: str
+) -> None:
+    with BatchRecord.create(url) as record:
+        record.append(PH, at_s=1, actor='cell')
+    with pytest.raises(psycopg.errors.IntegrityError, match=answer):
+        server.execute(statement.format(schema(url)))
+    assert verify(url).sound
+
+
+def test_the_database_itself_refuses_an_entry_after_the_close(server: Server, url: str) -> None:
+    with BatchRecord.create(url) as record:
+        record.append(CLOSE, at_s=1, actor='cell')
+        row = f"(2, 1, 'a', 'b', '', '{record.head_hash}', 'h')"
+    with pytest.raises(psycopg.errors.IntegrityError, match='closed'):
+        server.execute(f'INSERT INTO {schema(url)}.entry VALUES {row}')
+
+
+@pytest.mark.parametrize('guard', sorted(EVENTS))
+@pytest.mark.parametrize(
+    'statement',
+    [
+        'DROP TRIGGER {guard} ON {schema}.entry',
+        'ALTER TABLE {schema}.entry DISABLE TRIGGER {guard}',
+        'CREATE OR REPLACE FUNCTION {schema}.{guard}() RETURNS trigger LANGUAGE plpgsql'
+        " AS 'BEGIN RETURN NEW; END'",
+    ],
+)
+def test_a_guard_taken_away_is_found(server: Server, url: str, guard: str, statement: str) -> None:
+    with BatchRecord.create(url) as record:
+        record.append(PH, at_s=1, actor='cell')
+    server.execute(statement.format(guard=guard, schema=schema(url)))
+    result = verify(url)
+    assert result.problem is Problem.GUARDS_MISSING
+    assert result.detail == guard
+
+
+def test_an_entry_changed_behind_its_guards_is_named(server: Server, url: str) -> None:
+    with BatchRecord.create(url) as record:
+        for at_s in range(4):
+            record.append(PH, at_s=at_s, actor='cell')
+    table = f'{schema(url)}.entry'
+    server.execute(
+        f'ALTER TABLE {table} DISABLE TRIGGER ALL;'
+        f"UPDATE {table} SET actor = 'other' WHERE sequence = 3;"
+    )
+    result = verify(url)
+    assert (result.problem, result.broken_sequence) == (Problem.ALTERED, 3)
+
+
+def test_a_second_writer_cannot_fork_the_chain(url: str) -> None:
+    with BatchRecord.create(url) as one, BatchRecord.open(url) as two:
+        one.append(PH, at_s=1, actor='one')
+        with pytest.raises(MedicellError, match='entry 1 cannot follow') as caught:
+            two.append(PH, at_s=1, actor='two')
+        assert caught.value.code is ErrorCode.CHAIN_BROKEN
+        one.append(PH, at_s=2, actor='one')
+    assert verify(url).entries == 2
+
+
+def test_a_reader_cannot_write(url: str) -> None:
+    BatchRecord.create(url).close()
+    reader = BatchRecord.open(url, read_only=True)
+    with reader, pytest.raises(MedicellError, match='read-only'):
+        reader.append(PH, at_s=2, actor='reader')
+
+
+def test_a_server_that_crashes_loses_nothing_and_the_record_goes_on(
+    server: Server, url: str
+) -> None:
+    with BatchRecord.create(url) as record:
+        for at_s in range(20):
+            record.append(PH, at_s=at_s, actor='cell')
+        server.crash()
+        with pytest.raises(MedicellError, match='entry 21 cannot be written'):
+            record.append(PH, at_s=20, actor='cell')
+        server.start()
+        assert record.append(PH, at_s=20, actor='cell') == 21
+    assert verify(url).entries == 21
+
+
+def test_an_entry_is_written_again_only_where_the_broken_connection_lost_it(
+    server: Server, url: str
+) -> None:
+    with BatchRecord.create(url) as record:
+        record.append(PH, at_s=1, actor='cell')
+        server.execute(
+            'SELECT pg_terminate_backend(pid) FROM pg_stat_activity'
+            " WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
+        )
+        assert record.append(PH, at_s=2, actor='cell') == 2
+    assert verify(url).entries == 2
+
+
+def test_a_batch_that_is_not_there_is_no_record(url: str) -> None:
+    result = verify(url)
+    assert result.problem is Problem.NOT_A_RECORD
+    assert 'has no record' in result.detail
+
+
+def test_a_server_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r'postgresql://cell@/records') as caught:
+        BatchRecord.create(f'postgresql://cell@/records?host={tmp_path}&batch=B-1')
+    assert caught.value.code is ErrorCode.RECORD_UNREADABLE
+
+
+def test_a_password_in_a_url_is_refused_and_not_repeated() -> None:
+    with pytest.raises(InputError, match='PGPASSWORD') as caught:
+        BatchRecord.create('postgresql://me:secret@host/db?batch=B-1')
+    assert 'secret' not in str(caught.value)
+
+
+@pytest.mark.parametrize('batch', ['', 'pg_own', 'a b', 'a"b', 'ä', 'x' * 64])
+def test_a_name_that_no_schema_can_have_is_refused(batch: str) -> None:
+    with pytest.raises(InputError, match='is not the name of a batch'):
+        with_batch('postgresql://host/db', batch)
