@@ -27,6 +27,10 @@ class Clock(Protocol):
         """Block for a duration of this clock's time (zero or more seconds)."""
         ...
 
+    def wake(self, owner: str) -> None:
+        """End an owner's sleep before its time: it raises CANCELLED. Safe to call twice."""
+        ...
+
     def end(self, owner: str) -> None:
         """Announce that an owner needs no more time. Safe to call twice."""
         ...
@@ -48,6 +52,9 @@ class WallClock:
     def sleep(self, owner: str, duration_s: float) -> None:
         """Block for `duration_s` of wall time, or until the clock is closed."""
         self._closed.wait(max(0.0, duration_s))
+
+    def wake(self, owner: str) -> None:
+        """Do nothing: sleeps on the wall are short, and `close` ends them all."""
 
     def end(self, owner: str) -> None:
         """Do nothing: real time needs no permission."""

@@ -325,7 +325,7 @@ class OperationServer:
     def _end_sleeps(self, owners: list[str]) -> None:
         for owner in owners:
             try:
-                self._clock.end(owner)
+                self._clock.wake(owner)
             except MedicellError as error:
                 _LOG.warning('%s: %s sleeps on: %s', self._driver.role, owner, error.message)
 

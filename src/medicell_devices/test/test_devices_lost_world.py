@@ -71,6 +71,10 @@ class Cut:
         self._reach('sleep')
         self.world.sleep(owner, duration_s)
 
+    def wake(self, owner: str) -> None:
+        self._reach('wake')
+        self.world.wake(owner)
+
     def end(self, owner: str) -> None:
         self.ended.append(owner)
         self.world.end(owner)

@@ -281,11 +281,11 @@ class DeviceNode(ManagedNode):
             for action in self._actions:
                 for handle in list(action._goal_handles.values()):
                     if handle.is_active:
-                        self._end_time(handle.request.operation_id)
+                        self._wake(handle.request.operation_id)
 
-    def _end_time(self, operation_id: str) -> None:
+    def _wake(self, operation_id: str) -> None:
         try:
-            self._time.end(operation_id)
+            self._time.wake(operation_id)
         except MedicellError as error:
             self.get_logger().warning(f'{operation_id}: {error.message}')
 

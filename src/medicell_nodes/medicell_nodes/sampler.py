@@ -62,8 +62,11 @@ class Sampler:
         if isinstance(self._clock, WallClock):
             self._clock.close()
             return
+        self._tell(self._clock.wake)
+
+    def _tell(self, verb: Callable[[str], None]) -> None:
         try:
-            self._clock.end(self._owner)
+            verb(self._owner)
         except MedicellError as error:
             _LOG.debug('%s: %s', self._owner, error.message)
 
@@ -77,7 +80,7 @@ class Sampler:
             if not self._stopping and error.code is not ErrorCode.WORLD_CLOSED:
                 _LOG.error('%s ended: %s', self._owner, error.message)
         finally:
-            self._wake()
+            self._tell(self._clock.end)
 
     def _sample(self) -> None:
         """Take a sample; a failed one is told and does not end the sampler."""

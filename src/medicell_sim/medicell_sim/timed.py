@@ -45,6 +45,10 @@ class TimedWorld:
         """Announce that an owner needs no more time."""
         self.timeline.end(owner)
 
+    def wake(self, owner: str) -> None:
+        """Give an owner that sleeps the next turn; its sleep raises CANCELLED."""
+        self.timeline.wake(owner)
+
     def register(self, owner: str) -> None:
         """Announce an owner without waiting."""
         self.timeline.register(owner)

@@ -15,6 +15,9 @@ Callback = Callable[[MedicellError | None], None]
 """Told once that it is the owner's turn (None), or why it never will be."""
 
 _WALL_STEP_S = 0.1
+"""Wall seconds between two steps while a batch follows the wall."""
+_REST_STEP_S = 0.5
+"""The same while nothing is awaited: each step is told to every node of the cell."""
 _LOG = logging.getLogger(__name__)
 
 
@@ -24,6 +27,7 @@ class _Sleeper:
 
     wake_s: float
     callback: Callback | None
+    woken: bool = False
 
 
 class Timeline:
@@ -60,6 +64,7 @@ class Timeline:
         self._changed = threading.Condition(threading.Lock())
         self._sleepers: dict[str, _Sleeper] = {}
         self._running: str | None = None
+        self._running_woken = False
         self._sequence = -1
         self._outstanding: frozenset[str] = frozenset()
         self._closed = False
@@ -116,7 +121,9 @@ class Timeline:
                     ErrorCode.INVALID_GOAL, f'owner: it is not the turn of "{owner}" to sleep'
                 )
             self._running = None
-            self._sleepers[owner] = _Sleeper(self._now_s + max(0.0, duration_s), callback)
+            self._sleepers[owner] = _Sleeper(
+                self._now_s + max(0.0, duration_s), callback, self._running_woken
+            )
             self._changed.notify_all()
 
     def begin(self, owner: str) -> None:
@@ -135,9 +142,21 @@ class Timeline:
                 self._running = None
             self._changed.notify_all()
         if sleeper is not None and sleeper.callback is not None:
-            sleeper.callback(
-                OperationRefused(ErrorCode.CANCELLED, f'owner: "{owner}" was ended while asleep')
-            )
+            sleeper.callback(_cancelled(owner))
+
+    def wake(self, owner: str) -> None:
+        """Give an owner that sleeps the next turn: its sleep raises CANCELLED, and it runs.
+
+        It runs until it sleeps again or ends, whether or not time may go on. For an owner that
+        runs already, its next sleep is the one. Safe to call twice.
+        """
+        with self._changed:
+            sleeper = self._sleepers.get(owner)
+            if owner == self._running:
+                self._running_woken = True
+            if sleeper is not None and sleeper.callback is not None:
+                sleeper.woken = True
+                self._changed.notify_all()
 
     def idle(self, sequence: int, outstanding: list[str]) -> None:
         """Take the newest word on which operations the orchestrator waits for; drop older ones."""
@@ -188,14 +207,14 @@ class Timeline:
     def _run(self) -> None:
         while True:
             with self._changed:
-                callback, stepped = self._advance()
+                turn, stepped = self._advance()
                 if self._closed:
                     break
                 now_s = self._now_s
             if stepped and self._on_time is not None:
                 self._on_time(now_s)
-            if callback is not None:
-                self._call(callback, None)
+            if turn is not None and turn.callback is not None:
+                self._call(turn.callback, _cancelled(self.running) if turn.woken else None)
         with self._changed:
             left = [item.callback for item in self._sleepers.values() if item.callback]
             self._sleepers.clear()
@@ -212,24 +231,34 @@ class Timeline:
             _LOG.exception('the callback of "%s" failed; its turn is over', owner)
             self.end(owner)
 
-    def _advance(self) -> tuple[Callback | None, bool]:
+    def _next_woken(self) -> str | None:
+        """Return the first by name of those who run next whatever time does."""
+        if self._running is not None:
+            return None
+        return min((owner for owner, item in self._sleepers.items() if item.woken), default=None)
+
+    def _give_turn(self, owner: str) -> _Sleeper:
+        self._running, self._running_woken = owner, False
+        return self._sleepers.pop(owner)
+
+    def _advance(self) -> tuple[_Sleeper | None, bool]:
         """Wait, holding the lock, until a turn is due or time has taken a step."""
         anchor_s: float | None = None
         while not self._closed:
+            woken = self._next_woken()
+            if woken is not None:
+                return self._give_turn(woken), False
             if not self._quiet():
                 anchor_s = None
                 self._changed.wait()
                 continue
             due = self._next()
             if due is not None and due[0] <= self._now_s:
-                sleeper = self._sleepers[due[1]]
-                if sleeper.callback is None:
+                if self._sleepers[due[1]].callback is None:
                     anchor_s = None
                     self._changed.wait()
                     continue
-                del self._sleepers[due[1]]
-                self._running = due[1]
-                return sleeper.callback, False
+                return self._give_turn(due[1]), False
             pace = self._speed if self._outstanding else self._rest_pace
             if pace <= 0.0:
                 anchor_s = None
@@ -244,12 +273,17 @@ class Timeline:
             if anchor_s is None:
                 anchor_s = wall_s
             elapsed_s = (wall_s - anchor_s) * pace
-            if elapsed_s >= min(limit_s, _WALL_STEP_S * pace):
+            wanted_s = min(limit_s, pace * (_WALL_STEP_S if self._outstanding else _REST_STEP_S))
+            if elapsed_s >= wanted_s:
                 self._step(min(limit_s, elapsed_s), due)
                 return None, True
-            self._changed.wait(min(limit_s, _WALL_STEP_S * pace) / pace - (wall_s - anchor_s))
+            self._changed.wait((wanted_s - elapsed_s) / pace)
         return None, False
 
     def _step(self, step_s: float, due: tuple[float, str] | None) -> None:
         reached_s = self._now_s + step_s
         self._now_s = reached_s if due is None else min(reached_s, due[0])
+
+
+def _cancelled(owner: str) -> OperationRefused:
+    return OperationRefused(ErrorCode.CANCELLED, f'owner: "{owner}" was woken before its time')

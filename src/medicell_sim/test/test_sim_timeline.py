@@ -317,3 +317,49 @@ def test_a_rest_pace_that_is_none_is_refused(pace: float) -> None:
             leap_limit_s=60.0,
             rest_pace=pace,
         )
+
+
+def test_woken_sleeper_runs_with_cancelled_and_nobody_beside_it() -> None:
+    line = make(speed=1e-6)
+    turns: list[MedicellError | None] = []
+    line.idle(1, ['b'])
+    line.begin('b')
+    line.sleep_async('b', 10.0, turns.append)
+    line.begin('a')
+    line.wake('b')
+    line.wake('b')
+    assert turns == []
+    assert line.running == 'a'
+    line.idle(2, ['never'])
+    line.end('a')
+    wait_for(lambda: turns, 'the turn of b')
+    assert turns[0] is not None
+    assert turns[0].code is ErrorCode.CANCELLED
+    assert line.running == 'b'
+    assert line.now_s() == pytest.approx(START_S, abs=1.0)
+    line.end('b')
+    line.close()
+
+
+def test_wake_of_a_running_owner_leaves_its_turn_and_ends_its_next_sleep() -> None:
+    line = make()
+    line.idle(1, ['a'])
+    line.begin('a')
+    line.wake('a')
+    assert line.running == 'a'
+    with pytest.raises(MedicellError) as caught:
+        line.sleep('a', 100.0)
+    assert caught.value.code is ErrorCode.CANCELLED
+    assert line.now_s() == START_S
+    line.sleep('a', 5.0)
+    assert line.now_s() == START_S + 5.0
+    line.close()
+
+
+def test_wake_of_an_unknown_owner_does_nothing() -> None:
+    line = make()
+    line.wake('nobody')
+    line.idle(1, ['a'])
+    line.begin('a')
+    line.sleep('a', 5.0)
+    line.close()
