@@ -24,6 +24,7 @@ from medicell_core.containers import ContainerKind, Material
 from medicell_devices.cell_config import CellConfig, load_cell
 from medicell_nodes.compose import activate_all, build_nodes, deactivate_all
 from medicell_ros import qos
+from medicell_ros.domain import open_ros
 from medicell_ros.host import NodeHost, on_executor
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -160,7 +161,7 @@ class Goal:
 
 @pytest.fixture(scope='session', autouse=True)
 def _ros() -> Iterator[None]:
-    rclpy.init()
+    open_ros()
     yield
     rclpy.try_shutdown()
 

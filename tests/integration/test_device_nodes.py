@@ -157,7 +157,7 @@ def test_telemetry_and_diagnostics_come_with_simulated_time(
     heard = probe.heard(IncubatorTelemetry, 'incubator/telemetry', qos.telemetry())
     told = probe.heard(DiagnosticArray, '/diagnostics', qos.telemetry())
     clock = probe.heard(Clock, '/clock', qos.clock())
-    for topic in ('/clock', 'incubator/telemetry', '/diagnostics'):
+    for topic in ('clock', 'incubator/telemetry', '/diagnostics'):
         until(lambda topic=topic: probe.node.count_publishers(topic), topic)
     _load_vessel(cell, probe)
     done = probe.perform(Incubate, 'incubator/incubate', **{**INCUBATE, 'duration_s': 3600.0})

@@ -168,6 +168,12 @@ class LostWorld:
     def last_s(self) -> float:
         return 1.0e9
 
+    def adopt(self) -> None:
+        self.now_s()
+
+    def wake(self, owner: str) -> None:
+        self.now_s()
+
     def end(self, owner: str) -> None:
         self.now_s()
 

@@ -78,7 +78,7 @@ def world(probe: Probe) -> Iterator[subprocess.Popen[str]]:
 
 @pytest.fixture
 def client(world: subprocess.Popen[str], config: CellConfig) -> Iterator[WorldClient]:
-    with WorldClient('test_world_client', f'/{config.cell}') as made:
+    with WorldClient('test', f'/{config.cell}') as made:
         yield made
 
 
@@ -154,7 +154,7 @@ def test_killed_world_ends_a_waiting_call(
 
 def test_client_without_a_world_says_so(config: CellConfig) -> None:
     with (
-        WorldClient('lonely_client', f'/{config.cell}') as lonely,
+        WorldClient('lonely', f'/{config.cell}') as lonely,
         pytest.raises(MedicellError) as caught,
     ):
         lonely.now_s()

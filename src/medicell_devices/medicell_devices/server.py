@@ -180,6 +180,10 @@ class OperationServer:
             self._settle()
         self._notify()
 
+    def fail(self, text: str) -> None:
+        """Go to Aborted until `clear`, for what is wrong outside of any operation."""
+        self._abort(text)
+
     def clear(self) -> None:
         """Leave Stopped, Aborted or Held and become Idle; nothing happens in Idle and Execute.
 

@@ -31,7 +31,7 @@ from medicell_record.journal import Journal
 from medicell_ros import conversion, qos
 from medicell_ros.host import on_executor
 from medicell_ros.lifecycle import ManagedNode
-from medicell_ros.node_parameters import DeviceParameters
+from medicell_ros.node_parameters import ORCHESTRATOR, WORLD, DeviceParameters
 from medicell_ros.parameters import declare
 from medicell_sim.port import WorldPort
 
@@ -40,11 +40,15 @@ RESULT_KEPT_S = 60 * 86_400
 
 
 @runtime_checkable
-class Remembers(Protocol):
-    """A clock in another process that can tell a time without asking there."""
+class Remote(Protocol):
+    """A world in another process, which may be replaced by another one."""
 
     def last_s(self) -> float:
-        """Return the last time that was asked for."""
+        """Return the last time that was heard of, without asking."""
+        ...
+
+    def adopt(self) -> None:
+        """Take the world that answers next for the one to act on."""
         ...
 
 
@@ -71,6 +75,8 @@ class DeviceNode(ManagedNode):
         self.role = role
         self.parameters = declare(self, DeviceParameters)
         self._config = config
+        # Wrong input is refused before anything is waited for.
+        self._settings = config.settings(role, self.driver_name)
         self._make_port = port
         self._time: Clock = WallClock()
         self._journal: OperationJournal | None = None
@@ -98,11 +104,20 @@ class DeviceNode(ManagedNode):
         """Whether the driver acts on the simulated world; raises InputError if there is none."""
         return isinstance(driver_of(self.role, self.driver_name), Simulated)
 
+    @property
+    def depends_on(self) -> tuple[str, ...]:
+        """The world's node, where the driver acts on it."""
+        return (WORLD,) if self.is_simulated else ()
+
+    @property
+    def serves(self) -> tuple[str, ...]:
+        """The orchestrator, which ends its batch through the devices."""
+        return (ORCHESTRATOR,)
+
     def configure(self) -> None:
         """Make driver, journal, operation server and the ROS entities."""
         port = self._port()
-        settings = self._config.settings(self.role, self.driver_name)
-        driver = make_driver(self.role, settings, port)
+        driver = make_driver(self.role, self._settings, port)
         self._time = WallClock() if port is None else port
         # Stamps need a first time, and a world that is not there must fail the transition.
         self._time.now_s()
@@ -118,14 +133,7 @@ class DeviceNode(ManagedNode):
         """Connect the driver and start the telemetry."""
         assert self._server is not None
         self._server.start()
-        clock = WallClock() if isinstance(self._time, WallClock) else self._time
-        self._sampler = Sampler(
-            f'sampler/{self.role}',
-            clock,
-            period_s=self.parameters.telemetry_period_s,
-            take=self._take_sample,
-        )
-        self._sampler.start()
+        self._start_sampler()
 
     def deactivate(self) -> None:
         """Stop the device, end what runs and the telemetry; no thread is left."""
@@ -168,6 +176,23 @@ class DeviceNode(ManagedNode):
             )
         return self._make_port()
 
+    def _start_sampler(self) -> None:
+        clock = WallClock() if isinstance(self._time, WallClock) else self._time
+        self._sampler = Sampler(
+            f'sampler/{self.role}',
+            clock,
+            period_s=self.parameters.telemetry_period_s,
+            take=self._take_sample,
+            on_lost=self._lose_time,
+        )
+        self._sampler.start()
+
+    def _lose_time(self, error: MedicellError) -> None:
+        """Say as a fault that the world has gone or is another one, until `clear`."""
+        server = self._server
+        if server is not None:
+            server.fail(f'{error.code.name}: {error.message}')
+
     def _open_journal(self) -> OperationJournal:
         folder = self.parameters.journal_dir
         if folder:
@@ -198,7 +223,7 @@ class DeviceNode(ManagedNode):
             StopRequest, 'stop', self.guarded(self._stop), qos.events()
         )
         clear = self.create_service(
-            ClearDevice, '~/clear', self.answering(lambda *_: self._required().clear())
+            ClearDevice, '~/clear', self.answering(lambda *_: self._leave_fault())
         )
         self._entities = [
             partial(self.destroy_subscription, stop),
@@ -274,6 +299,14 @@ class DeviceNode(ManagedNode):
         if self._server is not None and self.is_active:
             self._server.stop(f'{request.source}: {request.reason}')
 
+    def _leave_fault(self) -> None:
+        server = self._required()
+        if isinstance(self._time, Remote):
+            self._time.adopt()
+        server.clear()
+        if self._sampler is not None and not self._sampler.is_alive:
+            self._start_sampler()
+
     def _end_operations(self, server: OperationServer) -> None:
         """Stop what runs and wake it if it sleeps in a world whose time may be standing."""
         server.stop('the device is being deactivated')
@@ -291,7 +324,7 @@ class DeviceNode(ManagedNode):
 
     def _stamp_s(self) -> float:
         """Return the time as far as it is known here: callbacks must not wait for the world."""
-        if isinstance(self._time, Remembers):
+        if isinstance(self._time, Remote):
             return self._time.last_s()
         return self._time.now_s()
 
@@ -332,7 +365,7 @@ class DeviceNode(ManagedNode):
         fault = health.get('fault') or status.fault_text
         item = DiagnosticStatus(
             level=DiagnosticStatus.ERROR if fault else DiagnosticStatus.OK,
-            name=f'{self._config.cell}/{self.role}',
+            name=self.get_fully_qualified_name().lstrip('/'),
             message=fault or status.state.name,
             hardware_id=self.driver_name,
             values=[KeyValue(key=key, value=value) for key, value in health.items()],

@@ -2,82 +2,63 @@
 
 from __future__ import annotations
 
-from functools import partial
-from pathlib import Path
-
-from medicell_core.operations import Role
-from medicell_devices.cell_config import load_cell
-from medicell_nodes.device_node import DeviceNode
-from medicell_nodes.world_client import WorldClient
-from medicell_nodes.world_node import WorldNode
-from medicell_ros.executable import run_node
-from medicell_ros.lifecycle import ManagedNode
+from medicell_ros import startup
 
 
 def fluid_handler() -> int:
     """Run the fluid handler's node."""
-    return _device(Role.FLUID_HANDLER)
+    return _device('fluid_handler')
 
 
 def incubator() -> int:
     """Run the incubator's node."""
-    return _device(Role.INCUBATOR)
+    return _device('incubator')
 
 
 def imaging() -> int:
     """Run the imager's node."""
-    return _device(Role.IMAGING)
+    return _device('imaging')
 
 
 def fill_robot() -> int:
     """Run the sterile-fill robot's node."""
-    return _device(Role.FILL_ROBOT)
+    return _device('fill_robot')
 
 
 def particle_counter() -> int:
     """Run the particle counter's node."""
-    return _device(Role.PARTICLE_COUNTER)
+    return _device('particle_counter')
 
 
 def laboratory() -> int:
     """Run the laboratory's node."""
-    return _device(Role.LABORATORY)
+    return _device('laboratory')
+
+
+# A process imports what its own node needs, and only after `startup.begin`.
 
 
 def world() -> int:
     """Run the simulated world's node."""
-    return run_node(
-        'world', lambda config: (WorldNode(config=load_cell(config, drivers_of=())), [])
-    )
+    startup.begin()
+    from medicell_nodes.making import make_world  # noqa: PLC0415
+    from medicell_ros.executable import run_node  # noqa: PLC0415
+
+    return run_node('world', make_world)
 
 
 def scene() -> int:
     """Run the node that shows the cell to viewers such as RViz."""
-    return run_node('scene', _make_scene)
+    startup.begin()
+    from medicell_nodes.making import make_scene  # noqa: PLC0415
+    from medicell_ros.executable import run_node  # noqa: PLC0415
+
+    return run_node('scene', make_scene)
 
 
-def _make_scene(file: Path) -> tuple[ManagedNode, list[WorldClient]]:
-    from medicell_nodes.scene import SceneNode  # noqa: PLC0415 - no other node draws anything
+def _device(role: str) -> int:
+    startup.begin()
+    from medicell_nodes.making import device_maker  # noqa: PLC0415
+    from medicell_ros.executable import run_node  # noqa: PLC0415
 
-    return SceneNode(config=load_cell(file, drivers_of=())), []
-
-
-def _make_world(file: Path) -> tuple[ManagedNode, list[WorldClient]]:
-    return WorldNode(config=load_cell(file, drivers_of=())), []
-
-
-def _device(role: Role) -> int:
-    return run_node(role.value, partial(_make_device, role))
-
-
-def _make_device(role: Role, file: Path) -> tuple[ManagedNode, list[WorldClient]]:
-    """Return a device's node, whose port is a client of the world's node if it needs one."""
-    config = load_cell(file, drivers_of=(role,))
-    clients: list[WorldClient] = []
-
-    def port() -> WorldClient:
-        if not clients:
-            clients.append(WorldClient(f'{role}_world_client', config.cell))
-        return clients[0]
-
-    return DeviceNode(role, config=config, port=port), clients
+    return run_node(role, device_maker(role))

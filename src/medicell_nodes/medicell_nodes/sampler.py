@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
 from medicell_core.clock import Clock, WallClock
-from medicell_core.errors import ErrorCode, MedicellError
+from medicell_core.errors import MedicellError
 
 STOP_S = 5.0
 """Wall seconds that the thread may take to end."""
@@ -29,19 +29,32 @@ class Registers(Protocol):
 class Sampler:
     """Calls `take` at once and then every `period_s`, until stopped.
 
-    `start` returns when a simulated clock knows of the sampler, so that the number of samples
-    depends on simulated time alone.
+    When the clock fails, the sampler ends and `on_lost` is told, from its thread. `start`
+    returns when a simulated clock knows of the sampler, so that the number of samples depends
+    on simulated time alone.
     """
 
     def __init__(
-        self, owner: str, clock: Clock, *, period_s: float, take: Callable[[], None]
+        self,
+        owner: str,
+        clock: Clock,
+        *,
+        period_s: float,
+        take: Callable[[], None],
+        on_lost: Callable[[MedicellError], None],
     ) -> None:
         self._owner = owner
         self._clock = clock
         self._period_s = period_s
         self._take = take
+        self._on_lost = on_lost
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name=owner, daemon=True)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether samples are still taken."""
+        return self._thread.is_alive()
 
     def start(self) -> None:
         """Announce the sampler and start it; a sampler starts once."""
@@ -77,8 +90,8 @@ class Sampler:
                 self._sample()
                 self._clock.sleep(self._owner, self._period_s)
         except MedicellError as error:
-            if not self._stopping and error.code is not ErrorCode.WORLD_CLOSED:
-                _LOG.error('%s ended: %s', self._owner, error.message)
+            if not self._stopping:
+                self._on_lost(error)
         finally:
             self._tell(self._clock.end)
 

@@ -13,7 +13,9 @@ from medicell_core.serialise import SerialiseError, from_json, to_json
 from medicell_sim.port import WorldPort
 
 WAITING = ('begin', 'sleep')
-"""Verbs whose reply comes when simulated time has come so far."""
+"""Verbs whose reply comes when simulated time has come so far, with which a turn begins."""
+TURNS = (*WAITING, 'end')
+"""Verbs with which an owner's turn is over, if it has one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,22 +53,13 @@ class WorldVerb:
             raise MedicellError(ErrorCode.INVALID_GOAL, f'{self.name}: {error}') from error
 
 
-def world_verb(name: str) -> WorldVerb:
-    """Return a verb by its name; raises INVALID_GOAL when there is none."""
-    found = world_verbs().get(name)
-    if found is None:
-        raise MedicellError(ErrorCode.INVALID_GOAL, f'the world has no verb {name!r}')
-    return found
-
-
 @cache
-def world_verbs() -> dict[str, WorldVerb]:
-    """Return every verb of the port by its name."""
-    found = {}
-    for name, function in inspect.getmembers(WorldPort, inspect.isfunction):
-        if not name.startswith('_'):
-            found[name] = _verb(name, function)
-    return found
+def world_verb(name: str) -> WorldVerb:
+    """Return a verb of the port by its name; raises INVALID_GOAL when there is none."""
+    function = None if name.startswith('_') else getattr(WorldPort, name, None)
+    if not inspect.isfunction(function):
+        raise MedicellError(ErrorCode.INVALID_GOAL, f'the world has no verb {name!r}')
+    return _verb(name, function)
 
 
 def _verb(name: str, function: Any) -> WorldVerb:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,25 +28,31 @@ from medicell_core.containers import Material
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.states import PackMLState
 from medicell_devices.cell_config import CellConfig
+from medicell_nodes.clock_teller import ClockTeller
 from medicell_nodes.world_calls import WAITING, world_verb
 from medicell_ros import qos
 from medicell_ros.conversion import from_message, time_to_message, to_message
 from medicell_ros.host import on_executor
 from medicell_ros.lifecycle import ManagedNode
-from medicell_ros.node_parameters import WorldParameters
+from medicell_ros.node_parameters import DEVICES, WORLD, WorldParameters
 from medicell_ros.parameters import declare
 from medicell_sim.parameters import load_parameters
 from medicell_sim.world import World
 
-NAME = 'world'
 CALLERS_PERIOD_S = 1.0
 """Wall seconds between two looks at whether the processes that took time still live."""
-CLOCK_PERIOD_S = 0.5
-"""Wall seconds after which the time is told even if it stands."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Caller:
+    """Who has announced an owner of time: a node, and which one of those that had its name."""
+
+    node: str
+    incarnation: int
 
 
 class WorldNode(ManagedNode):
-    """Owns the world; publishes `/clock` on every step of time and `~/state`.
+    """Owns the world; publishes the cell's `clock` as it goes on, and `~/state`.
 
     `~/load_kit`, `~/inject_fault`, `~/remedy_fault`, `~/get_faults` and `~/get_balance` serve
     the scenario, `~/call` the drivers of other processes. `orchestrator/waiting` lets time
@@ -53,11 +61,14 @@ class WorldNode(ManagedNode):
     """
 
     def __init__(self, *, config: CellConfig, **arguments: Any) -> None:
-        super().__init__(NAME, **{'namespace': config.cell, **arguments})
+        super().__init__(WORLD, **{'namespace': config.cell, **arguments})
         self.parameters = declare(self, WorldParameters)
         self._config = config
         self._world: World | None = None
-        self._owners: dict[str, str] = {}
+        self._instance = 0
+        self._teller: ClockTeller | None = None
+        self._owners: dict[str, _Caller] = {}
+        self._newest: dict[str, _Caller] = {}
         self._entities: list[Callable[[], object]] = []
         self._clock_publisher: Publisher = self.create_publisher(
             ClockMessage, '/clock', qos.clock()
@@ -71,9 +82,16 @@ class WorldNode(ManagedNode):
             raise MedicellError(ErrorCode.NOT_ACTIVE, 'the world is not configured')
         return self._world
 
+    @property
+    def serves(self) -> tuple[str, ...]:
+        """The devices, which take their time from the world."""
+        return DEVICES
+
     def configure(self) -> None:
         """Make the world; its time stands."""
         model = self.parameters.model
+        self._instance = time.time_ns()
+        self._teller = ClockTeller(self._tell_time)
         self._world = World(
             load_parameters(Path(model) if model else None),
             self.parameters.seed,
@@ -81,10 +99,10 @@ class WorldNode(ManagedNode):
             speed=self.parameters.speed or math.inf,
             rest_pace=self.parameters.rest_pace,
             bays=list(self._config.incubator.bays),
-            on_time=self._tell_time,
+            on_time=self._teller.tell,
         )
         self._tell_state(PackMLState.STOPPED)
-        self._tell_time(self._world.now_s())
+        self._teller.tell(self._world.now_s())
 
     def activate(self) -> None:
         """Serve the scenario and the drivers."""
@@ -106,12 +124,10 @@ class WorldNode(ManagedNode):
             Waiting, 'orchestrator/waiting', self.guarded(self._idle), qos.latched()
         )
         timer = self.create_timer(CALLERS_PERIOD_S, self.guarded(self._end_lost_callers))
-        beat = self.create_timer(CLOCK_PERIOD_S, self.guarded(self._repeat_time))
         self._entities += [
             partial(self.destroy_service, call),
             partial(self.destroy_subscription, waiting),
             partial(self.destroy_timer, timer),
-            partial(self.destroy_timer, beat),
         ]
         self._tell_state(PackMLState.EXECUTE)
 
@@ -127,8 +143,10 @@ class WorldNode(ManagedNode):
         """Close the world: what still sleeps in it ends with WORLD_CLOSED."""
         if self._world is not None:
             self._world.close()
-        self._world = None
-        self._owners = {}
+        if self._teller is not None:
+            self._teller.close()
+        self._world = self._teller = None
+        self._owners, self._newest = {}, {}
 
     def _load(self, request: Any, _reply: Any) -> None:
         for field in ('batch_id', 'materials', 'apheresis_label'):
@@ -160,27 +178,40 @@ class WorldNode(ManagedNode):
     ) -> CallWorld.Response:
         """Perform a verb of the port; `begin` and `sleep` answer when it is their turn."""
         try:
+            reply.world = self._instance
+            caller = self._met(request)
             verb = world_verb(request.verb)
             arguments = verb.decode_arguments(request.arguments_json)
             if verb.name in WAITING:
-                await self._take_turn(verb.name, arguments, request.client)
+                await self._take_turn(verb.name, arguments, caller)
                 value = None
             else:
                 value = getattr(self.world, verb.name)(**arguments)
-                self._note(verb.name, arguments, request.client)
+                self._note(verb.name, arguments, caller)
             reply.result_json = verb.encode_result(value)
         except Exception as error:
             self.refuse(reply, error)
+        reply.now_s = math.nan if self._world is None else self._world.now_s()
         return reply
 
-    async def _take_turn(self, verb: str, arguments: dict[str, Any], client: str) -> None:
+    def _met(self, request: CallWorld.Request) -> _Caller:
+        """Return who calls; what an earlier node of its name had begun is ended."""
+        caller = _Caller(node=request.client, incarnation=request.incarnation)
+        known = self._newest.get(caller.node)
+        if known != caller:
+            self._newest[caller.node] = caller
+            if known is not None:
+                self._end_owners_of(known)
+        return caller
+
+    async def _take_turn(self, verb: str, arguments: dict[str, Any], caller: _Caller) -> None:
         turn: Future = Future()
 
         def called(error: MedicellError | None) -> None:
             on_executor(self, turn.set_result, error)
 
         timeline = self.world.timeline
-        self._owners[arguments['owner']] = client
+        self._owners[arguments['owner']] = caller
         if verb == 'begin':
             timeline.begin_async(arguments['owner'], called)
         else:
@@ -189,10 +220,10 @@ class WorldNode(ManagedNode):
         if error is not None:
             raise error
 
-    def _note(self, verb: str, arguments: dict[str, Any], client: str) -> None:
+    def _note(self, verb: str, arguments: dict[str, Any], caller: _Caller) -> None:
         """Keep who has announced which owner of time."""
         if verb == 'register':
-            self._owners[arguments['owner']] = client
+            self._owners[arguments['owner']] = caller
         elif verb == 'end':
             self._owners.pop(arguments['owner'], None)
 
@@ -202,23 +233,23 @@ class WorldNode(ManagedNode):
             f'{namespace.rstrip("/")}/{name}'
             for name, namespace in self.get_node_names_and_namespaces()
         }
-        for owner, client in list(self._owners.items()):
-            if client not in alive:
+        for caller in set(self._owners.values()):
+            if caller.node not in alive:
+                self._end_owners_of(caller)
+
+    def _end_owners_of(self, gone: _Caller) -> None:
+        for owner, caller in list(self._owners.items()):
+            if caller == gone:
                 del self._owners[owner]
-                self.get_logger().warning(f'{client} has gone: ending {owner}')
+                self.get_logger().warning(f'{gone.node} has gone: ending {owner}')
                 self.world.end(owner)
 
     def _tell_time(self, now_s: float) -> None:
-        """Publish a step of time; called from the world's thread."""
-        self.send(self._clock_publisher, ClockMessage(clock=time_to_message(now_s)))
-
-    def _repeat_time(self) -> None:
-        """Publish the time again, uncounted, for nodes that came while it stood."""
-        message = ClockMessage(clock=time_to_message(self.world.now_s()))
-        self._clock_publisher.publish(message)
+        """Publish the time, uncounted: how often depends on the wall."""
+        self._clock_publisher.publish(ClockMessage(clock=time_to_message(now_s)))
 
     def _tell_state(self, state: PackMLState) -> None:
         message = DeviceState(
-            stamp=time_to_message(self.world.now_s()), role=NAME, state=int(state)
+            stamp=time_to_message(self.world.now_s()), role=WORLD, state=int(state)
         )
         self.send(self._state_publisher, message, sequence=True)

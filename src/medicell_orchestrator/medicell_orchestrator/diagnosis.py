@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
 from medicell_core.states import PackMLState
-from medicell_orchestrator.snapshot import BatchSnapshot
 from medicell_ros.conversion import time_to_message
+
+if TYPE_CHECKING:
+    from medicell_orchestrator.snapshot import BatchSnapshot
 
 
 def diagnostics_message(

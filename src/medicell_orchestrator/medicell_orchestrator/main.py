@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import sys
-from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from medicell_devices.cell_config import load_cell
-from medicell_orchestrator.node import NAME, OrchestratorNode
-from medicell_ros.executable import run_node
+from medicell_ros import startup
+
+if TYPE_CHECKING:
+    from medicell_orchestrator.node import OrchestratorNode
 
 
 def main() -> int:
     """Run the orchestrator's node until SIGINT or SIGTERM; returns the exit code."""
-    return run_node(NAME, _make)
+    startup.begin()
+    from medicell_ros.executable import run_node  # noqa: PLC0415 - after startup.begin
+
+    return run_node('orchestrator', _make)
 
 
 def _make(config: Path) -> tuple[OrchestratorNode, tuple[()]]:
+    from importlib.metadata import version  # noqa: PLC0415
+
+    from medicell_devices.cell_config import load_cell  # noqa: PLC0415
+    from medicell_orchestrator.node import OrchestratorNode  # noqa: PLC0415
+
     node = OrchestratorNode(
         config=config.parent,
         software_version=version('medicell_orchestrator'),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from medicell_interfaces.msg import DeviceState
@@ -19,26 +19,26 @@ from medicell_interfaces.srv import (
 )
 from rclpy.clock import Clock, ClockType
 
-from medicell_core.containers import Patient
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.states import PackMLState
 from medicell_orchestrator.contact import Contact, Contacts
 from medicell_orchestrator.diagnosis import diagnostics_message
-from medicell_orchestrator.engine import BatchEngine
-from medicell_orchestrator.patient import load_patient
 from medicell_orchestrator.publishing import BatchPublisher, PublishedRecord
-from medicell_orchestrator.recipe import Recipe, find_recipe, load_recipe
 from medicell_orchestrator.ros_cell import RosCell
-from medicell_orchestrator.snapshot import BatchSnapshot
-from medicell_record.record import BatchRecord
-from medicell_record.verify import report_text, verify
 from medicell_ros.conversion import time_to_message
 from medicell_ros.lifecycle import ManagedNode
-from medicell_ros.node_parameters import OrchestratorParameters
+from medicell_ros.node_parameters import DEVICES, ORCHESTRATOR, OrchestratorParameters
 from medicell_ros.parameters import declare
 from medicell_ros.qos import living, telemetry
 
-NAME = 'orchestrator'
+if TYPE_CHECKING:
+    from medicell_core.containers import Patient
+    from medicell_orchestrator.engine import BatchEngine
+    from medicell_orchestrator.recipe import Recipe
+    from medicell_orchestrator.snapshot import BatchSnapshot
+    from medicell_record.record import BatchRecord
+
+NAME = ORCHESTRATOR
 RECIPE_FILE, PATIENT_FILE, RECORD_FILE = 'recipe.yaml', 'patient.yaml', 'record.sqlite'
 CLOCK_WAIT_S = 0.02
 """Wall seconds between two looks whether simulated time has come."""
@@ -76,6 +76,11 @@ class OrchestratorNode(ManagedNode):
         self._clock_timer: Any = None
         self._diagnostics_timer: Any = None
         self._served: list[Any] = []
+
+    @property
+    def depends_on(self) -> tuple[str, ...]:
+        """Every device of the cell."""
+        return DEVICES
 
     def configure(self) -> None:
         """Open the services and topics."""
@@ -147,7 +152,12 @@ class OrchestratorNode(ManagedNode):
 
     # --- services ---------------------------------------------------------------------------
 
+    # What only a batch needs is imported with the first one: half of the node's start otherwise.
+
     def _start(self, request: Any, reply: Any) -> None:
+        from medicell_orchestrator.engine import BatchEngine  # noqa: PLC0415
+        from medicell_record.record import BatchRecord  # noqa: PLC0415
+
         running = self._engine
         if running is not None and not running.over:
             raise MedicellError(
@@ -201,6 +211,9 @@ class OrchestratorNode(ManagedNode):
 
         `undo` puts the folder back as it was.
         """
+        from medicell_orchestrator.patient import load_patient  # noqa: PLC0415
+        from medicell_orchestrator.recipe import find_recipe, load_recipe  # noqa: PLC0415
+
         text = request.recipe_yaml
         if not text:
             text = find_recipe(request.recipe, self._config / 'recipes').read_text('utf-8')
@@ -231,6 +244,8 @@ class OrchestratorNode(ManagedNode):
         )
 
     def _verify(self, request: Any, reply: Any) -> None:
+        from medicell_record.verify import report_text, verify  # noqa: PLC0415
+
         required(request, 'path')
         result = verify(Path(request.path))
         reply.sound = result.sound

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from medicell_interfaces.msg import (
     BatchState,
@@ -15,13 +16,15 @@ from medicell_interfaces.msg import (
 from rclpy.node import Node
 
 from medicell_core.entries import Entry
-from medicell_orchestrator.engine import BatchEngine
-from medicell_orchestrator.snapshot import BatchSnapshot
-from medicell_orchestrator.tree import NodeSnapshot
 from medicell_record.inventory import Inventory, StoredContainer
-from medicell_record.record import BatchRecord, encode_entry
 from medicell_ros.conversion import time_to_message, to_message
 from medicell_ros.qos import events, latched
+
+if TYPE_CHECKING:
+    from medicell_orchestrator.engine import BatchEngine
+    from medicell_orchestrator.snapshot import BatchSnapshot
+    from medicell_orchestrator.tree import NodeSnapshot
+    from medicell_record.record import BatchRecord
 
 _STATUS = {
     'invalid': BehaviourNode.INVALID,
@@ -108,6 +111,8 @@ class PublishedRecord:
 
     def append(self, entry: Entry, *, at_s: float, actor: str) -> int:
         """Append one entry and publish it; returns its sequence."""
+        from medicell_record.record import encode_entry  # noqa: PLC0415 - comes with a batch
+
         appended = self._record.append(entry, at_s=at_s, actor=actor)
         self._publisher.entry(
             entry,

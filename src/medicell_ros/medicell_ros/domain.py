@@ -1,13 +1,17 @@
-"""A ROS domain that no other process of this machine uses, for runs and tests."""
+"""What keeps cells apart: a clock for each namespace, and a domain for each run and test."""
 
 from __future__ import annotations
 
 import fcntl
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+
+import rclpy
+from rclpy.context import Context
+from rclpy.signals import SignalHandlerOptions
 
 from medicell_core.errors import ErrorCode, MedicellError
 
@@ -15,6 +19,23 @@ DOMAINS = range(1, 101)
 """Domain ids whose ports are below the ephemeral ones on Linux."""
 
 VARIABLE = 'ROS_DOMAIN_ID'
+
+
+CELL_CLOCK = ('--ros-args', '-r', '/clock:=clock')
+"""The rule by which a node's time is the topic `clock` of its namespace, that of its cell."""
+
+
+def open_ros(arguments: Sequence[str] = (), *, context: Context | None = None) -> None:
+    """Initialise ROS for nodes of cells, with a program's arguments; signals stay its own.
+
+    Every node then publishes and hears its cell's `clock` where ROS says `/clock`. A rule for
+    `/clock` among the arguments comes first, and counts.
+    """
+    rclpy.init(
+        args=[*arguments, *CELL_CLOCK],
+        context=context,
+        signal_handler_options=SignalHandlerOptions.NO,
+    )
 
 
 @contextmanager

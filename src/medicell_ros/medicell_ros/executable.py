@@ -11,13 +11,15 @@ from typing import Protocol
 
 import rclpy
 from ament_index_python.packages import get_package_share_directory
-from rclpy.signals import SignalHandlerOptions
 
-from medicell_core.errors import MedicellError
+from medicell_core.errors import InputError, MedicellError
+from medicell_ros import startup
+from medicell_ros.domain import open_ros
 from medicell_ros.host import NodeHost
 from medicell_ros.lifecycle import ManagedNode
 from medicell_ros.node_parameters import NODES
 from medicell_ros.parameters import check_file, given_value, parameter_files
+from medicell_ros.peers import Peers
 
 EXIT_OK, EXIT_FAILED, EXIT_BAD_INPUT = 0, 1, 2
 SHIPPED_CONFIG = ('medicell_bringup', 'config', 'cell.yaml')
@@ -43,8 +45,11 @@ def run_node(
 ) -> int:
     """Make a node, spin it until SIGINT or SIGTERM, and end it; returns the exit code.
 
-    0 after a signal, 1 when the node spins no more, 2 for bad input. Parameter files are
-    checked whole, for every node of the cell that they name.
+    With `autostart` the node comes to active as soon as those that it depends on are; after a
+    signal it stays until those that it serves have ended, both within the node's timeouts. More
+    signals change nothing. 0 after a signal, 1 when the node could not become active or spins
+    no more, 2 for bad input. Parameter files are checked whole, for every node of the cell that
+    they name.
     """
     given = list(sys.argv if arguments is None else arguments)
     ended = threading.Event()
@@ -54,7 +59,7 @@ def run_node(
         failures.append(error)
         ended.set()
 
-    rclpy.init(args=given, signal_handler_options=SignalHandlerOptions.NO)
+    open_ros(given)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
     try:
@@ -62,10 +67,10 @@ def run_node(
             check_file(file, NODES)
         node, outliving = make(_config_file(name, given))
         with NodeHost([node], on_failure=fail):
-            _serve(node, outliving, ended)
+            _serve(node, outliving, ended, failures)
     except MedicellError as error:
         sys.stderr.write(f'{name}: {error.code.name}: {error.message}\n')
-        return EXIT_BAD_INPUT
+        return EXIT_BAD_INPUT if isinstance(error, InputError) else EXIT_FAILED
     finally:
         rclpy.try_shutdown()
     if failures:
@@ -74,11 +79,26 @@ def run_node(
     return EXIT_OK
 
 
-def _serve(node: ManagedNode, outliving: Sequence[Closable], ended: threading.Event) -> None:
+def _serve(
+    node: ManagedNode,
+    outliving: Sequence[Closable],
+    ended: threading.Event,
+    failures: Sequence[Exception],
+) -> None:
+    """Have a node at work from its peers' readiness to their end."""
+    peers, parameters = Peers(node), node.parameters
     try:
-        if node.parameters.autostart:
+        if parameters.autostart and (
+            not node.depends_on
+            or peers.await_active(
+                node.depends_on, timeout_s=parameters.start_timeout_s, ended=ended
+            )
+        ):
             node.bring_up()
+        startup.end()
         ended.wait()
+        if node.serves and not failures:
+            peers.await_gone(node.serves, timeout_s=parameters.stop_timeout_s)
     finally:
         node.bring_down()
         for item in outliving:

@@ -10,7 +10,7 @@ from typing import Any
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.publisher import Publisher
 
-from medicell_core.errors import ErrorCode, MedicellError
+from medicell_core.errors import ErrorCode, InputError, MedicellError
 
 
 class ManagedNode(LifecycleNode):
@@ -37,6 +37,14 @@ class ManagedNode(LifecycleNode):
         """Whether the node is in the lifecycle state `active`."""
         return bool(self._state_machine.current_state[1] == 'active')
 
+    def destroy_node(self) -> None:
+        """Destroy the node, and have it leave the ROS graph now; nothing may be asked of it then.
+
+        rclpy's state machine holds the node, and would keep it there until garbage is collected.
+        """
+        super().destroy_node()
+        self._state_machine = None
+
     def send(self, publisher: Publisher, message: Any, *, sequence: bool = False) -> None:
         """Publish and count; with `sequence`, the message carries the count. Any thread."""
         with self._count_lock:
@@ -44,6 +52,16 @@ class ManagedNode(LifecycleNode):
             if sequence:
                 message.sequence = self._published
             publisher.publish(message)
+
+    @property
+    def depends_on(self) -> tuple[str, ...]:
+        """The nodes of its namespace that must be active before this one can be."""
+        return ()
+
+    @property
+    def serves(self) -> tuple[str, ...]:
+        """The nodes of its namespace that must have ended before this one may."""
+        return ()
 
     def configure(self) -> None:
         """Make what the node needs; nothing runs yet."""
@@ -94,7 +112,7 @@ class ManagedNode(LifecycleNode):
         reply.error_msg = f'{type(error).__name__}: {error}'
 
     def bring_up(self) -> None:
-        """Configure and activate; raises what failed, as MedicellError."""
+        """Configure and activate; raises what failed, as MedicellError, wrong input as it is."""
         for transition, verb in (
             (self.trigger_configure, 'configure'),
             (self.trigger_activate, 'activate'),
@@ -110,6 +128,8 @@ class ManagedNode(LifecycleNode):
 
     def _raise(self, verb: str) -> None:
         cause = self._failure
+        if isinstance(cause, InputError):
+            raise cause
         text = f'{self.get_name()} could not {verb}: {cause}'
         if isinstance(cause, MedicellError):
             raise MedicellError(cause.code, text) from cause

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from medicell_core.operations import Role
 from medicell_ros.parameters import parameter
 
+WORLD, ORCHESTRATOR = 'world', 'orchestrator'
+DEVICES = tuple(role.value for role in Role)
+"""The nodes of a cell, by name."""
 DAY_S = 86_400.0
 MAX_SEED = 2**63 - 1
 """The largest whole number that a ROS parameter holds."""
@@ -28,6 +31,18 @@ class DeviceParameters:
         maximum=DAY_S,
     )
     autostart: bool = parameter(True, 'Whether the executable brings its node to active itself.')
+    start_timeout_s: float = parameter(
+        60.0,
+        'Wall time that the world may take to become active, when autostart is true.',
+        minimum=1.0,
+        maximum=3600.0,
+    )
+    stop_timeout_s: float = parameter(
+        30.0,
+        'Wall time after a signal for which the orchestrator is waited for to end first.',
+        minimum=0.0,
+        maximum=3600.0,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +65,12 @@ class WorldParameters:
         maximum=1e6,
     )
     autostart: bool = parameter(True, 'Whether the executable brings its node to active itself.')
+    stop_timeout_s: float = parameter(
+        40.0,
+        'Wall time after a signal for which the devices are waited for to end first.',
+        minimum=0.0,
+        maximum=3600.0,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +86,12 @@ class OrchestratorParameters:
         maximum=DAY_S,
     )
     autostart: bool = parameter(True, 'Whether the executable brings its node to active itself.')
+    start_timeout_s: float = parameter(
+        60.0,
+        'Wall time that the devices may take to become active, when autostart is true.',
+        minimum=1.0,
+        maximum=3600.0,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,9 +103,9 @@ class SceneParameters:
 
 
 NODES: dict[str, type] = {
-    'world': WorldParameters,
-    **{role.value: DeviceParameters for role in Role},
-    'orchestrator': OrchestratorParameters,
+    WORLD: WorldParameters,
+    **dict.fromkeys(DEVICES, DeviceParameters),
+    ORCHESTRATOR: OrchestratorParameters,
     'scene': SceneParameters,
 }
 """The parameter dataclass of each node by its name."""

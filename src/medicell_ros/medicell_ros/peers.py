@@ -1,0 +1,111 @@
+"""The other nodes of a cell, as a node waits for them: to be active, and to be gone."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+
+from lifecycle_msgs.msg import State
+from lifecycle_msgs.srv import GetState
+from rclpy.client import Client
+from rclpy.node import Node
+from rclpy.task import Future
+
+from medicell_core.errors import ErrorCode, MedicellError
+from medicell_ros.host import on_executor
+
+POLL_S = 0.1
+"""Wall seconds between two looks at discovery, which offers no event to wait for."""
+ANSWER_S = 1.0
+"""Wall seconds after which a node is asked again: DDS drops a reply to a client not yet known."""
+
+
+class Peers:
+    """Waits for nodes of a node's own namespace; the node must be spun in another thread."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    def await_active(
+        self, names: Sequence[str], *, timeout_s: float, ended: threading.Event
+    ) -> bool:
+        """Wait until nodes are in the lifecycle state `active`; False when `ended` came before.
+
+        Raises TIMEOUT naming those that are not.
+        """
+        asked = [_Asked(self._node, name) for name in names]
+        deadline = time.monotonic() + timeout_s
+        try:
+            while True:
+                missing = [item.name for item in asked if not item.is_active()]
+                if not missing:
+                    return True
+                if time.monotonic() > deadline:
+                    text = f'after {timeout_s:g} s not active: {", ".join(missing)}'
+                    raise MedicellError(ErrorCode.TIMEOUT, text)
+                if ended.wait(POLL_S):
+                    return False
+        finally:
+            for item in asked:
+                item.close()
+
+    def await_gone(self, names: Sequence[str], *, timeout_s: float) -> bool:
+        """Wait until none of some nodes is there; returns whether that came in time."""
+        left = self._present(names)
+        if left:
+            self._node.get_logger().info(f'ends after {", ".join(left)}')
+        deadline = time.monotonic() + timeout_s
+        pause = threading.Event()
+        while left:
+            if time.monotonic() > deadline:
+                self._node.get_logger().warning(
+                    f'ends before {", ".join(left)}, still there after {timeout_s:g} s'
+                )
+                return False
+            pause.wait(POLL_S)
+            left = self._present(names)
+        return True
+
+    def _present(self, names: Sequence[str]) -> list[str]:
+        own = self._node.get_namespace()
+        there = {
+            name
+            for name, namespace in self._node.get_node_names_and_namespaces()
+            if namespace == own
+        }
+        return [name for name in names if name in there]
+
+
+class _Asked:
+    """A node that is asked for its lifecycle state until it is active."""
+
+    def __init__(self, node: Node, name: str) -> None:
+        self.name = name
+        self._node = node
+        self._client: Client = node.create_client(GetState, f'{name}/get_state')
+        self._future: Future | None = None
+        self._asked_s = 0.0
+        self._active = False
+
+    def is_active(self) -> bool:
+        """Return whether the node has said that it is active; asks it otherwise."""
+        if self._active:
+            return True
+        future = self._future
+        if future is not None and future.done():
+            reply = future.result()
+            self._active = reply is not None and (
+                reply.current_state.id == State.PRIMARY_STATE_ACTIVE
+            )
+            self._future = None
+        now_s = time.monotonic()
+        late = now_s - self._asked_s > ANSWER_S
+        if not self._active and (self._future is None or late) and self._client.service_is_ready():
+            self._asked_s = now_s
+            self._future = self._client.call_async(GetState.Request())
+        return self._active
+
+    def close(self) -> None:
+        """Destroy the client, in the executor that may be using it."""
+        on_executor(self._node, self._node.destroy_client, self._client)
