@@ -13,7 +13,6 @@ from typing import Protocol
 
 import rclpy
 from rclpy.node import Node
-from rclpy.signals import SignalHandlerOptions
 
 from medicell_bringup.inputs import RunInputs
 from medicell_bringup.launching.arguments import LaunchValues
@@ -25,7 +24,7 @@ from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.states import PackMLState
 from medicell_nodes.compose import activate_all, build_nodes, deactivate_all, overrides
 from medicell_orchestrator.node import OrchestratorNode
-from medicell_ros.domain import VARIABLE, own_domain
+from medicell_ros.domain import VARIABLE, open_ros, own_domain
 from medicell_ros.host import NodeHost
 
 REST_PACE = 0.0
@@ -105,10 +104,7 @@ class _Host:
 
     def open_context(self) -> None:
         """Open the ROS context in the environment's domain, with the cell's parameters."""
-        rclpy.init(
-            args=['--ros-args', '--params-file', str(self.inputs.params_file)],
-            signal_handler_options=SignalHandlerOptions.NO,
-        )
+        open_ros(['--ros-args', '--params-file', str(self.inputs.params_file)])
         self.exits.callback(rclpy.try_shutdown)
 
     def connect_operator(self) -> None:

@@ -64,12 +64,13 @@ def running_nodes() -> Iterator[list[Any]]:
     from medicell_nodes.compose import activate_all, build_nodes, deactivate_all  # noqa: PLC0415
     from medicell_nodes.scene import SceneNode  # noqa: PLC0415
     from medicell_orchestrator.node import OrchestratorNode  # noqa: PLC0415
+    from medicell_ros.domain import open_ros  # noqa: PLC0415
     from medicell_ros.host import NodeHost  # noqa: PLC0415
 
     folder = shipped_config()
     config = load_cell(folder / 'cell.yaml')
     context = rclpy.Context()
-    rclpy.init(args=[], context=context)
+    open_ros(context=context)
     with contextlib.ExitStack() as exits:
         exits.callback(rclpy.try_shutdown, context=context)
         journals = exits.enter_context(tempfile.TemporaryDirectory())
