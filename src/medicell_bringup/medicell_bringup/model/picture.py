@@ -113,6 +113,8 @@ def _write(picture: Image.Image, notes: Sequence[Note], view: View) -> None:
             continue
         font = ImageFont.truetype(_font_file(), min(size, _MOST_PX))
         column, row = view.project(np.array([note.at_m]))[0]
+        half = pen.multiline_textbbox((0, 0), note.text, font=font, anchor='mm')[2] + 2 * _PAD_PX
+        column = min(max(column, half), view.width_px - half)
         box = pen.multiline_textbbox(
             (column, row), note.text, font=font, anchor='mm', align='center'
         )
