@@ -236,7 +236,7 @@ def test_goal_to_a_lost_device_waits_and_is_sent_once_it_is_back(
 ) -> None:
     device = Device(nodes[1])
     with cell_of(nodes[0]) as cell:
-        wait_for(lambda: cell._contacts.of(Role.FLUID_HANDLER).settled(0.0), 'contact')
+        wait_for(lambda: cell._contacts.of(Role.FLUID_HANDLER).alive, 'contact')
         device.close()
         wait_for(lambda: cell._contacts.lost() == [Role.FLUID_HANDLER], 'loss')
         cell.start(Role.FLUID_HANDLER, GOAL)

@@ -86,7 +86,7 @@ def local_batch(
     name, _, phase = fault.partition('@')
     return run_local_batch(
         load_recipe(recipe),
-        load_patient(PATIENT if recipe == SHORT else CONFIG / 'patients' / 'example.yaml'),
+        load_patient(PATIENT if recipe.parent == DATA else CONFIG / 'patients' / 'example.yaml'),
         seed=seed,
         config=load_cell(CONFIG / 'cell.yaml'),
         parameters=load_parameters(),

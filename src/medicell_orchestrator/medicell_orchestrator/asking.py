@@ -25,6 +25,7 @@ ADVICE: dict[ErrorCode, str] = {
     ErrorCode.WRONG_CONTAINER: 'Put the right container in its place.',
     ErrorCode.IDENTITY_MISMATCH: "Hang this batch's own container in the place.",
     ErrorCode.HARDWARE_FAULT: 'Calibrate or repair the device.',
+    ErrorCode.NOT_ACTIVE: 'Look why the device takes no goals.',
     ErrorCode.OUTCOME_UNKNOWN: 'Look what has moved before you answer.',
     ErrorCode.COMMUNICATION_LOST: 'Bring the device back before you answer.',
     ErrorCode.OVERFLOW: 'Make room in the target.',
@@ -47,8 +48,15 @@ ADVICE: dict[ErrorCode, str] = {
 }
 """What a person does before answering `retry`; nothing is said of the codes that are not here."""
 
-STOPS = (ErrorCode.LEAK, ErrorCode.STOPPED, ErrorCode.HARDWARE_FAULT)
-"""Errors after which devices are in their safe state and are cleared once a person answered."""
+STOPS = (
+    ErrorCode.LEAK,
+    ErrorCode.STOPPED,
+    ErrorCode.HARDWARE_FAULT,
+    ErrorCode.OUTCOME_UNKNOWN,
+    ErrorCode.NOT_ACTIVE,
+)
+"""Errors after which devices are in their safe state, or Held until a person has looked: they are
+cleared once a person answered."""
 
 
 def ask_about(

@@ -14,10 +14,14 @@ from rclpy.event_handler import QoSLivelinessChangedInfo, SubscriptionEventCallb
 from rclpy.node import Node
 
 from medicell_core.operations import Role
+from medicell_core.states import PackMLState
 from medicell_ros.qos import living
 
 SETTLE_S = 0.5
 """Wall seconds after which a device that came back has told its state, if it is a new process."""
+
+START_S = 10.0
+"""Wall seconds that a new process may take from its first state to taking goals."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +37,7 @@ class Contact:
     journal: str = ''
     """The identity of the device's journal by its newest state."""
     sequence: int = 0
+    state: PackMLState = PackMLState.STOPPED
 
     @property
     def lost(self) -> bool:
@@ -40,8 +45,15 @@ class Contact:
         return self.epoch > 0 and not self.alive
 
     def settled(self, now_s: float) -> bool:
-        """Return whether what is known of a device that came back is of the one that came."""
-        return self.alive and (self.epoch == 1 or now_s - self.changed_s >= SETTLE_S)
+        """Return whether a device may be asked.
+
+        One that came back has told its journal by then, and takes goals unless it is kept from it.
+        """
+        if self.epoch == 1:
+            return self.alive
+        since_s = now_s - self.changed_s
+        starting = self.state is PackMLState.STOPPED and since_s < START_S
+        return self.alive and since_s >= SETTLE_S and not starting
 
 
 class Contacts:
@@ -114,6 +126,7 @@ class Contacts:
                 changed_s=time.monotonic() if first else before.changed_s,
                 journal=message.journal,
                 sequence=message.sequence,
+                state=PackMLState(message.state),
             )
             self._contacts[role] = now
         if anew or before.journal != now.journal:

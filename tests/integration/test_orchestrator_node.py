@@ -1,0 +1,127 @@
+"""The orchestrator's node: what it refuses leaves nothing behind; whom it has lost it tells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from medicell_interfaces.msg import DeviceState
+from medicell_interfaces.srv import StartBatch
+from rclpy.node import Node
+from rosgraph_msgs.msg import Clock
+
+from medicell_core.errors import ErrorCode
+from medicell_core.states import PackMLState
+from medicell_nodes.compose import overrides
+from medicell_orchestrator.node import OrchestratorNode
+from medicell_ros import qos
+from medicell_ros.conversion import time_to_message
+from medicell_ros.host import NodeHost
+
+from .conftest import ROOT, Probe, until
+
+DATA = ROOT / 'tests' / 'system' / 'data'
+ROLE = 'incubator'
+
+
+@pytest.fixture
+def orchestrator(probe: Probe) -> Iterator[OrchestratorNode]:
+    """The orchestrator, active and idle, in the probe's namespace."""
+    node = OrchestratorNode(
+        config=ROOT / 'config',
+        software_version='test',
+        namespace=probe.node.get_namespace(),
+        parameter_overrides=overrides(use_sim_time=True),
+    )
+    states = probe.heard(DeviceState, 'orchestrator/state')
+    clock = probe.node.create_publisher(Clock, '/clock', qos.clock())
+    with NodeHost([node]):
+        node.bring_up()
+
+        def idle() -> bool:
+            clock.publish(Clock(clock=time_to_message(1.7e9)))
+            return bool(states) and states[-1].state == PackMLState.IDLE
+
+        until(idle, 'IDLE')
+        yield node
+        node.bring_down()
+
+
+def request(out: Path, **changes: Any) -> StartBatch.Request:
+    fields: dict[str, Any] = {
+        'recipe': 'short',
+        'recipe_yaml': (DATA / 'short.yaml').read_text('utf-8'),
+        'patient_yaml': (DATA / 'patient.yaml').read_text('utf-8'),
+        'out_dir': str(out),
+        'operator_name': 'test',
+    }
+    return StartBatch.Request(**{**fields, **changes})
+
+
+def test_refused_batch_leaves_no_folder_behind(
+    orchestrator: OrchestratorNode, probe: Probe, tmp_path: Path
+) -> None:
+    out = tmp_path / 'batch'
+    reply = probe.call(
+        StartBatch, 'orchestrator/start_batch', request(out, patient_yaml='weight: heavy')
+    )
+    assert reply.error_code == ErrorCode.PATIENT_INVALID, reply.error_msg
+    assert not out.exists()
+
+
+def test_refused_batch_leaves_a_folder_as_it_was(
+    orchestrator: OrchestratorNode, probe: Probe, tmp_path: Path
+) -> None:
+    mine = tmp_path / 'recipe.yaml'
+    mine.write_text('mine')
+    reply = probe.call(
+        StartBatch, 'orchestrator/start_batch', request(tmp_path, patient_yaml='weight: heavy')
+    )
+    assert reply.error_code == ErrorCode.PATIENT_INVALID, reply.error_msg
+    assert mine.read_text() == 'mine'
+    assert list(tmp_path.iterdir()) == [mine]
+
+
+def test_defect_in_a_service_is_answered_and_the_node_lives_on(
+    orchestrator: OrchestratorNode, probe: Probe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError('nobody expected this')
+
+    monkeypatch.setattr(orchestrator, '_read', broken)
+    for _ in range(2):
+        reply = probe.call(StartBatch, 'orchestrator/start_batch', request(tmp_path / 'batch'))
+        assert reply.error_code == ErrorCode.HARDWARE_FAULT
+        assert 'nobody expected this' in reply.error_msg
+
+
+def test_lost_device_is_told_without_a_batch_and_taken_back(
+    orchestrator: OrchestratorNode, probe: Probe
+) -> None:
+    states = probe.heard(DeviceState, 'orchestrator/state')
+    health = probe.heard(DiagnosticArray, '/diagnostics', qos.telemetry())
+
+    def told() -> tuple[bytes, str]:
+        status = health[-1].status[0]
+        return status.level, status.message
+
+    until(lambda: health and told() == (DiagnosticStatus.OK, 'IDLE'), 'health')
+    device = Node('device', namespace=probe.node.get_namespace())
+    with NodeHost([device]):
+        publisher = device.create_publisher(DeviceState, f'{ROLE}/state', qos.living())
+        publisher.publish(DeviceState(role=ROLE, journal='one', sequence=1))
+        until(publisher.get_subscription_count, 'the subscription of the state')
+        until(lambda: orchestrator._contacts.of(ROLE).alive, 'contact')  # type: ignore
+        device.destroy_publisher(publisher)
+        text = f'no contact with {ROLE}'
+        until(lambda: states[-1].fault_text == text, 'the fault')
+        assert states[-1].fault_code == ErrorCode.COMMUNICATION_LOST
+        assert states[-1].state == PackMLState.IDLE
+        until(lambda: told() == (DiagnosticStatus.ERROR, text), 'the alarm')
+        again = device.create_publisher(DeviceState, f'{ROLE}/state', qos.living())
+        again.publish(DeviceState(role=ROLE, journal='one', sequence=1))
+        until(lambda: states[-1].fault_text == '', 'contact again')
+        until(lambda: told() == (DiagnosticStatus.OK, 'IDLE'), 'health again')
