@@ -154,8 +154,12 @@ def status_command(
 
 @app.command('verify', help="Check a batch record's chain: exit 0 sound, 2 no record, 3 altered.")
 def verify_command(
-    file: Annotated[
-        Path, typer.Argument(help='A record.sqlite, or the run folder that holds it.')
+    record: Annotated[
+        str,
+        typer.Argument(
+            metavar='FILE|FOLDER|URL',
+            help='A record.sqlite, the folder of a batch, or postgresql://...?batch=NAME.',
+        ),
     ],
     head: Annotated[
         str | None,
@@ -163,9 +167,9 @@ def verify_command(
     ] = None,
 ) -> int:
     """Hand the options of a check over to its command."""
-    from medicell_bringup.commands.verify import verify_file
+    from medicell_bringup.commands.verify import verify_record
 
-    return verify_file(file, head=head)
+    return verify_record(record, head=head)
 
 
 @app.command('tree', help='Draw a recipe as its behaviour tree.')

@@ -284,6 +284,7 @@ def launch_values(inputs: RunInputs) -> LaunchValues:
         speed=_speed(inputs),
         rest_pace=REST_PACE,
         out=inputs.out.resolve(),
+        record_url=None,
         autostart=True,
         respawn=False,
         rviz=False,

@@ -18,6 +18,7 @@ from medicell_orchestrator.judging import judge_of
 from medicell_orchestrator.patient import load_patient
 from medicell_orchestrator.recipe import Recipe, find_recipe, load_recipe
 from medicell_orchestrator.scenario import FaultAt, check_faults
+from medicell_record.place import RECORD_FILE, URL_FILE
 from medicell_ros.node_parameters import MAX_SEED, NODES
 from medicell_ros.parameters import check_file
 
@@ -25,7 +26,8 @@ PARAMETERS = 'parameters.yaml'
 """The file of the nodes' parameters; the shipped one where a configuration has none."""
 
 RESULTS = (
-    'record.sqlite',
+    RECORD_FILE,
+    URL_FILE,
     'summary.json',
     'report.pdf',
     'growth.png',

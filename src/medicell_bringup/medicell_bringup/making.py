@@ -13,8 +13,9 @@ from rich.console import Console
 from medicell_bringup.display import Display
 from medicell_bringup.hosting import CellHost, host_of
 from medicell_bringup.inputs import RunInputs
-from medicell_bringup.results import RECORD, RunMeasures, finish, show_results
+from medicell_bringup.results import RunMeasures, finish, show_results
 from medicell_core.errors import MedicellError
+from medicell_record.place import has_record
 from medicell_ros.domain import VARIABLE
 
 OPERATOR = 'medicell run'
@@ -44,7 +45,7 @@ def make_batch(
             except MedicellError as error:
                 # What the batch has left is told all the same; then the error goes on its way.
                 lost, state, measures = error, BatchState(), measure_lost(host, begun_s)
-    if lost is not None and not (inputs.out / RECORD).exists():
+    if lost is not None and not has_record(inputs.out):
         raise lost
     end = finish(inputs.out, measures)
     show_results(console, inputs.out, end, state)

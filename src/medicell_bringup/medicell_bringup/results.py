@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from medicell_core.entries import Command
+from medicell_record.place import record_of
 from medicell_record.plots import plot_growth
 from medicell_record.record import BatchRecord
 from medicell_record.report import write_report
@@ -21,7 +22,7 @@ from medicell_record.summary import RunFigures, build_summary, write_summary
 from medicell_record.view import BatchView
 
 SECONDS_PER_DAY = 86_400.0
-RECORD, SUMMARY, REPORT, GROWTH = 'record.sqlite', 'summary.json', 'report.pdf', 'growth.png'
+SUMMARY, REPORT, GROWTH = 'summary.json', 'report.pdf', 'growth.png'
 NEVER_STRUCK = 'never struck'
 
 
@@ -47,7 +48,7 @@ class RunEnd:
 
 def finish(out: Path, measures: RunMeasures) -> RunEnd:
     """Write summary, report and growth plot beside the record; return what they say."""
-    with BatchRecord.open(out / RECORD, read_only=True) as record:
+    with BatchRecord.open(record_of(out), read_only=True) as record:
         view = BatchView(record.entries())
         duration_s = view.end_s - view.start_s
         balance = measures.balance

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from medicell_bringup.commands.verify import verify_file
+from medicell_bringup.commands.verify import verify_record
 from medicell_core.entries import PhaseStarted
 from medicell_record.record import BatchRecord
 
@@ -25,25 +25,28 @@ def run_folder(tmp_path: Path) -> Path:
 
 
 def test_a_whole_record_is_sound(run_folder: Path) -> None:
-    assert verify_file(run_folder, head=None) == SOUND
+    assert verify_record(str(run_folder), head=None) == SOUND
 
 
 def test_another_head_in_the_summary_breaks_it(run_folder: Path) -> None:
     (run_folder / 'summary.json').write_text('{"record_head": "00"}', encoding='utf-8')
-    assert verify_file(run_folder / 'record.sqlite', head=None) == BROKEN
+    assert verify_record(str(run_folder / 'record.sqlite'), head=None) == BROKEN
 
 
 def test_a_record_longer_than_its_summary_says_is_broken(run_folder: Path) -> None:
     with BatchRecord.open(run_folder / 'record.sqlite') as record:
         record.append(PhaseStarted(phase='a/b/more'), at_s=9.0, actor='me')
-    assert verify_file(run_folder, head=None) == BROKEN
+    assert verify_record(str(run_folder), head=None) == BROKEN
 
 
-@pytest.mark.parametrize('text', ['', '[]', '{"record_head": 5}'])
+OF_AN_OPEN_BATCH = '{"outcome": "open", "record_head": "00"}'
+
+
+@pytest.mark.parametrize('text', ['', '[]', '{"record_head": 5}', OF_AN_OPEN_BATCH])
 def test_a_summary_that_says_nothing_is_passed_over(run_folder: Path, text: str) -> None:
     (run_folder / 'summary.json').write_text(text, encoding='utf-8')
-    assert verify_file(run_folder, head=None) == SOUND
+    assert verify_record(str(run_folder), head=None) == SOUND
 
 
 def test_no_record_is_unreadable(tmp_path: Path) -> None:
-    assert verify_file(tmp_path, head=None) == UNREADABLE
+    assert verify_record(str(tmp_path), head=None) == UNREADABLE

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from medicell_record.record import BatchRecord
 
 NAME = ORCHESTRATOR
-RECIPE_FILE, PATIENT_FILE, RECORD_FILE = 'recipe.yaml', 'patient.yaml', 'record.sqlite'
+RECIPE_FILE, PATIENT_FILE = 'recipe.yaml', 'patient.yaml'
 CLOCK_WAIT_S = 0.02
 """Wall seconds between two looks whether simulated time has come."""
 
@@ -156,7 +156,11 @@ class OrchestratorNode(ManagedNode):
 
     def _start(self, request: Any, reply: Any) -> None:
         from medicell_orchestrator.engine import BatchEngine  # noqa: PLC0415
-        from medicell_record.record import BatchRecord  # noqa: PLC0415
+        from medicell_record.place import (  # noqa: PLC0415
+            create_record,
+            has_record,
+            withdraw_record,
+        )
 
         running = self._engine
         if running is not None and not running.over:
@@ -168,15 +172,16 @@ class OrchestratorNode(ManagedNode):
             text = 'the time is not known yet: nothing has come on /clock'
             raise MedicellError(ErrorCode.NOT_ACTIVE, text)
         folder = Path(request.out_dir)
-        if (folder / RECORD_FILE).exists():
+        if has_record(folder):
             raise MedicellError(
                 ErrorCode.RECORD_EXISTS, f'out_dir: {folder} already holds a record'
             )
         with ExitStack() as undo:
             recipe, patient = self._read(request, folder, undo)
-            record = BatchRecord.create(folder / RECORD_FILE)
-            undo.callback((folder / RECORD_FILE).unlink, missing_ok=True)
-            undo.callback(record.close)
+            record = create_record(
+                folder, url=self.parameters.record_url, batch_id=patient.chain_of_identity
+            )
+            undo.callback(withdraw_record, folder, record)
             assert self._publisher is not None
             assert self._contacts is not None
             cell = RosCell(
@@ -247,7 +252,7 @@ class OrchestratorNode(ManagedNode):
         from medicell_record.verify import report_text, verify  # noqa: PLC0415
 
         required(request, 'path')
-        result = verify(Path(request.path))
+        result = verify(request.path)
         reply.sound = result.sound
         reply.text = report_text(result)
 

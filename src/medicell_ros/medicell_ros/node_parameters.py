@@ -78,6 +78,12 @@ class OrchestratorParameters:
     """Parameters of the orchestrator's node."""
 
     cell_config: str = parameter('', "The cell's configuration file; empty for the shipped one.")
+    record_url: str = parameter(
+        '',
+        'PostgreSQL database that takes the batch records, as postgresql://user@host/database; '
+        'the password comes from PGPASSWORD or a password file. Empty: a file in the folder of '
+        'the batch.',
+    )
     lost_device_wait_s: float = parameter(
         120.0,
         'Wall time for which a batch waits for a device out of contact before a person is asked,'

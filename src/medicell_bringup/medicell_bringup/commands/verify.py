@@ -6,28 +6,45 @@ import json
 import sys
 from pathlib import Path
 
+from medicell_record.place import record_of
+from medicell_record.postgresql import is_postgresql
+from medicell_record.summary import OUTCOME_OPEN
 from medicell_record.verify import report_text, verify
 
 SUMMARY = 'summary.json'
 
 
 def written_head(summary: Path) -> str | None:
-    """Return the head hash of a run's summary, or None where there is none to read."""
+    """Return the head hash of a run's summary, or None where there is none to read.
+
+    A summary of a batch that was left open tells no end: the record has gone on after it.
+    """
     try:
         content = json.loads(summary.read_text('utf-8'))
     except (OSError, ValueError):
         return None
-    head = content.get('record_head') if isinstance(content, dict) else None
+    if not isinstance(content, dict) or content.get('outcome') == OUTCOME_OPEN:
+        return None
+    head = content.get('record_head')
     return head if isinstance(head, str) else None
 
 
-def verify_file(path: Path, *, head: str | None) -> int:
+def verify_record(record: str, *, head: str | None) -> int:
     """Print what the check found; returns 0 when sound, 2 when no record, 3 when altered.
+
+    `record` is a file, the folder of a batch, or a PostgreSQL URL that names the batch.
 
     Without `head`, the head that the run's summary wrote down beside the record is expected:
     so a cut-off end is found, unless the summary was altered with it.
     """
-    record = path / 'record.sqlite' if path.is_dir() else path
-    result = verify(record, expected_head=head or written_head(record.with_name(SUMMARY)))
+    folder = Path(record)
+    if is_postgresql(record):
+        result = verify(record, expected_head=head)
+    elif folder.is_dir():
+        expected = head or written_head(folder / SUMMARY)
+        result = verify(record_of(folder), expected_head=expected)
+    else:
+        expected = head or written_head(folder.with_name(SUMMARY))
+        result = verify(folder, expected_head=expected)
     sys.stdout.write(report_text(result) + '\n')
     return result.exit_code

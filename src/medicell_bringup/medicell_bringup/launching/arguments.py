@@ -45,6 +45,7 @@ class LaunchValues:
     speed: float | None
     rest_pace: float | None
     out: Path | None
+    record_url: str | None
     autostart: bool | None
     respawn: bool
     rviz: bool
@@ -105,6 +106,7 @@ def read_values(said: Mapping[str, str], config: Path) -> LaunchValues:
         speed=0.0 if text['speed'] == FASTEST else _pace('speed', text, above_zero=True),
         rest_pace=_pace('rest_pace', text, above_zero=False),
         out=Path(text['out']).absolute() if text['out'] else None,
+        record_url=_configured(text['record_url']),
         autostart=None if text['autostart'] == CONFIGURED else text['autostart'] == 'true',
         respawn=text['respawn'] == 'true',
         rviz=text['rviz'] == 'true',
@@ -187,6 +189,14 @@ def _arguments(config: Path) -> list[Argument]:
             description=(
                 "Folder of the devices' journals and of the batch;"
                 ' runs/<date>-<cell> below the current one if empty.'
+            ),
+        ),
+        Argument(
+            name='record_url',
+            default=CONFIGURED,
+            description=(
+                'PostgreSQL database of the batch records, as postgresql://user@host/database;'
+                ' `configured` takes that of params_file, a file in the folder of each batch.'
             ),
         ),
         Argument(

@@ -107,13 +107,13 @@ _DEVICES = ('driver', 'seed', 'speed', 'rest_pace', 'out')
 DESCRIPTIONS = {
     'cell': Description(
         text='the whole cell: world, devices and orchestrator; RViz and a batch on request',
-        arguments=(*_NODES, *_DEVICES, 'rviz', 'recipe', 'patient'),
+        arguments=(*_NODES, *_DEVICES, 'record_url', 'rviz', 'recipe', 'patient'),
     ),
     'devices': Description(
         text="the devices and, where they are simulated, the world's node",
         arguments=(*_NODES, *_DEVICES),
     ),
-    'orchestrator': Description(text='the orchestrator', arguments=_NODES),
+    'orchestrator': Description(text='the orchestrator', arguments=(*_NODES, 'record_url')),
     'rviz': Description(
         text="the scene's markers, and RViz where it is installed", arguments=_NODES
     ),
@@ -193,7 +193,7 @@ class _Planner:
 
     def add_orchestrator(self) -> None:
         """Add the orchestrator."""
-        self._add_node('orchestrator', {})
+        self._add_node('orchestrator', {'record_url': self._values.record_url})
 
     def add_rviz(self) -> None:
         """Add the scene's node, and RViz where ROS has it."""
