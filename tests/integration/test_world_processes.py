@@ -237,7 +237,7 @@ def test_unknown_node_in_a_parameter_file_is_refused_with_its_line(tmp_path: Pat
     assert 'fluid_handeler' in stderr
 
 
-def test_the_same_seed_gives_the_same_readings_in_two_processes(
+def test_another_world_is_refused_until_adopted_and_its_seed_gives_the_same_readings(
     world: subprocess.Popen[str], client: WorldClient, probe: Probe, config: CellConfig
 ) -> None:
     first = [client.weigh(f'{BATCH}.medium') for _ in range(3)]
@@ -262,6 +262,10 @@ def test_the_same_seed_gives_the_same_readings_in_two_processes(
         )
         probe.settle(GetFaults, 'world/get_faults')
         probe.call(LoadKit, 'world/load_kit', request)
+        with pytest.raises(MedicellError, match='another world') as caught:
+            client.now_s()
+        assert caught.value.code is ErrorCode.WORLD_CLOSED
+        client.adopt()
         assert [client.weigh(f'{BATCH}.medium') for _ in range(3)] == first
     finally:
         end(again)
