@@ -84,6 +84,8 @@ class Program:
                 os.killpg(self.process.pid, signal.SIGKILL)
                 self.process.wait()
             self._reader.join(END_S)
+            assert self.process.stdout is not None
+            self.process.stdout.close()
 
 
 @pytest.fixture
