@@ -1,0 +1,299 @@
+"""A launched cell: its lists, a batch on it, a killed node, one clean end, cells kept apart."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+import rclpy
+from lifecycle_msgs.srv import GetState
+from rclpy.action import get_action_names_and_types
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+
+from medicell_bringup.launching.plan import launch_plan
+from medicell_core.operations import Role, operations_of
+from medicell_ros.domain import VARIABLE, own_domain
+from system.bench import PATIENT, SHORT, Cli
+
+# A parser behind rclpy's type support imports a deprecated module of the standard library.
+pytestmark = pytest.mark.filterwarnings('ignore:module .sre_:DeprecationWarning')
+
+NAMESPACE = '/cell_1'
+NODES = ['world', *(str(role) for role in Role), 'orchestrator']
+ACTIONS = {
+    f'{NAMESPACE}/{role}/{row.verb}' for role in Role for row in operations_of(role).values()
+}
+ACTIVE = 'active'
+WAIT_S = 120.0
+"""Wall seconds that anything may take on a busy machine."""
+
+
+@dataclass
+class Launched:
+    """A launch, and the processes of its nodes by name."""
+
+    process: subprocess.Popen[str]
+    log: Path
+
+    def said(self) -> str:
+        return self.log.read_text('utf-8')
+
+    def pids(self) -> dict[str, int]:
+        """Return the ids of the launch's children by the names of their executables."""
+        found = {}
+        for item in Path('/proc').iterdir():
+            fields = stat_of(int(item.name)) if item.name.isdigit() else []
+            if fields[1:2] == [str(self.process.pid)] and fields[0] != 'Z':
+                found[executable_of(int(item.name))] = int(item.name)
+        return found
+
+
+class Eye:
+    """A node of the test in a ROS domain, which sees the graph and asks for lifecycles."""
+
+    def __init__(self, domain: int, namespace: str = NAMESPACE) -> None:
+        self._context = Context()
+        rclpy.init(context=self._context, domain_id=domain)
+        self.node = Node('eye', namespace=namespace, context=self._context)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self.node)
+        self._clients: dict[str, Any] = {}
+
+    def state_of(self, name: str) -> str:
+        """Return a node's lifecycle state; empty while it does not answer."""
+        if name not in self._clients:
+            self._clients[name] = self.node.create_client(GetState, f'{name}/get_state')
+        client = self._clients[name]
+        if not client.service_is_ready():
+            return ''
+        future = client.call_async(GetState.Request())
+        self._executor.spin_until_future_complete(future, timeout_sec=2.0)
+        return future.result().current_state.label if future.done() else ''
+
+    def nodes(self) -> set[str]:
+        pairs = self.node.get_node_names_and_namespaces()
+        return {f'{space.rstrip("/")}/{name}' for name, space in pairs if name != 'eye'}
+
+    def topics(self) -> dict[str, list[str]]:
+        return {
+            name: types
+            for name, types in self.node.get_topic_names_and_types()
+            if name not in ('/rosout', '/parameter_events')
+        }
+
+    def actions(self) -> dict[str, list[str]]:
+        return dict(get_action_names_and_types(self.node))
+
+    def close(self) -> None:
+        self._executor.shutdown()
+        self.node.destroy_node()
+        rclpy.shutdown(context=self._context)
+
+
+@pytest.fixture
+def eye() -> Iterator[Eye]:
+    made = Eye(int(os.environ[VARIABLE]))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def launch(tmp_path: Path) -> Iterator[Callable[..., Launched]]:
+    """Launch a description by Medicell, or by upstream's launch; whatever is left is ended."""
+    started: list[Launched] = []
+
+    def start(*words: str, domain: int | None = None, upstream: bool = False) -> Launched:
+        log = tmp_path / f'launch_{len(started)}.log'
+        command = [sys.executable, '-m', 'medicell_bringup.cli', 'launch', *words]
+        if upstream:
+            program = 'import sys; from ros2cli.cli import main; sys.exit(main())'
+            file = f'{words[0]}.launch.py'
+            command = [sys.executable, '-W', 'ignore', '-c', program]
+            command += ['launch', '--noninteractive', 'medicell_bringup', file, *words[1:]]
+        env = dict(os.environ)
+        if domain is not None:
+            env[VARIABLE] = str(domain)
+        with open(log, 'wb') as out:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                text=True,
+                cwd=tmp_path,
+                env=env,
+                start_new_session=True,
+            )
+        started.append(Launched(process=process, log=log))
+        return started[-1]
+
+    yield start
+    for item in started:
+        children = item.pids()
+        if item.process.poll() is None:
+            item.process.kill()
+            item.process.wait()
+        for pid in children.values():
+            if alive(pid):
+                os.kill(pid, signal.SIGKILL)
+
+
+def until(condition: Callable[[], Any], what: str, launched: Launched) -> Any:
+    """Return the first true value; fails with what the launch said, at once when it has ended."""
+    deadline = time.monotonic() + WAIT_S
+    while True:
+        found = condition()
+        if found:
+            return found
+        assert launched.process.poll() is None, f'ended before {what}:\n{launched.said()}'
+        assert time.monotonic() < deadline, f'still missing: {what}\n{launched.said()}'
+        time.sleep(0.1)
+
+
+def until_gone(eye: Eye) -> None:
+    """Wait until discovery has forgotten every node of the cell."""
+    deadline = time.monotonic() + WAIT_S
+    while eye.nodes():
+        assert time.monotonic() < deadline, f'still there: {eye.nodes()}'
+        time.sleep(0.1)
+
+
+def await_active(eye: Eye, names: list[str], launched: Launched) -> None:
+    for name in names:
+        until(lambda name=name: eye.state_of(name) == ACTIVE, f'{name} active', launched)
+
+
+def stat_of(pid: int) -> list[str]:
+    """Return the fields of a process's stat after its name; empty when it is gone."""
+    try:
+        return Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()
+    except OSError:
+        return []
+
+
+def alive(pid: int) -> bool:
+    return stat_of(pid)[:1] not in ([], ['Z'])
+
+
+def executable_of(pid: int) -> str:
+    words = Path(f'/proc/{pid}/cmdline').read_bytes().decode().split('\0')
+    return next((Path(word).name for word in words if '/lib/medicell_' in word), words[0])
+
+
+def check_lists(eye: Eye, launched: Launched) -> tuple[set[str], set[str], set[str]]:
+    """Compare node, topic and action lists with the plan; return them."""
+    expected = {f'{NAMESPACE}/{process.name}' for process in launch_plan('cell', {}).processes}
+    until(lambda: expected <= eye.nodes(), f'the nodes {sorted(expected)}', launched)
+    until(lambda: set(eye.actions()) >= ACTIONS, f'the actions {sorted(ACTIONS)}', launched)
+    assert set(eye.actions()) == ACTIONS
+    strangers = {item for item in eye.nodes() - expected if not item.endswith('_world_client')}
+    assert strangers == set()
+    for name in NODES:
+        topic = f'{NAMESPACE}/{name}/state'
+        assert eye.topics()[topic] == ['medicell_interfaces/msg/DeviceState']
+    for role in Role:
+        assert f'{NAMESPACE}/{role}/telemetry' in eye.topics()
+    topics = {f'{name} [{types[0]}]' for name, types in eye.topics().items()}
+    return eye.nodes(), topics, set(eye.actions())
+
+
+@pytest.mark.slow
+def test_launched_cell_shows_its_lists_makes_a_batch_and_heals(
+    launch: Callable[..., Launched], eye: Eye, cli: Cli, tmp_path: Path
+) -> None:
+    cell = launch('cell', f'out:={tmp_path / "cell"}', 'seed:=1')
+    await_active(eye, NODES, cell)
+    check_lists(eye, cell)
+    before = cell.pids()
+    assert set(before) >= set(NODES)
+
+    out = tmp_path / 'batch'
+    batch = ('--recipe', str(SHORT), '--patient', str(PATIENT), '--out', str(out))
+    ended = cli('run', '--join', *batch)
+    assert ended.code == 0, ended.err
+    summary = json.loads((out / 'summary.json').read_text('utf-8'))
+    assert (summary['outcome'], summary['seed']) == ('ready_for_release', 1)
+    assert cell.process.poll() is None
+
+    os.kill(before['imaging'], signal.SIGKILL)
+    until(lambda: '[imaging] has ended with code -9; start 2' in cell.said(), 'the end', cell)
+    until(lambda: cell.pids().get('imaging') not in (None, before['imaging']), 'a start', cell)
+    until(lambda: eye.state_of('imaging') == ACTIVE, 'imaging active again', cell)
+    assert {cell.pids()[name] for name in ('world', 'incubator')} == {
+        before[name] for name in ('world', 'incubator')
+    }
+    children = cell.pids()
+    cell.process.send_signal(signal.SIGINT)
+    assert cell.process.wait(WAIT_S) == 0, cell.said()
+    assert [name for name, pid in children.items() if alive(pid)] == []
+    assert 'Traceback' not in cell.said()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    find_spec('launch_ros') is None or find_spec('ros2launch') is None,
+    reason="upstream's launch, launch_ros and ros2launch are not installed here",
+)
+def test_ros2_launch_shows_the_same_lists_as_medicell_launch(
+    launch: Callable[..., Launched], eye: Eye, tmp_path: Path
+) -> None:
+    lists = []
+    for upstream in (False, True):
+        cell = launch('cell', f'out:={tmp_path / str(upstream)}', upstream=upstream)
+        await_active(eye, NODES, cell)
+        lists.append(check_lists(eye, cell))
+        children = cell.pids()
+        cell.process.send_signal(signal.SIGINT)
+        assert cell.process.wait(WAIT_S) == 0, cell.said()
+        assert [name for name, pid in children.items() if alive(pid)] == []
+        until_gone(eye)
+    assert lists[0] == lists[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    'signals',
+    [(signal.SIGINT,), (signal.SIGTERM,), (signal.SIGINT, signal.SIGINT)],
+    ids=['SIGINT', 'SIGTERM', 'SIGINT twice'],
+)
+def test_signals_end_the_process_by_itself_and_leave_none(
+    launch: Callable[..., Launched], eye: Eye, signals: tuple[signal.Signals, ...]
+) -> None:
+    one = launch('orchestrator', 'use_sim_time:=false')
+    # It answers, and waits for devices that are not there.
+    until(lambda: eye.state_of('orchestrator'), 'an answer', one)
+    children = one.pids()
+    assert set(children) == {'orchestrator'}
+    for number in signals:
+        one.process.send_signal(number)
+    assert one.process.wait(WAIT_S) == 0, one.said()
+    assert [name for name, pid in children.items() if alive(pid)] == []
+    assert one.said().rstrip().endswith('[launch] no process is left')
+
+
+@pytest.mark.slow
+def test_cells_of_one_namespace_on_two_domains_do_not_meet(
+    launch: Callable[..., Launched], eye: Eye
+) -> None:
+    with own_domain() as other:
+        far = launch('orchestrator', 'use_sim_time:=false', domain=other)
+        near = launch('orchestrator', 'use_sim_time:=false')
+        there = Eye(other)
+        try:
+            for sight, cell in ((eye, near), (there, far)):
+                until(lambda sight=sight: f'{NAMESPACE}/orchestrator' in sight.nodes(), 'it', cell)
+                assert sight.node.count_publishers('orchestrator/state') <= 1
+        finally:
+            there.close()
