@@ -169,6 +169,7 @@ class OneProcess(_Host):
             OrchestratorNode(
                 config=inputs.cell_file.parent,
                 software_version=VERSION,
+                one_process=True,
                 namespace=inputs.namespace,
                 parameter_overrides=sim_time,
             ),

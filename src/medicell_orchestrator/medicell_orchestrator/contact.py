@@ -10,12 +10,19 @@ from functools import partial
 from typing import Any
 
 from medicell_interfaces.msg import DeviceState
+from rclpy.clock import Clock, ClockType
 from rclpy.event_handler import QoSLivelinessChangedInfo, SubscriptionEventCallbacks
 from rclpy.node import Node
+from rclpy.timer import Timer
 
 from medicell_core.operations import Role
 from medicell_core.states import PackMLState
-from medicell_ros.qos import living
+from medicell_ros.qos import latched, living
+
+CONFIRM_S = 0.25
+"""Wall seconds for which silence must last after its first notice: a busy machine holds every
+device's sign of life up together, and they come within some 50 ms of their lease.
+"""
 
 SETTLE_S = 0.5
 """Wall seconds after which a device that came back has told its state, if it is a new process."""
@@ -60,20 +67,26 @@ class Contacts:
     """Watches `<role>/state` of every role; thread-safe.
 
     `on_change` is called from the node's executor when contact is lost, made, or made anew.
+    Devices of the node's own process (`one_process`) live and die with it: their silence means
+    nothing, and whoever hosts them notices a node that spins no more.
     """
 
-    def __init__(self, node: Node, on_change: Callable[[Contact], None]) -> None:
+    def __init__(
+        self, node: Node, on_change: Callable[[Contact], None], *, one_process: bool = False
+    ) -> None:
         self._node = node
         self._on_change = on_change
         self._lock = threading.Lock()
         self._contacts = {role: Contact(role=role) for role in Role}
+        self._silent: set[Role] = set()
+        self._confirming: Timer | None = None
         self._subscriptions: list[Any] = [
             node.create_subscription(
                 DeviceState,
                 f'{role}/state',
                 partial(self._told, role),
-                living(),
-                event_callbacks=SubscriptionEventCallbacks(liveliness=partial(self._felt, role)),
+                latched() if one_process else living(),
+                event_callbacks=None if one_process else self._events(role),
             )
             for role in Role
         ]
@@ -90,12 +103,36 @@ class Contacts:
 
     def close(self) -> None:
         """Watch no more. Safe to call twice."""
+        self._stop_confirming()
         while self._subscriptions:
             self._node.destroy_subscription(self._subscriptions.pop())
 
+    def _events(self, role: Role) -> SubscriptionEventCallbacks:
+        return SubscriptionEventCallbacks(liveliness=partial(self._felt, role))
+
     def _felt(self, role: Role, info: QoSLivelinessChangedInfo) -> None:
-        """Take note of a change of the device's liveliness."""
-        alive = info.alive_count > 0
+        """Take note of a change of the device's liveliness; silence only counts if it lasts."""
+        if info.alive_count > 0:
+            self._silent.discard(role)
+            self._note(role, alive=True)
+            return
+        self._silent.add(role)
+        self._stop_confirming()
+        self._confirming = self._node.create_timer(
+            CONFIRM_S, self._confirm, clock=Clock(clock_type=ClockType.STEADY_TIME)
+        )
+
+    def _confirm(self) -> None:
+        self._stop_confirming()
+        while self._silent:
+            self._note(self._silent.pop(), alive=False)
+
+    def _stop_confirming(self) -> None:
+        if self._confirming is not None:
+            self._node.destroy_timer(self._confirming)
+            self._confirming = None
+
+    def _note(self, role: Role, *, alive: bool) -> None:
         with self._lock:
             before = self._contacts[role]
             if alive is before.alive:

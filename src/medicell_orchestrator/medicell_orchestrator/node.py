@@ -59,8 +59,11 @@ class OrchestratorNode(ManagedNode):
     at once, whether a batch runs or not.
     """
 
-    def __init__(self, *, config: Path, software_version: str, **options: Any) -> None:
+    def __init__(
+        self, *, config: Path, software_version: str, one_process: bool = False, **options: Any
+    ) -> None:
         super().__init__(NAME, **options)
+        self._one_process = one_process
         self.parameters = declare(self, OrchestratorParameters)
         self._config = config
         self._version = software_version
@@ -87,7 +90,7 @@ class OrchestratorNode(ManagedNode):
         self._publisher = BatchPublisher(self)
         self._state = self.create_publisher(DeviceState, '~/state', living())
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', telemetry())
-        self._contacts = Contacts(self, self._contact_changed)
+        self._contacts = Contacts(self, self._contact_changed, one_process=self._one_process)
         self._served = [
             self.create_service(kind, f'~/{name}', self.answering(verb))
             for kind, name, verb in (
