@@ -25,7 +25,7 @@ from medicell_orchestrator.contact import Contact, Contacts
 from medicell_orchestrator.diagnosis import diagnostics_message
 from medicell_orchestrator.publishing import BatchPublisher, PublishedRecord
 from medicell_orchestrator.ros_cell import RosCell
-from medicell_ros.conversion import time_to_message
+from medicell_ros.conversion import node_time_s, time_to_message
 from medicell_ros.lifecycle import ManagedNode
 from medicell_ros.node_parameters import DEVICES, ORCHESTRATOR, OrchestratorParameters
 from medicell_ros.parameters import declare
@@ -332,7 +332,7 @@ class OrchestratorNode(ManagedNode):
         )
 
     def _now_s(self) -> float:
-        return float(self.get_clock().now().nanoseconds) * 1e-9
+        return node_time_s(self)
 
     def _running(self) -> BatchEngine:
         if self._engine is None or self._engine.over:

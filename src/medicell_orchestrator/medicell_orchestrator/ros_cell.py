@@ -19,7 +19,12 @@ from medicell_core.cell import LostContact
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.operations import OPERATIONS, Operation, Outcome, Role
 from medicell_orchestrator.contact import Contact, Contacts
-from medicell_ros.conversion import action_type, goal_to_message, outcome_from_message
+from medicell_ros.conversion import (
+    action_type,
+    goal_to_message,
+    node_time_s,
+    outcome_from_message,
+)
 from medicell_ros.host import on_executor
 from medicell_ros.qos import events, latched
 
@@ -112,8 +117,7 @@ class RosCell:
 
     def now_s(self) -> float:
         """Return ROS time, never earlier than the end of the last operation heard of."""
-        clock_s = self._node.get_clock().now().nanoseconds * 1e-9
-        return max(clock_s, self._last_end_s)
+        return max(node_time_s(self._node), self._last_end_s)
 
     def start(self, role: Role, goal: Operation) -> None:
         """Send a goal as soon as its device is there; returns at once."""

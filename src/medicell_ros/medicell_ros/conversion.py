@@ -13,6 +13,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import medicell_interfaces.action
 from builtin_interfaces.msg import Time
+from rclpy.node import Node
 from rosidl_parser.definition import AbstractNestedType, AbstractString, NamespacedType
 
 from medicell_core.errors import ErrorCode, MedicellError
@@ -44,6 +45,16 @@ def time_from_message(stamp: Time) -> float:
     if stamp.sec == 0 and stamp.nanosec == 0:
         return math.nan
     return float(stamp.sec + stamp.nanosec / NANOSECONDS)
+
+
+def node_time_s(node: Node) -> float:
+    """Return a node's ROS time in s, 0 while it is not known.
+
+    To the last bit what :func:`time_from_message` makes of a stamp of the same instant: a record
+    must not depend on which of the two was heard first.
+    """
+    seconds, nanoseconds = node.get_clock().now().seconds_nanoseconds()
+    return float(seconds + nanoseconds / NANOSECONDS)
 
 
 def action_type(operation: str) -> Any:
