@@ -6,7 +6,7 @@ setup(
     name='medicell_ros',
     version='0.1.0',
     packages=find_packages(exclude=['test']),
-    package_data={'': ['*.yaml', 'py.typed']},
+    package_data={'': ['*.yaml', '*.xml', 'py.typed']},
     data_files=[
         ('share/ament_index/resource_index/packages', ['resource/medicell_ros']),
         ('share/medicell_ros', ['package.xml']),

@@ -1,4 +1,4 @@
-"""What keeps cells apart: a clock for each namespace, and a domain for each run and test."""
+"""How programs open ROS for a cell: its clock, its transport, a domain for each run and test."""
 
 from __future__ import annotations
 
@@ -20,17 +20,22 @@ DOMAINS = range(1, 101)
 
 VARIABLE = 'ROS_DOMAIN_ID'
 
-
 CELL_CLOCK = ('--ros-args', '-r', '/clock:=clock')
 """The rule by which a node's time is the topic `clock` of its namespace, that of its cell."""
+
+PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
+"""By which Fast DDS is given a file of profiles; the first one is read by every version."""
 
 
 def open_ros(arguments: Sequence[str] = (), *, context: Context | None = None) -> None:
     """Initialise ROS for nodes of cells, with a program's arguments; signals stay its own.
 
     Every node then publishes and hears its cell's `clock` where ROS says `/clock`. A rule for
-    `/clock` among the arguments comes first, and counts.
+    `/clock` among the arguments comes first, and counts. Fast DDS gets the profile of this
+    package, unless the environment names another.
     """
+    if not any(name in os.environ for name in PROFILE_VARIABLES):
+        os.environ[PROFILE_VARIABLES[0]] = str(Path(__file__).with_name('dds.xml'))
     rclpy.init(
         args=[*arguments, *CELL_CLOCK],
         context=context,

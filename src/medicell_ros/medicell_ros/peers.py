@@ -15,10 +15,12 @@ from rclpy.task import Future
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_ros.host import on_executor
 
-POLL_S = 0.1
+POLL_S = 0.05
 """Wall seconds between two looks at discovery, which offers no event to wait for."""
-ANSWER_S = 1.0
+ANSWER_S = 0.2
 """Wall seconds after which a node is asked again: DDS drops a reply to a client not yet known."""
+SILENT_S = 5.0
+"""Wall seconds without an answer after which a node that ends counts as gone."""
 
 
 class Peers:
@@ -51,20 +53,32 @@ class Peers:
                 item.close()
 
     def await_gone(self, names: Sequence[str], *, timeout_s: float) -> bool:
-        """Wait until none of some nodes is there; returns whether that came in time."""
-        left = self._present(names)
+        """Wait until none of some nodes is there; returns whether that came in time.
+
+        One that answers no more is gone too: DDS keeps a participant whose last word was lost
+        for as long as its lease.
+        """
+        left = {name: _Asked(self._node, name) for name in self._present(names)}
         if left:
             self._node.get_logger().info(f'ends after {", ".join(left)}')
-        deadline = time.monotonic() + timeout_s
+        begun_s = time.monotonic()
         pause = threading.Event()
-        while left:
-            if time.monotonic() > deadline:
-                self._node.get_logger().warning(
-                    f'ends before {", ".join(left)}, still there after {timeout_s:g} s'
-                )
-                return False
-            pause.wait(POLL_S)
-            left = self._present(names)
+        try:
+            while left:
+                pause.wait(POLL_S)
+                now_s = time.monotonic()
+                present = self._present(list(left))
+                for name, item in list(left.items()):
+                    if name not in present or item.is_silent(now_s):
+                        left.pop(name).close()
+                if left and now_s - begun_s > timeout_s:
+                    self._node.get_logger().warning(
+                        f'ends before {", ".join(left)}, still there after {timeout_s:g} s'
+                    )
+                    return False
+        finally:
+            for item in left.values():
+                item.close()
         return True
 
     def _present(self, names: Sequence[str]) -> list[str]:
@@ -78,7 +92,7 @@ class Peers:
 
 
 class _Asked:
-    """A node that is asked for its lifecycle state until it is active."""
+    """A node that is asked for its lifecycle state again and again."""
 
     def __init__(self, node: Node, name: str) -> None:
         self.name = name
@@ -86,25 +100,36 @@ class _Asked:
         self._client: Client = node.create_client(GetState, f'{name}/get_state')
         self._future: Future | None = None
         self._asked_s = 0.0
+        self._heard_s = time.monotonic()
         self._active = False
 
     def is_active(self) -> bool:
         """Return whether the node has said that it is active; asks it otherwise."""
-        if self._active:
-            return True
+        if not self._active:
+            self._ask(time.monotonic())
+        return self._active
+
+    def is_silent(self, now_s: float) -> bool:
+        """Return whether the node has not answered for SILENT_S; asks it again."""
+        self._ask(now_s)
+        return now_s - self._heard_s > SILENT_S
+
+    def _ask(self, now_s: float) -> None:
+        """Take the answer, if there is one, and ask again when it is time."""
         future = self._future
         if future is not None and future.done():
             reply = future.result()
+            self._heard_s = now_s
             self._active = reply is not None and (
                 reply.current_state.id == State.PRIMARY_STATE_ACTIVE
             )
             self._future = None
-        now_s = time.monotonic()
         late = now_s - self._asked_s > ANSWER_S
-        if not self._active and (self._future is None or late) and self._client.service_is_ready():
+        if late and self._client.service_is_ready():
+            if self._future is not None:
+                self._client.remove_pending_request(self._future)
             self._asked_s = now_s
             self._future = self._client.call_async(GetState.Request())
-        return self._active
 
     def close(self) -> None:
         """Destroy the client, in the executor that may be using it."""
