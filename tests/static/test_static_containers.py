@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from needs import NETWORK_NAMESPACES, POSTGRESQL, PROMISED
 from ruamel.yaml import YAML
 
 from medicell_bringup.catalogue import COMMANDS
@@ -229,6 +230,15 @@ def test_commands_that_are_run_exist(path: Path) -> None:
         assert (REPOSITORY / file).is_file()
     for launch in re.findall(r'ros2 launch medicell_bringup (\S+)', text):
         assert launch.removesuffix('.launch.py') in plan.DESCRIPTIONS
+
+
+def test_job_with_ros_promises_what_it_installs_and_allows() -> None:
+    job = load(REPOSITORY / '.github' / 'workflows' / 'ci.yml')['jobs']['host-with-ros']
+    assert set(job['env'][PROMISED].split()) == {NETWORK_NAMESPACES, POSTGRESQL}
+    installed = ' '.join(str(step.get('run', '')) for step in job['steps']).split()
+    assert {'iproute2', 'postgresql'} <= set(installed)
+    options = job['container']['options'].split()
+    assert {'--cap-add=NET_ADMIN', '--cap-add=SYS_ADMIN'} <= set(options)
 
 
 @pytest.mark.parametrize('path', WORKFLOWS, ids=lambda path: path.name)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from needs import NETWORK_NAMESPACES, lacking
 
 from medicell_core.entries import Command, Completed, Deviation, Entry, StateChanged
 from medicell_core.errors import ErrorCode
@@ -92,7 +93,7 @@ class Program:
 def hosts() -> Iterator[TwoHosts]:
     reason = why_not()
     if reason:
-        pytest.skip(reason)
+        lacking(NETWORK_NAMESPACES, reason)
     with TwoHosts() as made:
         yield made
 

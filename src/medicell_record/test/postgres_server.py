@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
-import pytest
+from needs import POSTGRESQL, lacking
 
 USER = 'postgres'
 """The server refuses to run as root; where the tests do, it runs as one of these."""
@@ -67,12 +67,14 @@ def running_server() -> Iterator[Server]:
     """Run a server of the test's own; skips the test, with the reason, where none can be."""
     place = programs()
     if place is None:
-        pytest.skip('PostgreSQL is not installed: no initdb on PATH or where Debian has it')
+        lacking(
+            POSTGRESQL, 'PostgreSQL is not installed: no initdb on PATH or where Debian has it'
+        )
     user = None
     if os.geteuid() == 0:
         user = next((name for name in USERS if _is_user(name)), None)
         if user is None:
-            pytest.skip(f'the server does not run as root, and there is none of {USERS}')
+            lacking(POSTGRESQL, f'the server does not run as root, and there is none of {USERS}')
     with tempfile.TemporaryDirectory(prefix='medicell-pg-') as folder:
         if user is not None:
             shutil.chown(folder, user)
