@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 import rclpy
+from lifecycle_msgs.srv import GetState
 from rclpy.context import Context
+from rclpy.node import Node
 
 from medicell_bringup.commands.status import lifecycle_states, status
 from medicell_core.operations import Role
@@ -65,3 +67,24 @@ def test_node_that_is_not_there_keeps_no_other_from_answering(
 ) -> None:
     states = lifecycle_states([*NODES, 'nobody'], NAMESPACE, 3.0)
     assert states == dict.fromkeys(NODES, 'unconfigured')
+
+
+def test_node_whose_first_answer_is_lost_is_asked_again() -> None:
+    context = Context()
+    rclpy.init(args=[], context=context)
+    node = Node('world', namespace=NAMESPACE, context=context)
+    asked = 0
+
+    def answer(_: GetState.Request, reply: GetState.Response) -> GetState.Response:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            raise ConnectionError('lost')
+        reply.current_state.label = 'active'
+        return reply
+
+    node.create_service(GetState, 'world/get_state', answer)
+    with NodeHost([node]):
+        assert lifecycle_states(['world'], NAMESPACE, ENOUGH_S) == {'world': 'active'}
+    rclpy.try_shutdown(context=context)
+    assert asked > 1

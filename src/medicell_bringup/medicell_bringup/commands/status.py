@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,12 +13,15 @@ from lifecycle_msgs.msg import State
 from lifecycle_msgs.srv import GetState
 from rclpy.context import Context
 from rclpy.node import Node
+from rclpy.task import Future
 
 from medicell_core.operations import Role
 from medicell_devices.cell_config import load_cell
 from medicell_devices.driver_type import Simulated
 from medicell_devices.registry import driver_of
+from medicell_ros.domain import open_ros
 from medicell_ros.host import NodeHost
+from medicell_ros.peers import ANSWER_S
 
 EXIT_ACTIVE, EXIT_NOT_ACTIVE = 0, 1
 SILENT = 'no answer'
@@ -47,7 +51,7 @@ def status(cell: Path, *, namespace: str, timeout_s: float) -> int:
 def lifecycle_states(names: Sequence[str], namespace: str, timeout_s: float) -> dict[str, str]:
     """Return the states of those nodes that answer within `timeout_s` of wall time."""
     context = Context()
-    rclpy.init(args=[], context=context)
+    open_ros(context=context)
     try:
         node = Node(
             'status',
@@ -63,11 +67,11 @@ def lifecycle_states(names: Sequence[str], namespace: str, timeout_s: float) -> 
 
 
 class _Asking:
-    """Asks each node once, as soon as its service is there."""
+    """Asks each node until it answers, from when its service is there."""
 
     def __init__(self, node: Node, names: Sequence[str]) -> None:
         self._clients = {name: node.create_client(GetState, f'{name}/get_state') for name in names}
-        self._asked: set[str] = set()
+        self._asked: dict[str, tuple[float, Future]] = {}
         self._states: dict[str, str] = {}
         self._all_known = threading.Event()
         self._timer = node.create_timer(LOOK_S, self._ask)
@@ -78,11 +82,18 @@ class _Asking:
         return dict(self._states)
 
     def _ask(self) -> None:
+        now_s = time.monotonic()
         for name, client in self._clients.items():
-            if name not in self._asked and client.service_is_ready():
-                self._asked.add(name)
-                future = client.call_async(GetState.Request())
-                future.add_done_callback(lambda done, name=name: self._keep(name, done.result()))
+            if name in self._states or not client.service_is_ready():
+                continue
+            if name in self._asked:
+                asked_s, unanswered = self._asked[name]
+                if now_s - asked_s < ANSWER_S:
+                    continue
+                client.remove_pending_request(unanswered)
+            future = client.call_async(GetState.Request())
+            self._asked[name] = now_s, future
+            future.add_done_callback(lambda done, name=name: self._keep(name, done.result()))
 
     def _keep(self, name: str, reply: GetState.Response) -> None:
         state: State = reply.current_state
