@@ -19,6 +19,9 @@ CONNECT_S = 10
 """Wall seconds that the server may take to answer."""
 _NAME = re.compile(r'(?!pg_)[A-Za-z0-9][A-Za-z0-9_.-]{0,62}')
 """A batch's name as that of a schema: 63 bytes at most, and `pg_` is PostgreSQL's own."""
+_SCHEMES = ('postgresql', 'postgres')
+_PASSWORDS = frozenset({'password', 'sslpassword'})
+"""The parts of a URL's query in which libpq takes a password."""
 
 _REFUSE = "RAISE EXCEPTION USING ERRCODE = 'integrity_constraint_violation', MESSAGE = "
 _LAST = 'SELECT sequence, kind, hash INTO last FROM {table} ORDER BY sequence DESC LIMIT 1;'
@@ -59,7 +62,7 @@ _SCHEMA = sa.text('SELECT 1 FROM pg_namespace WHERE nspname = :schema')
 
 def is_postgresql(url: str) -> bool:
     """Return whether a text is the URL of a PostgreSQL database."""
-    return url.startswith(('postgresql://', 'postgres://'))
+    return url.startswith(tuple(f'{scheme}://' for scheme in _SCHEMES))
 
 
 def with_batch(url: str, batch_id: str) -> str:
@@ -67,6 +70,14 @@ def with_batch(url: str, batch_id: str) -> str:
     made = _parsed(url).set(query={**_parsed(url).query, BATCH: batch_id})
     _schema_of(made)
     return made.render_as_string()
+
+
+def check_url(url: str, *, field: str = '') -> None:
+    """Raise InputError, with the field that holds it, for a URL in which no record can be."""
+    try:
+        _parsed(url)
+    except InputError as error:
+        raise InputError(error.code, error.message, field=field) from None
 
 
 class PostgresStore(Store):
@@ -192,11 +203,23 @@ class PostgresStore(Store):
 
 
 def _parsed(text: str) -> URL:
-    url = make_url(text)
-    if url.password is not None:
+    try:
+        url = make_url(text)
+    except (sa.exc.ArgumentError, ValueError):
+        # Not repeated: where a password stands in such a text cannot be told.
+        raise InputError(
+            ErrorCode.RECORD_UNREADABLE, 'not a URL such as postgresql://cell@host/records'
+        ) from None
+    if url.drivername not in _SCHEMES:
         raise InputError(
             ErrorCode.RECORD_UNREADABLE,
-            f'{url.render_as_string()} holds a password, which others could see:'
+            f'{url.drivername}: not one of the databases {", ".join(_SCHEMES)}',
+        )
+    if url.password is not None or _PASSWORDS & url.query.keys():
+        shown = url.difference_update_query(_PASSWORDS).render_as_string()
+        raise InputError(
+            ErrorCode.RECORD_UNREADABLE,
+            f'{shown} holds a password, which others could see:'
             ' put it into PGPASSWORD or into a password file',
         )
     return url.set(drivername='postgresql')

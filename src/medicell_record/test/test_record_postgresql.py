@@ -12,7 +12,7 @@ from sqlalchemy.engine import make_url
 
 from medicell_core.entries import BatchClosed, Measurement
 from medicell_core.errors import ErrorCode, InputError, MedicellError
-from medicell_record.postgresql import EVENTS, with_batch
+from medicell_record.postgresql import EVENTS, check_url, with_batch
 from medicell_record.record import BatchRecord
 from medicell_record.verify import Problem, verify
 
@@ -209,10 +209,39 @@ def test_a_server_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert caught.value.code is ErrorCode.RECORD_UNREADABLE
 
 
-def test_a_password_in_a_url_is_refused_and_not_repeated() -> None:
+@pytest.mark.parametrize(
+    'url',
+    [
+        'postgresql://me:secret@host/db?batch=B-1',
+        'postgresql://me@host/db?batch=B-1&password=secret',
+        'postgresql://me@host/db?sslpassword=secret&batch=B-1',
+    ],
+)
+def test_a_password_in_a_url_is_refused_and_not_repeated(url: str) -> None:
     with pytest.raises(InputError, match='PGPASSWORD') as caught:
-        BatchRecord.create('postgresql://me:secret@host/db?batch=B-1')
+        BatchRecord.create(url)
     assert 'secret' not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ('url', 'text'),
+    [
+        ('nonsense', 'not a URL such as postgresql://'),
+        ('postgresql://host:port/db', 'not a URL such as postgresql://'),
+        ('mysql://host/db', 'mysql: not one of the databases postgresql, postgres'),
+    ],
+)
+def test_a_url_of_no_such_database_is_refused_with_its_field(url: str, text: str) -> None:
+    with pytest.raises(InputError, match=f'^record_url: {text}') as caught:
+        check_url(url, field='record_url')
+    assert caught.value.code is ErrorCode.RECORD_UNREADABLE
+    with pytest.raises(InputError, match=text):
+        with_batch(url, 'B-1')
+
+
+def test_the_short_name_of_the_scheme_is_taken() -> None:
+    check_url('postgres://cell@host/db')
+    assert with_batch('postgres://cell@host/db', 'B-1') == 'postgresql://cell@host/db?batch=B-1'
 
 
 @pytest.mark.parametrize('batch', ['', 'pg_own', 'a b', 'a"b', 'ä', 'x' * 64])
