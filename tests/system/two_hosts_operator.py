@@ -21,6 +21,7 @@ from medicell_bringup.operator import NODES, OperatorClient
 from medicell_core.states import PackMLState
 from medicell_orchestrator.patient import load_patient
 from medicell_orchestrator.recipe import load_recipe
+from medicell_ros.domain import open_ros
 from medicell_ros.host import NodeHost
 from medicell_ros.qos import latched, telemetry
 
@@ -68,12 +69,7 @@ def wait_ready(client: OperatorClient) -> None:
     """Wait until every node has said that it is ready."""
     deadline = time.monotonic() + READY_S
     while True:
-        states = {name: client.state_of(name) for name in NODES}
-        waiting = [
-            name
-            for name, state in states.items()
-            if state is not (PackMLState.EXECUTE if name == 'world' else PackMLState.IDLE)
-        ]
+        waiting = [name for name in NODES if not client.is_ready(name)]
         if not waiting:
             return
         if time.monotonic() > deadline:
@@ -85,14 +81,14 @@ def main() -> None:
     """Make the batch of a recipe and a patient, with its record in a folder; say how it ended."""
     recipe_file, patient_file, out = (Path(item) for item in sys.argv[1:4])
     recipe, patient = load_recipe(recipe_file), load_patient(patient_file)
-    rclpy.init(args=[])
+    open_ros()
     node = Node('operator', namespace='cell_1')
     with NodeHost([node]):
         client = OperatorClient(node)
         watch(node)
         wait_ready(client)
         client.load_kit(patient.chain_of_identity, recipe.kit(patient), patient.apheresis_label)
-        client.start(
+        batch_id = client.start(
             StartBatch.Request(
                 recipe=recipe.name,
                 recipe_yaml=recipe_file.read_text('utf-8'),
@@ -102,7 +98,7 @@ def main() -> None:
                 seed=1,
             )
         )
-        end = client.follow(lambda _: None, alive=lambda: None, limit_s=LIMIT_S)
+        end = client.follow(batch_id, lambda _: None, alive=lambda: None, limit_s=LIMIT_S)
         balance = client.balance()
         say(
             'end',

@@ -21,11 +21,11 @@ from medicell_bringup.launching.supervisor import Supervisor
 from medicell_bringup.operator import NODES, OperatorClient
 from medicell_bringup.version import VERSION
 from medicell_core.errors import ErrorCode, MedicellError
-from medicell_core.states import PackMLState
 from medicell_nodes.compose import activate_all, build_nodes, deactivate_all, overrides
 from medicell_orchestrator.node import OrchestratorNode
 from medicell_ros.domain import VARIABLE, open_ros, own_domain
 from medicell_ros.host import NodeHost
+from medicell_ros.node_parameters import ORCHESTRATOR
 
 REST_PACE = 0.0
 """Nobody answers a question in a run: its time stands, so that the seed alone decides."""
@@ -130,8 +130,7 @@ class _Host:
             time.sleep(POLL_S)
 
     def _is_ready(self, name: str) -> bool:
-        ready = PackMLState.EXECUTE if name == 'world' else PackMLState.IDLE
-        return self.client.state_of(name) is ready
+        return self.client.is_ready(name)
 
     def check_alive(self) -> None:
         """Raise COMMUNICATION_LOST when a part of the cell has died."""
@@ -256,6 +255,27 @@ class RunningCell(_Host):
             raise
         self._seen_s = time.monotonic()
         return self
+
+    def _is_ready(self, name: str) -> bool:
+        return (name != ORCHESTRATOR or self._is_unused()) and super()._is_ready(name)
+
+    def _is_unused(self) -> bool:
+        """Return whether the cell has said that it has had no batch; raises if it has had one."""
+        batch = self.client.batch()
+        if batch is None:
+            return False
+        if batch.outcome:
+            raise MedicellError(
+                ErrorCode.STATION_OCCUPIED,
+                f'the kit of batch {batch.batch_id} ({batch.outcome}) still hangs in'
+                f' {self.inputs.namespace}: end that launch and start a new one',
+            )
+        if batch.batch_id:
+            raise MedicellError(
+                ErrorCode.BATCH_RUNNING,
+                f'batch {batch.batch_id} has not ended in {self.inputs.namespace}',
+            )
+        return True
 
     def check_alive(self) -> None:
         """Raise COMMUNICATION_LOST when there has been no orchestrator for a while."""

@@ -82,7 +82,7 @@ def follow_batch(inputs: RunInputs, host: CellHost, display: Display) -> BatchSt
     client.load_kit(patient.chain_of_identity, inputs.recipe.kit(patient), patient.apheresis_label)
     for injection in inputs.injections:
         client.inject(injection.fault, injection.phase)
-    client.start(
+    batch_id = client.start(
         StartBatch.Request(
             recipe=inputs.recipe.name,
             recipe_yaml=inputs.recipe_file.read_text('utf-8'),
@@ -94,11 +94,11 @@ def follow_batch(inputs: RunInputs, host: CellHost, display: Display) -> BatchSt
     )
     limit_s = LEAST_LIMIT_S + wall_limit_s(inputs)
     try:
-        return client.follow(display.show, alive=host.check_alive, limit_s=limit_s)
+        return client.follow(batch_id, display.show, alive=host.check_alive, limit_s=limit_s)
     except KeyboardInterrupt:
         display.note('interrupted: aborting the batch')
         client.abort(OPERATOR, 'interrupted at the keyboard')
-        return client.follow(display.show, alive=host.check_alive, limit_s=limit_s)
+        return client.follow(batch_id, display.show, alive=host.check_alive, limit_s=limit_s)
 
 
 def wall_limit_s(inputs: RunInputs) -> float:

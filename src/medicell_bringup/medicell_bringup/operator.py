@@ -114,10 +114,20 @@ class OperatorClient:
         request = AbortBatch.Request(operator_name=operator, reason=reason)
         self._call('orchestrator/abort_batch', request)
 
+    def batch(self) -> BatchState | None:
+        """Return the newest state of a batch, with no id if there was none; None if not told."""
+        with self._changed:
+            return self._batch
+
     def follow(
-        self, show: Callable[[BatchState], None], *, alive: Callable[[], None], limit_s: float
+        self,
+        batch_id: str,
+        show: Callable[[BatchState], None],
+        *,
+        alive: Callable[[], None],
+        limit_s: float,
     ) -> BatchState:
-        """Show each new state until the batch has an outcome or asks a person.
+        """Show each new state of a batch until it has an outcome or asks a person.
 
         Raises TIMEOUT after `limit_s` of wall time.
         `alive` is called some times a second and raises when the cell's host has died.
@@ -130,10 +140,11 @@ class OperatorClient:
                     self._changed.wait(0.2)
                 state = self._batch
             if state is not None and state is not shown:
-                show(state)
                 shown = state
-                if state.outcome or state.question_id:
-                    return state
+                if state.batch_id == batch_id:
+                    show(state)
+                    if state.outcome or state.question_id:
+                        return state
             alive()
             if time.monotonic() > deadline:
                 text = f'no outcome after {limit_s:g} s of wall time'
@@ -144,6 +155,11 @@ class OperatorClient:
         with self._changed:
             state = self._devices.get(name)
         return None if state is None else PackMLState(state.state)
+
+    def is_ready(self, name: str) -> bool:
+        """Return whether a node has said that it can serve a batch."""
+        ready = PackMLState.EXECUTE if name == 'world' else PackMLState.IDLE
+        return self.state_of(name) is ready
 
     def messages(self) -> int:
         """Return how many messages the nodes have published, by their newest states."""
