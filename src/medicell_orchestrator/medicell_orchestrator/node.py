@@ -74,7 +74,9 @@ class OrchestratorNode(ManagedNode):
         self._diagnostics: Any = None
         self._contacts: Contacts | None = None
         self._cell: RosCell | None = None
+        self._telling = threading.Lock()
         self._told = PackMLState.STOPPED
+        self._taking = False
         self._snapshot: BatchSnapshot | None = None
         self._clock_timer: Any = None
         self._diagnostics_timer: Any = None
@@ -86,7 +88,11 @@ class OrchestratorNode(ManagedNode):
         return DEVICES
 
     def configure(self) -> None:
-        """Open the services and topics."""
+        """Open the services and topics; raises InputError for a wrong `record_url`."""
+        if self.parameters.record_url:
+            from medicell_record.postgresql import check_url  # noqa: PLC0415
+
+            check_url(self.parameters.record_url, field='record_url')
         self._publisher = BatchPublisher(self)
         self._state = self.create_publisher(DeviceState, '~/state', living())
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', telemetry())
@@ -114,6 +120,8 @@ class OrchestratorNode(ManagedNode):
 
     def deactivate(self) -> None:
         """Abort what runs, close what is Held, and wait for the last entry."""
+        self._taking = False
+        self._stop_waiting()
         engine, thread = self._engine, self._thread
         if engine is not None and not engine.over:
             if engine.question is not None:
@@ -146,6 +154,7 @@ class OrchestratorNode(ManagedNode):
         if self._now_s() > 0.0 and self._publisher is not None:
             self._stop_waiting()
             self._publisher.nothing(self._now_s())
+            self._taking = True
             self._say(PackMLState.IDLE)
 
     def _stop_waiting(self) -> None:
@@ -166,13 +175,14 @@ class OrchestratorNode(ManagedNode):
         )
 
         running = self._engine
-        if running is not None and not running.over:
+        if running is not None:
             raise MedicellError(
                 ErrorCode.BATCH_RUNNING, f'batch {running.batch.batch_id} has not ended'
             )
         required(request, 'recipe', 'patient_yaml', 'out_dir', 'operator_name')
         if not self._now_s() > 0.0:
-            text = 'the time is not known yet: nothing has come on /clock'
+            topic = self.resolve_topic_name('/clock')
+            text = f'the time is not known yet: nothing has come on {topic}'
             raise MedicellError(ErrorCode.NOT_ACTIVE, text)
         folder = Path(request.out_dir)
         if has_record(folder):
@@ -205,9 +215,9 @@ class OrchestratorNode(ManagedNode):
                 software_version=self._version,
                 on_change=self._changed,
             )
-            self._engine, self._cell = engine, cell
             engine.start()
             undo.pop_all()
+        self._engine, self._cell = engine, cell
         self._thread = threading.Thread(
             target=self._work, args=(engine, cell, record), name='batch', daemon=True
         )
@@ -269,9 +279,14 @@ class OrchestratorNode(ManagedNode):
             self._fail(engine, error)
         finally:
             self._cell = None
-            record.close()
-            cell.rest()
-            cell.close()
+            try:
+                record.close()
+                cell.rest()
+                cell.close()
+            finally:
+                self._engine = self._snapshot = None
+                if self._taking:
+                    self._say(PackMLState.IDLE)
 
     def _fail(self, engine: BatchEngine, error: Exception) -> None:
         """End a batch whose engine has failed; a record that cannot be written is told."""
@@ -289,21 +304,27 @@ class OrchestratorNode(ManagedNode):
         self._say(engine.state)
         self._publisher.engine_changed(engine, engine.batch.now_s())
 
-    def _say(self, state: PackMLState) -> None:
-        """Publish the PackML state; its sequence counts the record's entries published."""
-        assert self._publisher is not None
-        alarm = self._alarm()
-        self._told = state
-        message = DeviceState(
-            stamp=time_to_message(self._now_s()),
-            role=NAME,
-            state=int(state),
-            operation='' if self._snapshot is None else self._snapshot.phase,
-            fault_code=int(ErrorCode.COMMUNICATION_LOST if alarm else ErrorCode.OK),
-            fault_text=alarm,
-            sequence=self._publisher.entries,
-        )
-        self._state.publish(message)
+    def _say(self, state: PackMLState | None = None) -> None:
+        """Publish the PackML state, or again the one told last; from any thread.
+
+        Its sequence counts the record's entries published.
+        """
+        # Told and published under one lock: an older state must not be the one that stays.
+        with self._telling:
+            publisher, alarm = self._publisher, self._alarm()
+            if publisher is None:
+                return
+            self._told = self._told if state is None else state
+            message = DeviceState(
+                stamp=time_to_message(self._now_s()),
+                role=NAME,
+                state=int(self._told),
+                operation='' if self._snapshot is None else self._snapshot.phase,
+                fault_code=int(ErrorCode.COMMUNICATION_LOST if alarm else ErrorCode.OK),
+                fault_text=alarm,
+                sequence=publisher.entries,
+            )
+            self._state.publish(message)
 
     def _contact_changed(self, contact: Contact) -> None:
         """Tell at once who cannot be reached; a batch that waits for it looks after it."""
@@ -311,12 +332,12 @@ class OrchestratorNode(ManagedNode):
             self.get_logger().error(f'no contact with {contact.role}')
         elif contact.epoch > 1:
             self.get_logger().info(f'in contact with {contact.role} again')
+        if self._publisher is not None:
+            self._say()
+            self._diagnose()
         cell = self._cell
         if cell is not None:
             cell.wake()
-        if self._publisher is not None:
-            self._say(self._told)
-            self._diagnose()
 
     def _alarm(self) -> str:
         """Return which devices are out of contact, in words; empty when none is."""
