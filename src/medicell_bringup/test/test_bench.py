@@ -292,6 +292,19 @@ def test_group_that_fails_tells_why_and_ends_no_other(
     assert 'A batch: failed' in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(('limit', 'code'), [(None, 0), (5.0, 0), (3.0, 1)])
+def test_median_beyond_its_limit_ends_the_bench_with_1(
+    limit: float | None,
+    code: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    found = Found(measures=(replace(START, at_most=limit),))
+    monkeypatch.setattr(month, 'measure', lambda options, say: found)
+    assert cli.main(['bench', 'month']) == code
+    assert ('a limit is not kept' in capsys.readouterr().err) is bool(code)
+
+
 def test_wrong_options_of_a_run_end_the_bench_with_2(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from rich.console import Console
 from medicell_bringup.bench.groups import GROUPS, run_group
 from medicell_bringup.bench.result import BenchOptions, GroupResult, Report, this_machine
 from medicell_bringup.bench.tables import page, show
+from medicell_bringup.interrupts import interrupt_by_signals
 from medicell_core.errors import ErrorCode, InputError
 from medicell_core.serialise import SerialiseError, from_json, to_json
 
@@ -30,9 +30,10 @@ class Output:
 
 
 def bench(groups: Sequence[str], options: BenchOptions, output: Output) -> int:
-    """Measure the groups (all when none is named) and show them; 1 when any of them failed.
+    """Measure the groups (all when none is named) and show them; returns the exit code.
 
-    Raises InputError for a wrong option before anything is run, and for what a run refuses.
+    1 when a group failed, or when a median does not keep the limit of its figure. Raises
+    InputError for a wrong option before anything is run, and for what a run refuses.
     """
     unknown = [name for name in groups if name not in GROUPS]
     if unknown:
@@ -41,7 +42,7 @@ def bench(groups: Sequence[str], options: BenchOptions, output: Output) -> int:
     if options.runs < 1:
         raise InputError(ErrorCode.INVALID_GOAL, f'{options.runs} is below 1', field='--runs')
     _check(output)
-    signal.signal(signal.SIGTERM, _as_interrupt)
+    interrupt_by_signals()
     errors = Console(stderr=True)
     machine = this_machine()
     results = [_measure(name, options, errors) for name in GROUPS if name in (groups or GROUPS)]
@@ -56,7 +57,10 @@ def bench(groups: Sequence[str], options: BenchOptions, output: Output) -> int:
         text = json.dumps(to_json(report), indent=1, allow_nan=False)
         output.json_file.write_text(text + '\n', encoding='utf-8')
     _publish(report, output)
-    return FAILED if any(item.error for item in results) else 0
+    kept = all(figure.met is not False for item in results for figure in item.found.measures)
+    if not kept:
+        errors.print('a limit is not kept', highlight=False)
+    return 0 if kept and not any(item.error for item in results) else FAILED
 
 
 def again(file: Path, output: Output) -> int:
@@ -112,7 +116,3 @@ def _check(output: Output) -> None:
     folder = output.pictures
     if folder is not None and folder.exists() and not folder.is_dir():
         raise InputError(ErrorCode.INVALID_GOAL, f'{folder} is not a folder', field='--pictures')
-
-
-def _as_interrupt(_signum: int, _frame: object) -> None:
-    raise KeyboardInterrupt

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
-import signal
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from medicell_bringup.catalogue import COMMANDS
+from medicell_bringup.interrupts import interrupt_by_signals
 from medicell_bringup.workspace import build, checks, environment, host, packages
 from medicell_bringup.workspace.layout import Layout, only_one
 from medicell_bringup.workspace.progress import Progress
@@ -41,7 +41,7 @@ EXIT_INTERRUPTED = 130
 def main(arguments: list[str]) -> int:
     """Do what the command line says and return the exit code."""
     layout = Layout(root=Path(__file__).resolve().parents[4])
-    signal.signal(signal.SIGTERM, _as_interrupt)
+    interrupt_by_signals()
     name = arguments[0] if arguments else '--help'
     own: dict[str, Callable[[Layout, list[str]], int]] = {
         'setup': _setup,
@@ -73,10 +73,6 @@ def help_text() -> str:
     commands = {'setup': SETUP, **COMMANDS, **OWN_COMMANDS}
     lines = '\n'.join(f'  {name:8} {text}' for name, text in commands.items())
     return HELP.format(commands=lines)
-
-
-def _as_interrupt(_signum: int, _frame: object) -> None:
-    raise KeyboardInterrupt
 
 
 def setup_parser() -> argparse.ArgumentParser:
