@@ -13,14 +13,13 @@ from types import TracebackType
 
 import rclpy
 from rclpy.node import Node
-from rclpy.signals import SignalHandlerOptions
 
 from medicell_bringup.bench.cells import last_words, medicell, started
 from medicell_bringup.bench.result import BenchOptions
 from medicell_bringup.operator import NODES, OperatorClient
 from medicell_core.errors import ErrorCode, MedicellError
-from medicell_core.states import PackMLState
 from medicell_devices.cell_config import load_cell
+from medicell_ros.domain import open_ros
 from medicell_ros.host import NodeHost
 
 ACTIVE_S = 60.0
@@ -55,7 +54,7 @@ class Observer:
     def __enter__(self) -> Observer:
         """Open the ROS context."""
         try:
-            rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+            open_ros()
             self._exits.callback(rclpy.try_shutdown)
             node = Node('bench', namespace=self._namespace)
             self._exits.enter_context(NodeHost([node]))
@@ -78,7 +77,7 @@ class Observer:
     def wait_active(self, cell: Launched) -> None:
         """Wait until every node says that it is ready; raises what went wrong."""
         deadline = time.monotonic() + ACTIVE_S
-        while waiting := [name for name in NODES if not self._is_active(name)]:
+        while waiting := [name for name in NODES if not self._client.is_ready(name)]:
             if (code := cell.process.poll()) is not None:
                 raise MedicellError(
                     ErrorCode.COMMUNICATION_LOST,
@@ -89,10 +88,6 @@ class Observer:
                 text = f'not active after {ACTIVE_S:g} s: {names}\n{cell.said()}'
                 raise MedicellError(ErrorCode.TIMEOUT, text)
             time.sleep(POLL_S)
-
-    def _is_active(self, name: str) -> bool:
-        ready = PackMLState.EXECUTE if name == 'world' else PackMLState.IDLE
-        return self._client.state_of(name) is ready
 
 
 @contextmanager

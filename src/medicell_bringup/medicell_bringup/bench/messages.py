@@ -16,12 +16,12 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.signals import SignalHandlerOptions
 
 from medicell_bringup.bench.batch import MODES
 from medicell_bringup.bench.cells import batch_of, domain_of_its_own, run_command, watch
 from medicell_bringup.bench.result import BenchOptions, Found, Measure, Say
 from medicell_devices.cell_config import load_cell
+from medicell_ros.domain import open_ros
 from medicell_ros.host import NodeHost
 
 DEPTH = 1000
@@ -151,7 +151,7 @@ def _listen(options: BenchOptions, processes: bool, say: Say) -> Mapping[tuple[s
 
 @contextmanager
 def _listener(namespace: str) -> Iterator[Listener]:
-    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+    open_ros()
     try:
         node = Node('bench')
         listener = Listener(node=node, namespace=namespace)

@@ -16,6 +16,7 @@ from medicell_bringup.model.picture import Note
 from medicell_bringup.model.rendering import Body
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_ros import qos
+from medicell_ros.domain import open_ros
 
 WAIT_S = 15.0
 """Wall seconds that the scene's node may take to be found and heard."""
@@ -41,7 +42,7 @@ def hear_scene(namespace: str) -> tuple[list[Any], dict[str, float]]:
     Raises TIMEOUT when the scene's node is not heard.
     """
     heard = _Heard()
-    rclpy.init()
+    open_ros()
     try:
         node = Node('model', namespace=namespace)
         node.create_subscription(MarkerArray, 'scene/markers', heard.take_markers, qos.latched())
