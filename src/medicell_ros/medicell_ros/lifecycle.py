@@ -43,7 +43,7 @@ class ManagedNode(LifecycleNode):
         rclpy's state machine holds the node, and would keep it there until garbage is collected.
         """
         super().destroy_node()
-        vars(self).pop('_state_machine', None)
+        self.__dict__.pop('_state_machine', None)
 
     def send(self, publisher: Publisher, message: Any, *, sequence: bool = False) -> None:
         """Publish and count; with `sequence`, the message carries the count. Any thread."""
