@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-import resource
 import time
-from pathlib import Path
 from types import TracebackType
 from typing import Protocol
 
@@ -18,6 +16,7 @@ from medicell_bringup.inputs import RunInputs
 from medicell_bringup.launching.arguments import LaunchValues
 from medicell_bringup.launching.plan import JOURNALS, plan_of
 from medicell_bringup.launching.supervisor import Supervisor
+from medicell_bringup.memory import KIB_PER_MB, own_peak_mb, peak_kib
 from medicell_bringup.operator import NODES, OperatorClient
 from medicell_bringup.version import VERSION
 from medicell_core.errors import ErrorCode, MedicellError
@@ -37,7 +36,6 @@ LOST_S = 60.0
 """Wall seconds without an orchestrator after which a cell is given up: a cut cable may heal."""
 
 POLL_S = 0.05
-KIB_PER_MB = 1000.0 / 1.024
 
 
 class CellHost(Protocol):
@@ -317,20 +315,3 @@ def launch_values(inputs: RunInputs) -> LaunchValues:
 def _speed(inputs: RunInputs) -> float:
     """Return the world's parameter, in which 0 stands for no limit."""
     return 0.0 if math.isinf(inputs.speed) else inputs.speed
-
-
-def own_peak_mb() -> float:
-    """Return this process's peak resident memory in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / KIB_PER_MB
-
-
-def peak_kib(pid: int) -> int:
-    """Return a process's peak resident memory in KiB; 0 when it is gone."""
-    try:
-        text = Path(f'/proc/{pid}/status').read_text('utf-8')
-    except OSError:
-        return 0
-    for line in text.splitlines():
-        if line.startswith('VmHWM:'):
-            return int(line.split()[1])
-    return 0

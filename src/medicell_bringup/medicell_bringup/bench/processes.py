@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from medicell_bringup.memory import KIB_PER_MB
+
 PROC = Path('/proc')
-KIB_PER_MB = 1000.0 / 1.024
 TICKS_PER_S = os.sysconf('SC_CLK_TCK')
 
 _EXECUTABLE = re.compile(r'/lib/\w+/(\w+)$')
