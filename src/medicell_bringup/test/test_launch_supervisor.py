@@ -14,12 +14,16 @@ import pytest
 
 from medicell_bringup.launching import supervisor as supervising
 from medicell_bringup.launching.plan import BAD_INPUT, RESPAWN_LIMIT, Process
-from medicell_bringup.launching.supervisor import Supervisor, command_of
+from medicell_bringup.launching.supervisor import HEALTHY_S, Restarts, Supervisor, command_of
 
 PACKAGE = 'medicell_fake'
 WAIT_S = 30.0
 OBEYS = (
     'print("up", flush=True)\ntry:\n    while True: time.sleep(60)\nexcept KeyboardInterrupt: pass'
+)
+CRASHING = (
+    'signal.signal(signal.SIGINT, lambda *_: os.kill(os.getpid(), signal.SIGSEGV))\n'
+    'print("up", flush=True)\nwhile True: time.sleep(60)'
 )
 STUBBORN = (
     'signal.signal(signal.SIGINT, signal.SIG_IGN)\nprint("up", flush=True)\n'
@@ -120,6 +124,49 @@ def test_process_that_dies_again_and_again_ends_the_launch(bench: Bench) -> None
     assert bench.count('one', 'follows') == RESPAWN_LIMIT
     assert supervisor.code == 1
     assert supervisor.over() == {'one': 1}
+
+
+def test_end_after_long_work_starts_the_count_anew() -> None:
+    process = Process(name='one', package=PACKAGE, executable='one', respawn=True)
+    restarts = Restarts(process)
+    assert [restarts.allow(-9, 1.0) for _ in range(RESPAWN_LIMIT)] == [True] * RESPAWN_LIMIT
+    assert restarts.allow(-9, HEALTHY_S)
+    assert [restarts.allow(-9, 1.0) for _ in range(RESPAWN_LIMIT)] == [
+        *[True] * (RESPAWN_LIMIT - 1),
+        False,
+    ]
+
+
+@pytest.mark.parametrize(('node', 'code'), [(True, 1), (False, 0)])
+def test_node_that_crashes_while_it_ends_fails_the_launch(
+    bench: Bench, node: bool, code: int
+) -> None:
+    supervisor = bench.start(bench.process('one', CRASHING, node=node))
+    bench.until(lambda: bench.count('one', 'up') == 1, 'its start')
+    supervisor.stop()
+    assert bench.count('one', 'ended with code -11') == 1
+    assert supervisor.code == code
+
+
+@pytest.mark.filterwarnings('ignore::pytest.PytestUnhandledThreadExceptionWarning')
+def test_process_is_ended_though_its_lines_could_not_be_told(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervising, 'END_S', 0.2)
+    supervisor = bench.start(bench.process('one', STUBBORN))
+    told = bench._tell
+
+    def refuse(name: str, line: str) -> None:
+        told(name, line)
+        if line == 'up':
+            raise BrokenPipeError
+
+    monkeypatch.setattr(supervisor, '_tell', refuse)
+    bench.until(lambda: bench.count('one', 'up') == 1, 'its start')
+    pid = supervisor.pids()['one']
+    supervisor.stop()
+    assert not alive(pid)
+    assert bench.count('one', 'has not ended yet: SIGTERM') == 1
 
 
 def test_bad_input_is_never_started_again(bench: Bench) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -20,6 +19,7 @@ from medicell_ros.lifecycle import ManagedNode
 from medicell_ros.node_parameters import NODES
 from medicell_ros.parameters import check_file, given_value, parameter_files
 from medicell_ros.peers import Peers
+from medicell_ros.signals import end_by_signals
 
 EXIT_OK, EXIT_FAILED, EXIT_BAD_INPUT = 0, 1, 2
 SHIPPED_CONFIG = ('medicell_bringup', 'config', 'cell.yaml')
@@ -43,7 +43,7 @@ def run_node(
     make: NodeFactory,
     arguments: Sequence[str] | None = None,
 ) -> int:
-    """Make a node, spin it until SIGINT or SIGTERM, and end it; returns the exit code.
+    """Make a node, spin it until a signal ends it; returns the exit code.
 
     With `autostart` the node comes to active as soon as those that it depends on are; after a
     signal it stays until those that it serves have ended, both within the node's timeouts. More
@@ -60,8 +60,7 @@ def run_node(
         ended.set()
 
     open_ros(given)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.set())
+    end_by_signals(ended)
     try:
         for file in parameter_files(given):
             check_file(file, NODES)

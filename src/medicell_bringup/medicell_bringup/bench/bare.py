@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 from typing import Any
 
@@ -10,11 +9,12 @@ import rclpy
 from rclpy.action import ActionClient, ActionServer
 from rclpy.action.server import ServerGoalHandle
 from rclpy.node import Node
-from rclpy.signals import SignalHandlerOptions
 
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_ros.conversion import action_type
+from medicell_ros.domain import open_ros
 from medicell_ros.host import NodeHost, on_executor
+from medicell_ros.signals import end_by_signals
 
 OPERATION = 'Weigh'
 ACTION = 'bare/weigh'
@@ -66,8 +66,8 @@ class BareClient:
 def main() -> None:
     """Serve in a process of its own until SIGINT."""
     ended = threading.Event()
-    signal.signal(signal.SIGINT, lambda *_: ended.set())
-    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+    end_by_signals(ended)
+    open_ros()
     try:
         with NodeHost([bare_server()]):
             ended.wait()

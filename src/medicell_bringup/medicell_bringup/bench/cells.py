@@ -16,16 +16,16 @@ from pathlib import Path
 from typing import Any
 
 from medicell_bringup.bench.result import BenchOptions
+from medicell_bringup.launching.plan import BAD_INPUT, END_S, TERM_S
 from medicell_core.errors import ErrorCode, InputError, MedicellError
 from medicell_ros.domain import VARIABLE, own_domain
 
 READY_LINE = 'cell ready'
 """What `medicell run` prints when every node is active and the batch is about to start."""
 
-BAD_INPUT = 2
 TAIL_LINES = 15
-END_S = 60.0
-"""Wall seconds that an interrupted command may take to end its cell."""
+PATIENCE_S = END_S + 2.0 * TERM_S
+"""Wall seconds that an interrupted command may take to end its cell, with its last means."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +95,7 @@ def started(
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
             try:
-                process.wait(END_S)
+                process.wait(PATIENCE_S)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()

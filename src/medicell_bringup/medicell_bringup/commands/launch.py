@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import signal
+import os
 import sys
 import threading
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from medicell_bringup.launching.arguments import Argument, read_words, refused
 from medicell_bringup.launching.plan import DESCRIPTIONS, launch_arguments, launch_plan
 from medicell_bringup.launching.supervisor import Supervisor
 from medicell_core.errors import MedicellError
+from medicell_ros.signals import end_by_signals
 
 NAME = 'launch'
 EXIT_OK, EXIT_BAD_INPUT = 0, 2
@@ -19,7 +20,7 @@ EXIT_OK, EXIT_BAD_INPUT = 0, 2
 def launch(description: str, words: Sequence[str], *, show_arguments: bool) -> int:
     """Start a description's processes and follow them to a signal; returns the exit code.
 
-    0 after a signal, 1 when a node could not come up or did not end by itself, 2 for wrong
+    0 after a signal, 1 when a node could not come up or did not end as it should, 2 for wrong
     input. Nothing is started for that.
     """
     if ':=' in description:
@@ -39,14 +40,17 @@ def launch(description: str, words: Sequence[str], *, show_arguments: bool) -> i
 
     def tell(name: str, line: str) -> None:
         with lines:
-            sys.stdout.write(f'[{name}] {line}\n')
-            sys.stdout.flush()
+            try:
+                sys.stdout.write(f'[{name}] {line}\n')
+                sys.stdout.flush()
+            except OSError:
+                # A reader such as `head` went away: the cell goes on, and nobody is told.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     for note in plan.notes:
         tell(NAME, note)
     supervisor = Supervisor(plan.processes, tell)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: supervisor.ended.set())
+    end_by_signals(supervisor.ended)
     try:
         supervisor.start()
         supervisor.ended.wait()

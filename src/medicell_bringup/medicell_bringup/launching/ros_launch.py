@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -17,12 +18,12 @@ from medicell_bringup.launching.plan import (
     BAD_INPUT,
     END_S,
     RESPAWN_DELAY_S,
-    RESPAWN_LIMIT,
     TERM_S,
     Process,
     launch_arguments,
     launch_plan,
 )
+from medicell_bringup.launching.supervisor import Restarts
 from medicell_core.errors import ErrorCode, MedicellError
 
 LAUNCH_OWN = ('emulate_tty', 'launch-prefix', 'launch-prefix-filter')
@@ -75,7 +76,6 @@ def action_of(process: Process) -> LaunchDescriptionEntity:
         ros_arguments=['--log-level', process.log_level],
         respawn=process.respawn,
         respawn_delay=RESPAWN_DELAY_S,
-        respawn_max_retries=RESPAWN_LIMIT,
         **common,
     )
 
@@ -89,12 +89,13 @@ def _typed(parameters: Mapping[str, object]) -> dict[str, ParameterValue]:
 
 def _judge(process: Process) -> Callable[[ProcessExited, LaunchContext], None]:
     """Return what ends the launch, with a failure, when a process has failed for good."""
-    ends = 0
+    restarts = Restarts(process)
+    begun_s = time.monotonic()
 
     def judge(event: ProcessExited, context: LaunchContext) -> None:
-        nonlocal ends
-        ends += 1
-        again = process.respawn and event.returncode != BAD_INPUT and ends <= RESPAWN_LIMIT
+        nonlocal begun_s
+        again = restarts.allow(event.returncode, time.monotonic() - begun_s)
+        begun_s = time.monotonic()
         ends_launch = bool(process.namespace) or event.returncode == BAD_INPUT
         if context.is_shutdown or again or not ends_launch or process.optional:
             return

@@ -26,6 +26,9 @@ from medicell_bringup.launching.plan import (
 SIGNALLED = (0, -signal.SIGINT, -signal.SIGTERM)
 """Return codes of a process that ended because it was told to."""
 
+HEALTHY_S = 600.0
+"""Wall seconds of work after which an end counts as a process's first again."""
+
 Tell = Callable[[str, str], None]
 """Takes the name of a process and a line of it; called from any thread."""
 
@@ -33,9 +36,10 @@ Tell = Callable[[str, str], None]
 class Supervisor:
     """Runs the processes of a plan; each has a session of its own and is ended by its id.
 
-    A process that ends is started again, if its plan says so, after a delay and so many times;
-    never when its exit code says that its input is wrong. A node that ends for good ends the
-    launch: `ended` is set. A program that is no node may end with 0 or with a verdict.
+    A process that ends is started again, if its plan says so, after a delay and so many times
+    in a row; never when its exit code says that its input is wrong. A node that ends for good
+    ends the launch: `ended` is set. A program that is no node may end with 0 or with a verdict.
+    `code` is 1, too, when a node that was told to end has crashed.
     """
 
     def __init__(self, processes: Sequence[Process], tell: Tell) -> None:
@@ -102,6 +106,23 @@ class Supervisor:
         return all(watch.join(max(0.0, deadline - time.monotonic())) for watch in self._watches)
 
 
+class Restarts:
+    """Says whether a process may be started again: RESPAWN_LIMIT ends in a row are its last.
+
+    An end after HEALTHY_S of work starts the count anew, so that a cell which runs for weeks is
+    not given up for single deaths.
+    """
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._ends = 0
+
+    def allow(self, code: int, ran_s: float) -> bool:
+        """Count an end and return whether another start may follow."""
+        self._ends = 1 if ran_s >= HEALTHY_S else self._ends + 1
+        return self._process.respawn and code != BAD_INPUT and self._ends <= RESPAWN_LIMIT
+
+
 class _Watch:
     """One process over all its starts, followed by a thread of its own."""
 
@@ -122,9 +143,15 @@ class _Watch:
 
     def join(self, patience_s: float) -> bool:
         """Wait for the end; returns whether it has come."""
+        deadline = time.monotonic() + patience_s
         if self._thread.ident is not None:
             self._thread.join(patience_s)
-        return not self._thread.is_alive()
+        running = self._running
+        if running is not None:
+            # The thread may have failed, and left its process behind.
+            with suppress(subprocess.TimeoutExpired):
+                running.wait(max(0.0, deadline - time.monotonic()))
+        return not self._thread.is_alive() and self.pid() is None
 
     def pid(self) -> int | None:
         """Return the id of the process while it runs."""
@@ -144,7 +171,9 @@ class _Watch:
 
     def _follow(self) -> None:
         starts = 0
+        restarts = Restarts(self.process)
         while True:
+            begun_s = time.monotonic()
             code = self._run_once()
             if code is None:
                 return
@@ -152,7 +181,7 @@ class _Watch:
             if self._supervisor.stopping.is_set():
                 self._note_end(code)
                 return
-            if not self._may_start_again(code, starts):
+            if not restarts.allow(code, time.monotonic() - begun_s):
                 self._end_for_good(code)
                 return
             self._tell(f'has ended with code {code}; start {starts + 1} follows')
@@ -185,14 +214,13 @@ class _Watch:
                 self._tell(line.rstrip('\n'))
         return running.wait()
 
-    def _may_start_again(self, code: int, starts: int) -> bool:
-        return self.process.respawn and code != BAD_INPUT and starts <= RESPAWN_LIMIT
-
     def _note_end(self, code: int) -> None:
         """Keep the code of a process that was told to end."""
         self.code = code
         if code not in SIGNALLED:
             self._tell(f'ended with code {code}')
+            if self.process.namespace and not self.process.optional:
+                self._supervisor.code = self._supervisor.code or 1
 
     def _end_for_good(self, code: int) -> None:
         self.code = code
