@@ -27,6 +27,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+
+def _checked_namespace(text: str) -> str:
+    from medicell_bringup.launching.arguments import check_namespace
+
+    if text:
+        check_namespace('--namespace', text)
+    return text
+
+
 ConfigOption = Annotated[
     Path | None,
     typer.Option(help='Folder with cell.yaml, recipes and patients; the shipped one by default.'),
@@ -86,7 +95,11 @@ def run_command(
         bool, typer.Option('--join', help='Make the batch on a cell that is launched already.')
     ] = False,
     namespace: Annotated[
-        str, typer.Option(help="Namespace of the cell; its name in the cell's file by default.")
+        str,
+        typer.Option(
+            help="Namespace of the cell; its name in the cell's file by default.",
+            callback=_checked_namespace,
+        ),
     ] = '',
     config: Annotated[
         Path | None,
@@ -139,7 +152,11 @@ def launch_command(
 def status_command(
     config: ConfigOption = None,
     namespace: Annotated[
-        str, typer.Option(help="Namespace of the cell; its name in the cell's file by default.")
+        str,
+        typer.Option(
+            help="Namespace of the cell; its name in the cell's file by default.",
+            callback=_checked_namespace,
+        ),
     ] = '',
     timeout: Annotated[
         float, typer.Option(min=0.0, help='Wall seconds that the nodes may take to answer.')
@@ -196,7 +213,11 @@ def model_command(
         bool, typer.Option('--live', help="Draw a running cell with its scene's markers.")
     ] = False,
     namespace: Annotated[
-        str, typer.Option(help="The running cell's namespace; the configured one by default.")
+        str,
+        typer.Option(
+            help="The running cell's namespace; the configured one by default.",
+            callback=_checked_namespace,
+        ),
     ] = '',
     samples: Annotated[
         int, typer.Option(min=1, max=4096, help='Samples per pixel: more take longer.')

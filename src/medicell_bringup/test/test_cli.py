@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from typer.main import get_command
 
 from medicell_bringup import cli
 from medicell_bringup.catalogue import COMMANDS
+from medicell_bringup.commands import run
 from medicell_bringup.workspace.main import help_text
 from medicell_core.errors import ErrorCode, InputError, MedicellError
 
@@ -15,7 +18,7 @@ from medicell_core.errors import ErrorCode, InputError, MedicellError
     ('arguments', 'expected'),
     [
         (['fly'], "No such command 'fly'"),
-        (['verify'], "Missing argument 'file'"),
+        (['verify'], "Missing argument 'FILE|FOLDER|URL'"),
         (['verify', 'a', '--hed', 'x'], '--hed'),
         (['run', '--seed', 'seven'], "Invalid value for '--seed'"),
     ],
@@ -29,6 +32,27 @@ def test_bad_usage_is_one_line_and_exit_2(
     assert captured.err.count('\n') == 1
     assert expected in captured.err
     assert '--help' in captured.err
+
+
+@pytest.mark.parametrize(
+    'arguments', [['run', '--join'], ['status'], ['model', '--live']], ids=lambda words: words[0]
+)
+def test_namespace_that_is_none_is_refused_at_once(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main([*arguments, '--namespace', 'a' * 60 + '-']) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ''
+    assert captured.err.startswith("medicell: --namespace: 'aaa")
+    assert captured.err.endswith(' is no ROS namespace\n')
+
+
+@pytest.mark.parametrize(('option', 'value'), [('--seed', '0'), ('--speed', '0')])
+def test_seed_and_speed_are_refused_on_a_joined_cell(
+    option: str, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(['run', '--join', option, value]) == 2
+    assert f'{option}: is said where the cell is launched' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -72,3 +96,11 @@ def test_file_that_is_no_record_exits_2(
 ) -> None:
     assert cli.main(['verify', f'{tmp_path}/none.sqlite']) == 2
     assert 'NOT A RECORD' in capsys.readouterr().out
+
+
+def test_run_of_a_cell_without_simulated_drivers_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(run, '_is_simulated', lambda *_: False)
+    assert cli.main(['run', '--out', str(tmp_path / 'out')]) == 2
+    assert 'cell.yaml is simulated: nothing to run' in capsys.readouterr().err

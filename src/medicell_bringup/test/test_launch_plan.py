@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from plug_ins import COUNTER, PlugIns, plug_ins
 
 from medicell_bringup.cli import main
 from medicell_bringup.launching import plan as planning
@@ -14,6 +15,10 @@ from medicell_bringup.launching.plan import DESCRIPTIONS, Plan, launch_arguments
 from medicell_bringup.shipped import shipped_config
 from medicell_core.errors import InputError
 from medicell_core.operations import Role
+
+LONG = 'a' * 60 + '-'
+"""A text that an unwise expression takes years to refuse."""
+__all__ = ['plug_ins']
 
 DEVICES = ['world', *(str(role) for role in Role)]
 
@@ -56,12 +61,67 @@ def test_each_description_starts_its_nodes_in_order(
 
 
 def test_batch_and_scene_join_the_cell_when_they_are_asked_for(tmp_path: Path) -> None:
-    plan = launch_plan('cell', {'recipe': 'car_t_3_day', 'rviz': 'true', 'out': str(tmp_path)})
+    said = {'recipe': 'car_t_3_day', 'rviz': 'true', 'out': str(tmp_path), 'seed': '7'}
+    plan = launch_plan('cell', said)
     batch = plan.processes[-1]
     assert 'scene' in names(plan)
     assert batch.name == 'batch'
     assert batch.arguments[:4] == ('run', '--join', '--recipe', 'car_t_3_day')
+    assert batch.arguments[4:6] == ('--out', str(tmp_path / 'batch'))
+    # The cell has the seed: `medicell run --join` refuses one.
+    assert '--seed' not in batch.arguments
     assert not batch.respawn
+
+
+def test_batch_without_a_simulated_driver_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planning, '_is_simulated', lambda *_: False)
+    said = {'recipe': 'car_t_3_day', 'use_sim_time': 'false', 'out': str(tmp_path)}
+    with pytest.raises(InputError, match='recipe: no driver is simulated'):
+        launch_plan('cell', said)
+
+
+def test_hardware_keeps_the_journal_that_is_named_or_is_refused(
+    config: Path, plug_ins: PlugIns, tmp_path: Path
+) -> None:
+    plug_ins.add('acme', 'acme_module', COUNTER)
+    old = 'particle_counter:\n  driver: simulated'
+    said = {'cell': str(spoil(config / 'cell.yaml', old, 'particle_counter:\n  driver: acme'))}
+    with pytest.raises(InputError, match='out: must name a folder, or params_file a journal_dir'):
+        launch_plan('cell', said)
+
+    journals = {
+        process.name: process.parameters.get('journal_dir')
+        for process in launch_plan('cell', {**said, 'out': str(tmp_path / 'out')}).processes
+    }
+    assert journals['particle_counter'] == str(tmp_path / 'out' / 'journals')
+
+    section = '/**/particle_counter:\n  ros__parameters:\n    journal_dir: /kept\n'
+    own = tmp_path / 'own.yaml'
+    own.write_text(section, encoding='utf-8')
+    plan = launch_plan('cell', {**said, 'params_file': str(own)})
+    found = {process.name: process for process in plan.processes}
+    assert 'journal_dir' not in found['particle_counter'].parameters
+    assert found['particle_counter'].parameter_files == (own,)
+    assert 'journal_dir' in found['imaging'].parameters
+
+
+def test_frames_are_those_of_the_shipped_model_or_its_file_is_named(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planning, '_installed', lambda _: True)
+    monkeypatch.setattr(planning.Process, 'path', lambda _: Path())
+    found = {process.name: process for process in launch_plan('devices', {}).processes}
+    urdf = str(found['robot_state_publisher'].parameters['robot_description'])
+    assert '<link name="incubator_bay_4">' in urdf
+
+    def fail(*_: object, **__: object) -> None:
+        raise ValueError('no such name')
+
+    monkeypatch.setattr('xacro.process_file', fail)
+    with pytest.raises(InputError, match=r'cell\.urdf\.xacro: xacro: no such name'):
+        launch_plan('devices', {})
 
 
 def test_arguments_reach_the_parameters_of_their_nodes(tmp_path: Path) -> None:
@@ -106,8 +166,12 @@ def test_what_is_not_said_stays_as_the_files_say() -> None:
         (['speed:=1e9'], 'world.speed: 1000000000.0 is outside 0.0 to 1000000.0'),
         (['rest_pace:=nan'], "rest_pace: 'nan' is no finite number from 0"),
         (['namespace:=1st'], "namespace: '1st' is no ROS namespace"),
+        (['namespace:=east//cell'], "namespace: 'east//cell' is no ROS namespace"),
+        ([f'namespace:={LONG}'], f'namespace: {LONG!r} is no ROS namespace'),
         (['cell:=/nowhere.yaml'], 'cell: /nowhere.yaml is no file'),
         (['use_sim_time:=false'], 'use_sim_time: must be true: fluid_handler has the simulated'),
+        (['record_url:=nonsense'], 'record_url: not a URL such as postgresql://'),
+        (['record_url:=mysql://host/db'], 'record_url: mysql: not one of the databases'),
         (['rviz'], 'rviz: is not of the form name:=value'),
     ],
 )

@@ -6,18 +6,15 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from ament_index_python.packages import get_package_share_directory
-
 from medicell_bringup.model.checks import check
 from medicell_bringup.model.description import Description, parse
-from medicell_bringup.model.expansion import expand
+from medicell_bringup.model.expansion import expand_shipped, shipped_geometry
 from medicell_core.errors import ErrorCode, InputError
 from medicell_devices.cell_config import load_cell
 from medicell_motion.arm import JOINT_NAMES
 from medicell_motion.cell import RobotCell
 from medicell_motion.geometry import load_geometry
 
-GEOMETRY = ('medicell_motion', 'cell_geometry.yaml')
 SHOWN_STATION = 'fill'
 """Where the arm is in a picture of the model alone."""
 
@@ -41,16 +38,14 @@ def show_model(options: ModelOptions) -> int:
     Raises InputError for what is wrong in the model, an unknown view, a missing renderer.
     """
     cell_config = options.config / 'cell.yaml'
-    geometry = Path(get_package_share_directory(GEOMETRY[0])) / GEOMETRY[1]
-    urdf = Path(get_package_share_directory('medicell_bringup')) / 'urdf'
-    text = expand(urdf, geometry=geometry, cell_config=cell_config)
+    text = expand_shipped(cell_config)
     description = parse(text)
     check(description)
     sys.stdout.write(summary(description))
     if options.out is not None:
         options.out.write_text(text, encoding='utf-8')
     if options.picture is not None:
-        _draw(description, geometry, options, options.picture)
+        _draw(description, shipped_geometry(), options, options.picture)
     return 0
 
 

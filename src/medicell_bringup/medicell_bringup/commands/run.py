@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -10,7 +9,12 @@ from pathlib import Path
 from rich.console import Console
 
 from medicell_bringup.inputs import RunInputs, read_inputs, refused
+from medicell_bringup.interrupts import interrupt_by_signals
 from medicell_core.errors import MedicellError
+from medicell_core.operations import Role
+from medicell_devices.cell_config import CellConfig
+from medicell_devices.driver_type import Simulated
+from medicell_devices.registry import driver_of
 
 DEFAULT_SEED, DEFAULT_SPEED = 1, 'max'
 READY, BAD_INPUT, FAILED_LIMITS, NOT_MADE = 0, 2, 3, 4
@@ -52,7 +56,7 @@ def run(options: RunOptions) -> int:
     # ROS and the plots come after the inputs: a wrong one is answered at once.
     from medicell_bringup.making import make_batch  # noqa: PLC0415
 
-    signal.signal(signal.SIGTERM, _as_interrupt)
+    interrupt_by_signals()
     try:
         outcome = make_batch(
             inputs, console=console, processes=options.processes, join=options.join
@@ -69,9 +73,10 @@ def inputs_of(options: RunOptions) -> RunInputs:
     """Return what the options say, read and checked; raises InputError."""
     if options.join:
         for name in ('processes', 'seed', 'speed'):
-            if getattr(options, name) not in (None, False):
+            said = getattr(options, name)
+            if said is not None and said is not False:
                 raise refused(f'--{name}', 'is said where the cell is launched, not with --join')
-    return read_inputs(
+    inputs = read_inputs(
         config=options.config,
         recipe=options.recipe,
         patient=options.patient,
@@ -81,6 +86,14 @@ def inputs_of(options: RunOptions) -> RunInputs:
         inject=options.inject,
         namespace=options.namespace,
     )
+    # What is launched may have other drivers than its file says, by `driver:=`.
+    if not options.join and not any(_is_simulated(inputs.cell, role) for role in Role):
+        raise refused('--config', f'no driver in {inputs.cell_file} is simulated: nothing to run')
+    return inputs
+
+
+def _is_simulated(cell: CellConfig, role: Role) -> bool:
+    return isinstance(driver_of(role, cell.settings(role).driver), Simulated)
 
 
 def default_folder(options: RunOptions) -> Path:
@@ -89,7 +102,3 @@ def default_folder(options: RunOptions) -> Path:
     seed = DEFAULT_SEED if options.seed is None else options.seed
     made_by = 'joined' if options.join else f'seed{seed}'
     return Path('runs') / f'{now}-{Path(options.recipe).stem}-{made_by}'
-
-
-def _as_interrupt(_signum: int, _frame: object) -> None:
-    raise KeyboardInterrupt

@@ -18,7 +18,7 @@ CONFIGURED = 'configured'
 LOG_LEVELS = ('debug', 'info', 'warn', 'error', 'fatal')
 SWITCH = ('true', 'false')
 FASTEST = 'max'
-_NAMESPACE = re.compile(r'(/?[A-Za-z_][A-Za-z0-9_]*)+')
+_NAMESPACE = re.compile(r'/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*', re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,8 +93,7 @@ def read_values(said: Mapping[str, str], config: Path) -> LaunchValues:
             raise refused(
                 item.name, f'{text[item.name]!r} is not one of {", ".join(item.choices)}'
             )
-    if text['namespace'] != CONFIGURED and not _NAMESPACE.fullmatch(text['namespace']):
-        raise refused('namespace', f'{text["namespace"]!r} is no ROS namespace')
+    check_namespace('namespace', text['namespace'])
     return LaunchValues(
         cell_file=_file('cell', text),
         params_file=_file('params_file', text),
@@ -113,6 +112,12 @@ def read_values(said: Mapping[str, str], config: Path) -> LaunchValues:
         recipe=text['recipe'] or None,
         patient=_file('patient', text) if text['patient'] else None,
     )
+
+
+def check_namespace(field: str, text: str) -> None:
+    """Raise InputError for a text that is no ROS namespace."""
+    if not _NAMESPACE.fullmatch(text):
+        raise refused(field, f'{text!r} is no ROS namespace')
 
 
 def _arguments(config: Path) -> list[Argument]:
@@ -187,8 +192,9 @@ def _arguments(config: Path) -> list[Argument]:
             name='out',
             default='',
             description=(
-                "Folder of the devices' journals and of the batch;"
-                ' runs/<date>-<cell> below the current one if empty.'
+                "Folder of the devices' journals, and below it of the batch;"
+                ' runs/<date>-<cell> below the current one if empty, but for hardware, whose'
+                ' journals must stay the same: `out` or params_file names them.'
             ),
         ),
         Argument(

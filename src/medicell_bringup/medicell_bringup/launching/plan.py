@@ -25,7 +25,7 @@ from medicell_devices.cell_config import CellConfig, load_cell
 from medicell_devices.driver_type import Simulated
 from medicell_devices.registry import driver_of
 from medicell_ros.node_parameters import NODES
-from medicell_ros.parameters import check_file, check_values, names
+from medicell_ros.parameters import check_file, check_values, given_value, names
 
 JOURNALS = 'journals'
 """The folder of the devices' journals, below that of a run."""
@@ -188,11 +188,23 @@ class _Planner:
             )
         for role, name in drivers.items():
             asked = name if self._values.driver is not None else None
-            self._add_node(str(role), {'driver': asked, 'journal_dir': str(journals)})
+            own = self._values.out is not None or role in simulated
+            if not own:
+                self._check_journal(role)
+            self._add_node(
+                str(role), {'driver': asked, 'journal_dir': str(journals) if own else None}
+            )
         self._add_robot_state_publisher()
 
     def add_orchestrator(self) -> None:
         """Add the orchestrator."""
+        words = ('--params-file', str(self._values.params_file))
+        url = self._values.record_url or given_value('orchestrator', 'record_url', words)
+        if url:
+            # Half of the launch's start otherwise: only a record in a database needs it.
+            from medicell_record.postgresql import check_url  # noqa: PLC0415
+
+            check_url(url, field='record_url')
         self._add_node('orchestrator', {'record_url': self._values.record_url})
 
     def add_rviz(self) -> None:
@@ -210,11 +222,12 @@ class _Planner:
     def add_batch(self) -> None:
         """Add the program that makes a batch on the cell once it is up."""
         values = self._values
+        if not any(process.name == 'world' for process in self.processes):
+            raise refused('recipe', 'no driver is simulated: nobody would hang the kit')
         options = {
             '--recipe': values.recipe,
             '--patient': values.patient,
-            '--seed': values.seed,
-            '--out': self._out,
+            '--out': self._out / 'batch',
             '--config': values.cell_file,
             '--namespace': self._namespace,
         }
@@ -246,6 +259,16 @@ class _Planner:
         if not simulated and self._values.use_sim_time:
             raise refused(
                 'use_sim_time', 'must be false: no driver is simulated, so no world runs'
+            )
+
+    def _check_journal(self, role: Role) -> None:
+        """Refuse hardware whose journal would be another one at each launch."""
+        words = ('--params-file', str(self._values.params_file))
+        if not given_value(str(role), 'journal_dir', words):
+            raise refused(
+                'out',
+                f'must name a folder, or params_file a journal_dir: {role} is hardware, which'
+                ' without its journal could move twice',
             )
 
     def _claim(self, journals: Path) -> None:
@@ -282,14 +305,12 @@ class _Planner:
 
     def _add_robot_state_publisher(self) -> None:
         """Add the publisher of the cell's frames where ROS and xacro are there."""
-        model = share() / 'urdf' / 'cell.urdf.xacro'
-        if not (_installed('robot_state_publisher') and find_spec('xacro') and model.is_file()):
+        if not (_installed('robot_state_publisher') and find_spec('xacro')):
             self.notes.append('robot_state_publisher or xacro is not installed here: no frames')
             return
-        import xacro  # noqa: PLC0415 - where it is installed
+        from medicell_bringup.model.expansion import expand_shipped  # noqa: PLC0415 - has xacro
 
-        cell = {'cell_config': str(self._values.cell_file)}
-        text = xacro.process_file(str(model), mappings=cell).toxml()
+        text = expand_shipped(self._values.cell_file)
         self._add_foreign(
             'robot_state_publisher', 'robot_state_publisher', {'robot_description': text}
         )

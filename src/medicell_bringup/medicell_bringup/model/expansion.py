@@ -5,10 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 
 import xacro
+from ament_index_python.packages import get_package_share_directory
 
+from medicell_bringup.shipped import share
 from medicell_core.errors import ErrorCode, InputError
 
 CELL_FILE = 'cell.urdf.xacro'
+GEOMETRY = ('medicell_motion', 'cell_geometry.yaml')
+
+
+def shipped_geometry() -> Path:
+    """Return the installed file by which the arm's motion is planned."""
+    package, name = GEOMETRY
+    return Path(get_package_share_directory(package)) / name
+
+
+def expand_shipped(cell_config: Path) -> str:
+    """Return the URDF of the installed model for a cell's configuration."""
+    return expand(share() / 'urdf', geometry=shipped_geometry(), cell_config=cell_config)
 
 
 def expand(urdf: Path, *, geometry: Path, cell_config: Path) -> str:
