@@ -37,9 +37,14 @@ def create_record(folder: Path, *, url: str, batch_id: str) -> BatchRecord:
     if not url:
         return BatchRecord.create(folder / RECORD_FILE)
     place = with_batch(url, batch_id)
-    record = BatchRecord.create(place)
-    (folder / URL_FILE).write_text(place + '\n', encoding='utf-8')
-    return record
+    # The file first: on a full disk the batch's name in the database stays free.
+    file = folder / URL_FILE
+    try:
+        file.write_text(place + '\n', encoding='utf-8')
+        return BatchRecord.create(place)
+    except BaseException:
+        file.unlink(missing_ok=True)
+        raise
 
 
 def withdraw_record(folder: Path, record: BatchRecord) -> None:

@@ -20,6 +20,8 @@ CONNECT_S = 10
 _NAME = re.compile(r'(?!pg_)[A-Za-z0-9][A-Za-z0-9_.-]{0,62}')
 """A batch's name as that of a schema: 63 bytes at most, and `pg_` is PostgreSQL's own."""
 _SCHEMES = ('postgresql', 'postgres')
+_EXISTS = ('42P06', '23505')
+"""What PostgreSQL says of a schema that is there, and of one that another is just making."""
 _PASSWORDS = frozenset({'password', 'sslpassword'})
 """The parts of a URL's query in which libpq takes a password."""
 
@@ -110,16 +112,22 @@ class PostgresStore(Store):
         return store
 
     def create(self, metadata: sa.MetaData) -> None:
-        """Make schema, table and guards in one transaction; raises RECORD_EXISTS."""
+        """Make schema, table and guards in one transaction.
+
+        Raises RECORD_EXISTS, or RECORD_UNREADABLE where the database refuses, as InputError.
+        """
         try:
             with self.connection.begin():
                 self.connection.exec_driver_sql(f'CREATE SCHEMA "{self._schema}"')
                 metadata.create_all(self.connection)
                 for statement in self.guard_statements():
                     self.connection.exec_driver_sql(statement)
-        except sa.exc.ProgrammingError as error:
+        except sa.exc.DBAPIError as error:
+            exists = getattr(error.orig, 'sqlstate', '') in _EXISTS
             raise InputError(
-                ErrorCode.RECORD_EXISTS, f'cannot be made: {error.orig}', file=self.name
+                ErrorCode.RECORD_EXISTS if exists else ErrorCode.RECORD_UNREADABLE,
+                f'cannot be made: {error.orig}',
+                file=self.name,
             ) from error
 
     def write(self, statement: sa.Insert, row: dict[str, Any]) -> None:

@@ -12,8 +12,9 @@ from sqlalchemy.engine import make_url
 
 from medicell_core.entries import BatchClosed, Measurement
 from medicell_core.errors import ErrorCode, InputError, MedicellError
-from medicell_record.postgresql import EVENTS, check_url, with_batch
-from medicell_record.record import BatchRecord
+from medicell_record.place import create_record, has_record, record_of
+from medicell_record.postgresql import EVENTS, PostgresStore, check_url, with_batch
+from medicell_record.record import METADATA, BatchRecord
 from medicell_record.verify import Problem, verify
 
 PH = Measurement(
@@ -76,6 +77,41 @@ def test_a_record_that_exists_is_not_overwritten(url: str) -> None:
         BatchRecord.create(url)
     assert caught.value.code is ErrorCode.RECORD_EXISTS
     assert verify(url).entries == 1
+
+
+def test_a_record_made_between_look_and_creation_is_not_overwritten(url: str) -> None:
+    stores = [PostgresStore.at(url, must_exist=False, read_only=False) for _ in range(2)]
+    stores[0].create(METADATA)
+    with pytest.raises(InputError, match='already exists') as caught:
+        stores[1].create(METADATA)
+    assert caught.value.code is ErrorCode.RECORD_EXISTS
+    for store in stores:
+        store.close()
+
+
+def test_a_database_that_lets_nobody_make_a_record_is_not_taken_for_one_that_has_it(
+    server: Server, url: str
+) -> None:
+    server.execute('CREATE ROLE guest LOGIN')
+    guest = make_url(url).set(username='guest').render_as_string()
+    with pytest.raises(InputError, match='permission denied') as caught:
+        BatchRecord.create(guest)
+    assert caught.value.code is ErrorCode.RECORD_UNREADABLE
+
+
+def test_a_folder_that_cannot_be_written_leaves_the_name_of_the_batch_free(
+    server: Server, tmp_path: Path
+) -> None:
+    with pytest.raises(FileNotFoundError):
+        create_record(tmp_path / 'nowhere', url=server.url, batch_id='B-full-disk')
+    with create_record(tmp_path, url=server.url, batch_id='B-full-disk') as record:
+        assert record_of(tmp_path) == record.name
+
+
+def test_a_database_that_refuses_leaves_no_name_in_the_folder(tmp_path: Path) -> None:
+    with pytest.raises(InputError):
+        create_record(tmp_path, url=f'postgresql://cell@/db?host={tmp_path}', batch_id='B-1')
+    assert not has_record(tmp_path)
 
 
 def test_batches_in_one_database_are_kept_apart(server: Server, url: str) -> None:
