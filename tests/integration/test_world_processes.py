@@ -265,7 +265,10 @@ def test_another_world_is_refused_until_adopted_and_its_seed_gives_the_same_read
         with pytest.raises(MedicellError, match='another world') as caught:
             client.now_s()
         assert caught.value.code is ErrorCode.WORLD_CLOSED
+        client._turn_s = 1.0
         client.adopt()
+        assert not client._connected
+        assert client.now_s() > 1.0
         assert [client.weigh(f'{BATCH}.medium') for _ in range(3)] == first
     finally:
         end(again)

@@ -90,6 +90,8 @@ class WorldClient:
     def adopt(self) -> None:
         """Take the world that answers next for the one to act on, after a person has looked."""
         self._world = 0
+        self._connected = False
+        self._turn_s = None
 
     def close(self) -> None:
         """End every call with COMMUNICATION_LOST and let go of the node. Safe to call twice."""
