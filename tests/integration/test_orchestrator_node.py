@@ -1,7 +1,8 @@
-"""The orchestrator's node: what it refuses leaves nothing behind; whom it has lost it tells."""
+"""The orchestrator's node: what it refuses, what it tells and when, one batch after another."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,19 +10,21 @@ from typing import Any
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from medicell_interfaces.msg import DeviceState
-from medicell_interfaces.srv import StartBatch
+from medicell_interfaces.srv import AbortBatch, StartBatch
 from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
 
-from medicell_core.errors import ErrorCode
+from medicell_core.errors import ErrorCode, InputError
+from medicell_core.operations import Role
 from medicell_core.states import PackMLState
 from medicell_nodes.compose import overrides
+from medicell_orchestrator.contact import Contact
 from medicell_orchestrator.node import OrchestratorNode
 from medicell_ros import qos
 from medicell_ros.conversion import time_to_message
 from medicell_ros.host import NodeHost
 
-from .conftest import ROOT, Probe, until
+from .conftest import ROOT, WAIT_S, Probe, until
 
 DATA = ROOT / 'tests' / 'system' / 'data'
 ROLE = 'incubator'
@@ -125,3 +128,60 @@ def test_lost_device_is_told_without_a_batch_and_taken_back(
         again.publish(DeviceState(role=ROLE, journal='one', sequence=1))
         until(lambda: states[-1].fault_text == '', 'contact again')
         until(lambda: told() == (DiagnosticStatus.OK, 'IDLE'), 'health again')
+
+
+def test_orchestrator_is_idle_again_after_a_batch_and_takes_another(
+    orchestrator: OrchestratorNode, probe: Probe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # No device is there to say that it has stopped.
+    monkeypatch.setattr('medicell_orchestrator.engine.STOP_S', 0.2)
+    states = probe.heard(DeviceState, 'orchestrator/state')
+    for name in ('one', 'two'):
+        states.clear()
+        reply = probe.call(StartBatch, 'orchestrator/start_batch', request(tmp_path / name))
+        assert reply.error_code == ErrorCode.OK, reply.error_msg
+        again = probe.call(StartBatch, 'orchestrator/start_batch', request(tmp_path / 'more'))
+        assert again.error_code == ErrorCode.BATCH_RUNNING
+        abort = AbortBatch.Request(operator_name='test', reason='test')
+        assert probe.call(AbortBatch, 'orchestrator/abort_batch', abort).error_code == ErrorCode.OK
+        until(lambda: states and states[-1].state == PackMLState.IDLE, 'IDLE after the batch')
+        assert PackMLState.ABORTED in {state.state for state in states}
+        assert states[-1].operation == ''
+
+
+def test_contact_that_changes_while_a_batch_goes_on_leaves_the_newer_state(
+    orchestrator: OrchestratorNode, probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside, go_on, alarm = threading.Event(), threading.Event(), orchestrator._alarm
+
+    def slow() -> str:
+        if threading.current_thread() is contact and not inside.is_set():
+            inside.set()
+            assert go_on.wait(WAIT_S)
+        return alarm()
+
+    monkeypatch.setattr(orchestrator, '_alarm', slow)
+    changed = Contact(role=Role.INCUBATOR)
+    contact = threading.Thread(target=orchestrator._contact_changed, args=(changed,))
+    engine = threading.Thread(target=orchestrator._say, args=(PackMLState.EXECUTE,))
+    contact.start()
+    assert inside.wait(WAIT_S)
+    engine.start()
+    engine.join(0.2)
+    go_on.set()
+    for thread in (contact, engine):
+        thread.join(WAIT_S)
+    latest = probe.heard(DeviceState, 'orchestrator/state')
+    until(lambda: latest, 'the state that is kept')
+    assert latest[0].state == PackMLState.EXECUTE
+
+
+def test_wrong_record_url_is_refused_when_the_node_is_configured(probe: Probe) -> None:
+    node = OrchestratorNode(
+        config=ROOT / 'config',
+        software_version='test',
+        namespace=probe.node.get_namespace(),
+        parameter_overrides=overrides(use_sim_time=True, record_url='mysql://host/db'),
+    )
+    with NodeHost([node]), pytest.raises(InputError, match='record_url: mysql: not one of'):
+        node.bring_up()

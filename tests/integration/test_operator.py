@@ -1,0 +1,87 @@
+"""The operator's client: it follows its own batch, and joins no cell that has had one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from medicell_interfaces.msg import BatchState
+from rclpy.publisher import Publisher
+
+from medicell_bringup.hosting import RunningCell
+from medicell_bringup.inputs import RunInputs, read_inputs
+from medicell_bringup.operator import OperatorClient
+from medicell_core.errors import ErrorCode, MedicellError
+from medicell_ros import qos
+
+from .conftest import ROOT, WAIT_S, Probe, until
+
+DATA = ROOT / 'tests' / 'system' / 'data'
+
+
+@pytest.fixture
+def told(probe: Probe) -> Publisher:
+    """The orchestrator's word on its batch, said by the probe."""
+    return probe.node.create_publisher(BatchState, 'orchestrator/batch', qos.latched())
+
+
+@pytest.fixture
+def client(probe: Probe) -> Iterator[OperatorClient]:
+    made = OperatorClient(probe.node)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def inputs(probe: Probe, tmp_path: Path) -> RunInputs:
+    return read_inputs(
+        config=ROOT / 'config',
+        recipe=str(DATA / 'short.yaml'),
+        patient=DATA / 'patient.yaml',
+        seed=1,
+        out=tmp_path / 'out',
+        speed='max',
+        inject=[],
+        namespace=probe.node.get_namespace(),
+    )
+
+
+def test_outcome_of_another_batch_ends_nothing(client: OperatorClient, told: Publisher) -> None:
+    told.publish(BatchState(batch_id='B-1', outcome='aborted'))
+    until(client.batch, 'the batch of before')
+    begun = threading.Timer(0.3, told.publish, [BatchState(batch_id='B-2')])
+    ended = threading.Timer(
+        0.6, told.publish, [BatchState(batch_id='B-2', outcome='ready_for_release')]
+    )
+    shown: list[BatchState] = []
+    for timer in (begun, ended):
+        timer.start()
+    state = client.follow('B-2', shown.append, alive=lambda: None, limit_s=WAIT_S)
+    assert (state.batch_id, state.outcome) == ('B-2', 'ready_for_release')
+    assert {item.batch_id for item in shown} == {'B-2'}
+
+
+@pytest.mark.parametrize(
+    ('outcome', 'code', 'text'),
+    [
+        ('aborted', ErrorCode.STATION_OCCUPIED, r'kit of batch B-1 \(aborted\) .* start a new'),
+        ('', ErrorCode.BATCH_RUNNING, 'batch B-1 has not ended'),
+    ],
+    ids=['over', 'running'],
+)
+def test_cell_that_has_had_a_batch_is_not_joined(
+    told: Publisher,
+    inputs: RunInputs,
+    monkeypatch: pytest.MonkeyPatch,
+    outcome: str,
+    code: ErrorCode,
+    text: str,
+) -> None:
+    # The test's own ROS context stays, and serves this client too.
+    monkeypatch.setattr(RunningCell, 'open_context', lambda _: None)
+    told.publish(BatchState(batch_id='B-1', outcome=outcome))
+    with pytest.raises(MedicellError, match=text) as caught, RunningCell(inputs):
+        pass
+    assert caught.value.code is code
