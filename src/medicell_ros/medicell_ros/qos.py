@@ -56,7 +56,7 @@ def images() -> QoSProfile:
 
 
 def clock() -> QoSProfile:
-    """Return the profile of /clock, as ROS time sources subscribe it."""
+    """Return the profile of a cell's `clock`, as ROS time sources subscribe it."""
     return _volatile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 

@@ -80,7 +80,7 @@ class Listener:
     def _is_of_cell(self, topic: str) -> bool:
         if topic.endswith(NOT_THE_CELL) or '/_' in topic:
             return False
-        return topic.startswith(f'{self.namespace}/') or topic in {'/clock', '/diagnostics'}
+        return topic.startswith(f'{self.namespace}/') or topic == '/diagnostics'
 
     def _subscribe(self, topic: str, kind: str, offered: QoSProfile) -> None:
         """Subscribe with the profile that the topic is published with, and a deeper queue."""
