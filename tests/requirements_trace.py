@@ -118,12 +118,12 @@ def page(trace: Trace) -> str:
     parts = [INTRODUCTION]
     for group in trace.groups:
         rows = [
-            (item.id, item.text, item.source, ', '.join(map(_linked, item.tests)))
+            (code(item.id), item.text, item.source, '; '.join(map(_linked, item.tests)))
             for item in group.requirements
         ]
         heads = ('id', 'requirement', 'source', 'tests')
         parts.append(f'## {group.title}\n\n{table(heads, rows)}')
-    rows = [(item.id, item.text, item.source) for item in trace.planned]
+    rows = [(code(item.id), item.text, item.source) for item in trace.planned]
     parts.append(
         f'## Planned\n\nNot met yet, or not shown by a test.\n\n'
         f'{table(("id", "requirement", "source"), rows)}'
@@ -166,9 +166,9 @@ def _requirement(content: Mapping[str, Any]) -> Requirement:
 
 
 def _linked(test: str) -> str:
-    """Return a test as its name in code, with its module for those who look for it."""
+    """Return what a test says in words, with its module for those who look for it."""
     file, _, name = test.partition('::')
-    return f'{code(name)} ({Path(file).stem})'
+    return f'{name.removeprefix("test_").replace("_", " ")} ({code(Path(file).stem)})'
 
 
 def _missing(tests: Sequence[str], root: Path) -> Iterator[tuple[str, str]]:
