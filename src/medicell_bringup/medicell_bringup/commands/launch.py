@@ -8,13 +8,13 @@ import threading
 from collections.abc import Sequence
 
 from medicell_bringup.launching.arguments import Argument, read_words, refused
-from medicell_bringup.launching.plan import DESCRIPTIONS, launch_arguments, launch_plan
+from medicell_bringup.launching.plan import BAD_INPUT, DESCRIPTIONS, launch_arguments, launch_plan
 from medicell_bringup.launching.supervisor import Supervisor
 from medicell_core.errors import MedicellError
 from medicell_ros.signals import end_by_signals
 
 NAME = 'launch'
-EXIT_OK, EXIT_BAD_INPUT = 0, 2
+EXIT_OK = 0
 
 
 def launch(description: str, words: Sequence[str], *, show_arguments: bool) -> int:
@@ -35,7 +35,7 @@ def launch(description: str, words: Sequence[str], *, show_arguments: bool) -> i
         plan = launch_plan(description, read_words(words, arguments))
     except MedicellError as error:
         sys.stderr.write(f'medicell launch {description}: {error.message}\n')
-        return EXIT_BAD_INPUT
+        return BAD_INPUT
     lines = threading.Lock()
 
     def tell(name: str, line: str) -> None:
