@@ -26,8 +26,11 @@ from medicell_bringup.launching.plan import (
 SIGNALLED = (0, -signal.SIGINT, -signal.SIGTERM)
 """Return codes of a process that ended because it was told to."""
 
-HEALTHY_S = 600.0
-"""Wall seconds of work after which an end counts as a process's first again."""
+HEALTHY_S = 7200.0
+"""Wall seconds after which an end counts as a process's first again.
+
+Longer than any node may wait for others to start, an hour: that is not work yet.
+"""
 
 Tell = Callable[[str, str], None]
 """Takes the name of a process and a line of it; called from any thread."""
