@@ -23,6 +23,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
 from medicell_bringup.launching.plan import launch_plan
+from medicell_bringup.launching.supervisor import Supervisor
 from medicell_core.operations import Role, operations_of
 from medicell_ros.domain import VARIABLE, own_domain
 from system.bench import PATIENT, SHORT, Cli
@@ -36,6 +37,7 @@ ACTIONS = {
     f'{NAMESPACE}/{role}/{row.verb}' for role in Role for row in operations_of(role).values()
 }
 ACTIVE = 'active'
+CLOCK = 'rosgraph_msgs/msg/Clock'
 WAIT_S = 120.0
 """Wall seconds that anything may take on a busy machine."""
 
@@ -83,8 +85,23 @@ class Eye:
         return future.result().current_state.label if future.done() else ''
 
     def nodes(self) -> set[str]:
+        return set(self.node_list())
+
+    def node_list(self) -> list[str]:
+        """Return the nodes by name; two of one name are there twice."""
         pairs = self.node.get_node_names_and_namespaces()
-        return {f'{space.rstrip("/")}/{name}' for name, space in pairs if name != 'eye'}
+        return sorted(f'{space.rstrip("/")}/{name}' for name, space in pairs if name != 'eye')
+
+    def ends_of(self, topic: str) -> tuple[set[str], set[str]]:
+        """Return the nodes that publish a topic, and those that hear it."""
+        published, heard = (
+            {f'{item.node_namespace}/{item.node_name}' for item in found(topic)}
+            for found in (
+                self.node.get_publishers_info_by_topic,
+                self.node.get_subscriptions_info_by_topic,
+            )
+        )
+        return published, heard
 
     def topics(self) -> dict[str, list[str]]:
         return {
@@ -265,8 +282,8 @@ def test_ros2_launch_shows_the_same_lists_as_medicell_launch(
 @pytest.mark.slow
 @pytest.mark.parametrize(
     'signals',
-    [(signal.SIGINT,), (signal.SIGTERM,), (signal.SIGINT, signal.SIGINT)],
-    ids=['SIGINT', 'SIGTERM', 'SIGINT twice'],
+    [(signal.SIGINT,), (signal.SIGTERM,), (signal.SIGHUP,), (signal.SIGINT, signal.SIGINT)],
+    ids=['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGINT twice'],
 )
 def test_signals_end_the_process_by_itself_and_leave_none(
     launch: Callable[..., Launched], eye: Eye, signals: tuple[signal.Signals, ...]
@@ -284,6 +301,48 @@ def test_signals_end_the_process_by_itself_and_leave_none(
 
 
 @pytest.mark.slow
+def test_cells_of_two_namespaces_in_one_domain_have_a_clock_each(eye: Eye, tmp_path: Path) -> None:
+    cells = ('east', 'west')
+    processes = [
+        process
+        for cell in cells
+        for process in launch_plan(
+            'devices', {'namespace': cell, 'out': str(tmp_path / cell)}
+        ).processes
+        if process.name in ('world', 'fluid_handler')
+    ]
+    said: list[str] = []
+    supervisors = [
+        Supervisor(
+            [item for item in processes if item.namespace == f'/{cell}'],
+            lambda name, line: said.append(f'[{name}] {line}'),
+        )
+        for cell in cells
+    ]
+    try:
+        for supervisor in supervisors:
+            supervisor.start()
+        deadline = time.monotonic() + WAIT_S
+        for process in processes:
+            while eye.state_of(f'{process.namespace}/{process.name}') != ACTIVE:
+                assert time.monotonic() < deadline, said
+                time.sleep(0.1)
+        own = ('fluid_handler', 'fluid_handler_world_client', 'world')
+        assert eye.node_list() == [f'/{cell}/{name}' for cell in cells for name in own]
+        clocks = {name for name, kinds in eye.topics().items() if CLOCK in kinds}
+        assert clocks == {f'/{cell}/clock' for cell in cells}
+        for cell in cells:
+            published, heard = eye.ends_of(f'/{cell}/clock')
+            assert published == {f'/{cell}/world'}
+            assert f'/{cell}/fluid_handler' in heard
+            assert {name.split('/')[1] for name in heard} == {cell}
+    finally:
+        for supervisor in supervisors:
+            supervisor.stop()
+    assert [supervisor.code for supervisor in supervisors] == [0, 0], said
+
+
+@pytest.mark.slow
 def test_cells_of_one_namespace_on_two_domains_do_not_meet(
     launch: Callable[..., Launched], eye: Eye
 ) -> None:
@@ -293,7 +352,9 @@ def test_cells_of_one_namespace_on_two_domains_do_not_meet(
         there = Eye(other)
         try:
             for sight, cell in ((eye, near), (there, far)):
-                until(lambda sight=sight: f'{NAMESPACE}/orchestrator' in sight.nodes(), 'it', cell)
-                assert sight.node.count_publishers('orchestrator/state') <= 1
+                until(lambda sight=sight: sight.state_of('orchestrator'), 'an answer', cell)
+            for sight in (eye, there):
+                assert sight.node_list() == [f'{NAMESPACE}/orchestrator']
+                assert sight.node.count_publishers('orchestrator/transition_event') == 1
         finally:
             there.close()
