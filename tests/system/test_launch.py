@@ -259,6 +259,23 @@ def test_launched_cell_shows_its_lists_makes_a_batch_and_heals(
 
 
 @pytest.mark.slow
+def test_launch_with_a_recipe_makes_its_batch_and_stays_up(
+    launch: Callable[..., Launched], tmp_path: Path
+) -> None:
+    batch = (f'recipe:={SHORT}', f'patient:={PATIENT}', 'seed:=3', 'speed:=max')
+    cell = launch('cell', f'out:={tmp_path / "cell"}', *batch)
+    until(lambda: '[batch] has ended with code' in cell.said(), "the batch's end", cell)
+    assert '[batch] has ended with code 0' in cell.said()
+    summary = json.loads((tmp_path / 'cell' / 'batch' / 'summary.json').read_text('utf-8'))
+    assert (summary['outcome'], summary['seed']) == ('ready_for_release', 3)
+    assert (tmp_path / 'cell' / 'journals').is_dir()
+    assert cell.process.poll() is None
+    cell.process.send_signal(signal.SIGHUP)
+    assert cell.process.wait(WAIT_S) == 0, cell.said()
+    assert cell.said().rstrip().endswith('[launch] no process is left')
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(
     find_spec('launch_ros') is None or find_spec('ros2launch') is None,
     reason="upstream's launch, launch_ros and ros2launch are not installed here",
