@@ -318,6 +318,26 @@ def test_signals_end_the_process_by_itself_and_leave_none(
 
 
 @pytest.mark.slow
+def test_launch_goes_on_and_ends_when_nobody_reads_its_lines(eye: Eye) -> None:
+    words = ('launch', 'orchestrator', 'use_sim_time:=false', 'log_level:=debug')
+    command = [sys.executable, '-m', 'medicell_bringup.cli', *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline().startswith(b'[orchestrator]')
+            process.stdout.close()
+            deadline = time.monotonic() + WAIT_S
+            while not eye.state_of('orchestrator'):
+                assert process.poll() is None
+                assert time.monotonic() < deadline
+            process.send_signal(signal.SIGINT)
+            assert process.wait(WAIT_S) == 0
+        finally:
+            process.kill()
+    until_gone(eye)
+
+
+@pytest.mark.slow
 def test_cells_of_two_namespaces_in_one_domain_have_a_clock_each(eye: Eye, tmp_path: Path) -> None:
     cells = ('east', 'west')
     processes = [
