@@ -17,6 +17,7 @@ from rclpy.node import Node
 from medicell_core.cell import LostContact
 from medicell_core.errors import ErrorCode
 from medicell_core.operations import Outcome, Role, Weigh
+from medicell_core.states import PackMLState
 from medicell_orchestrator import ros_cell
 from medicell_orchestrator.contact import Contacts
 from medicell_orchestrator.ros_cell import RosCell
@@ -75,7 +76,11 @@ class Device:
             node, WeighAction, 'fluid_handler/weigh', self._weigh
         )
         self._state = node.create_publisher(DeviceState, 'fluid_handler/state', living())
-        self._state.publish(DeviceState(role='fluid_handler', journal=journal, sequence=1))
+        # A STOPPED one counts as starting, and is given time to come up before it is asked.
+        state = int(PackMLState.IDLE)
+        self._state.publish(
+            DeviceState(role='fluid_handler', state=state, journal=journal, sequence=1)
+        )
 
     def finish(self) -> None:
         on_executor(self._node, self._finish.set_result, None)
