@@ -149,18 +149,17 @@ class Contacts:
     def _told(self, role: Role, message: DeviceState) -> None:
         """Take note of a state; one whose count begins anew is of another process.
 
-        The first one is a sign of life itself: rmw loses the event of a writer that was matched
-        while the subscription was being made.
+        It is a sign of life itself: rmw may lose the event of a writer that is matched just then.
         """
         with self._lock:
+            self._silent.discard(role)
             before = self._contacts[role]
-            first = before.epoch == 0
-            anew = first or message.sequence < before.sequence
+            anew = not before.alive or message.sequence < before.sequence
             now = replace(
                 before,
-                alive=before.alive or first,
+                alive=True,
                 epoch=before.epoch + anew,
-                changed_s=time.monotonic() if first else before.changed_s,
+                changed_s=before.changed_s if before.alive else time.monotonic(),
                 journal=message.journal,
                 sequence=message.sequence,
                 state=PackMLState(message.state),

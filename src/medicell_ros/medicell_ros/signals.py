@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
-from queue import SimpleQueue
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """What ends a program in order; SIGHUP comes when its terminal is closed."""
@@ -15,15 +15,23 @@ def end_by_signals(ended: threading.Event) -> None:
 
     SIGHUP stays ignored where it is, as `nohup` has it. A second signal changes nothing.
     """
-    told: SimpleQueue[int] = SimpleQueue()
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
     for number in ENDING:
         if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, lambda came, _: told.put(came))
+            signal.signal(number, _noted)
+    # Python runs a handler in the main thread, and only when that comes to its next step: a
+    # signal that the kernel gives to a thread of DDS does not wake a main thread that waits.
+    # The pipe is written by whichever thread gets it.
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
 
     def follow() -> None:
-        told.get()
+        while os.read(reading, 1)[0] not in ENDING:
+            pass
         ended.set()
 
-    # A handler runs within whatever the main thread does: were that waiting for the event, it
-    # may hold the event's lock. Only the queue's put may be called there.
     threading.Thread(target=follow, name='signals', daemon=True).start()
+
+
+def _noted(_number: int, _frame: object) -> None:
+    """Be a handler: without one Python's own would raise, or the process would die."""
