@@ -16,7 +16,9 @@ with warnings.catch_warnings():
     warnings.simplefilter('ignore', DeprecationWarning)
     import rosidl_generator_py  # noqa: F401
 import rclpy
+from medicell_interfaces.msg import Material as MaterialMessage
 from medicell_interfaces.msg import Waiting
+from medicell_interfaces.srv import LoadKit
 from rclpy.action import ActionClient
 from rclpy.node import Node
 
@@ -24,6 +26,7 @@ from medicell_core.containers import ContainerKind, Material
 from medicell_devices.cell_config import CellConfig, load_cell
 from medicell_nodes.compose import activate_all, build_nodes, deactivate_all
 from medicell_ros import qos
+from medicell_ros.conversion import to_message
 from medicell_ros.domain import open_ros
 from medicell_ros.host import NodeHost, on_executor
 
@@ -46,6 +49,15 @@ KIT = [
         ('small', ContainerKind.BAG, 20.0, 'empty', 0.0, 'fluid_handler'),
     )
 ]
+
+
+def kit_request() -> LoadKit.Request:
+    """Return what loads the kit of the batch into a world."""
+    return LoadKit.Request(
+        batch_id=BATCH,
+        materials=[to_message(item, MaterialMessage()) for item in KIT],
+        apheresis_label=BATCH,
+    )
 
 
 def until(condition: Callable[[], Any], what: str, timeout_s: float = WAIT_S) -> Any:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from medicell_interfaces.msg import DeviceState, Material
+from medicell_interfaces.msg import DeviceState
 from medicell_interfaces.srv import ClearDevice, GetBalance, GetFaults, LoadKit
 from rclpy.node import Node
 
@@ -24,7 +24,7 @@ from medicell_orchestrator.contact import Contacts
 from medicell_orchestrator.ros_cell import RosCell
 from medicell_ros.host import NodeHost
 
-from .conftest import BATCH, KIT, Probe, until
+from .conftest import BATCH, Probe, kit_request, until
 from .test_world_processes import start
 
 SPEED = 10.0
@@ -126,18 +126,7 @@ def bench(probe: Probe, config: CellConfig, tmp_path: Path) -> Iterator[Bench]:
             states = probe.heard(DeviceState, 'fluid_handler/state')
             until(lambda: probe.node.count_services('world/load_kit'), 'the world', WAIT_S)
             probe.settle(GetFaults, 'world/get_faults')
-            kit = [
-                Material(
-                    name=item.name,
-                    kind=str(item.kind),
-                    capacity_ml=item.capacity_ml,
-                    content=item.content,
-                    volume_ml=item.volume_ml,
-                    location=item.location,
-                )
-                for item in KIT
-            ]
-            request = LoadKit.Request(batch_id=BATCH, materials=kit, apheresis_label=BATCH)
+            request = kit_request()
             assert probe.call(LoadKit, 'world/load_kit', request).error_code == ErrorCode.OK
             made = Bench(cell, tmp_path, states)
             yield made

@@ -10,10 +10,9 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from medicell_interfaces.msg import DeviceState, FaultStatus, Material
+from medicell_interfaces.msg import DeviceState, FaultStatus
 from medicell_interfaces.srv import GetBalance, GetFaults, InjectFault, LoadKit
 
 from medicell_core.errors import ErrorCode, MedicellError
@@ -21,7 +20,7 @@ from medicell_devices.cell_config import CellConfig
 from medicell_nodes.world_client import WorldClient
 from medicell_sim.port import ContainerView
 
-from .conftest import BATCH, KIT, ROOT, WAIT_S, Probe, until
+from .conftest import BATCH, ROOT, WAIT_S, Probe, kit_request, until
 
 CONFIG = ROOT / 'config' / 'cell.yaml'
 
@@ -56,18 +55,7 @@ def world(probe: Probe) -> Iterator[subprocess.Popen[str]]:
     """The world's process, active, with a kit loaded."""
     process = start('world', '-p', 'seed:=1')
     try:
-        kit = [
-            Material(
-                name=item.name,
-                kind=str(item.kind),
-                capacity_ml=item.capacity_ml,
-                content=item.content,
-                volume_ml=item.volume_ml,
-                location=item.location,
-            )
-            for item in KIT
-        ]
-        request = LoadKit.Request(batch_id=BATCH, materials=kit, apheresis_label=BATCH)
+        request = kit_request()
         probe.settle(GetFaults, 'world/get_faults')
         reply = probe.call(LoadKit, 'world/load_kit', request)
         assert reply.error_code == ErrorCode.OK, reply.error_msg
@@ -245,21 +233,7 @@ def test_another_world_is_refused_until_adopted_and_its_seed_gives_the_same_read
     until(lambda: not client._ready(), 'the world to go')
     again = start('world', '-p', 'seed:=1')
     try:
-        request: Any = LoadKit.Request(
-            batch_id=BATCH,
-            apheresis_label=BATCH,
-            materials=[
-                Material(
-                    name=item.name,
-                    kind=str(item.kind),
-                    capacity_ml=item.capacity_ml,
-                    content=item.content,
-                    volume_ml=item.volume_ml,
-                    location=item.location,
-                )
-                for item in KIT
-            ],
-        )
+        request = kit_request()
         probe.settle(GetFaults, 'world/get_faults')
         probe.call(LoadKit, 'world/load_kit', request)
         with pytest.raises(MedicellError, match='another world') as caught:

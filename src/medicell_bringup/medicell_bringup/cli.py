@@ -40,6 +40,13 @@ ConfigOption = Annotated[
     Path | None,
     typer.Option(help='Folder with cell.yaml, recipes and patients; the shipped one by default.'),
 ]
+NamespaceOption = Annotated[
+    str,
+    typer.Option(
+        help="Namespace of the cell; its name in the cell's file by default.",
+        callback=_checked_namespace,
+    ),
+]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -94,13 +101,7 @@ def run_command(
     join: Annotated[
         bool, typer.Option('--join', help='Make the batch on a cell that is launched already.')
     ] = False,
-    namespace: Annotated[
-        str,
-        typer.Option(
-            help="Namespace of the cell; its name in the cell's file by default.",
-            callback=_checked_namespace,
-        ),
-    ] = '',
+    namespace: NamespaceOption = '',
     config: Annotated[
         Path | None,
         typer.Option(
@@ -151,13 +152,7 @@ def launch_command(
 @app.command('status', help="Ask a cell's nodes for their state: exit 0 if all are active.")
 def status_command(
     config: ConfigOption = None,
-    namespace: Annotated[
-        str,
-        typer.Option(
-            help="Namespace of the cell; its name in the cell's file by default.",
-            callback=_checked_namespace,
-        ),
-    ] = '',
+    namespace: NamespaceOption = '',
     timeout: Annotated[
         float, typer.Option(min=0.0, help='Wall seconds that the nodes may take to answer.')
     ] = 10.0,

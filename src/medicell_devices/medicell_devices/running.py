@@ -84,6 +84,10 @@ class RunningOperation:
             except Exception:
                 _LOG.exception('%s: progress was not told', self.owner)
 
+    def listen(self, on_progress: OnProgress) -> None:
+        """Tell one more listener of its progress."""
+        self._on_progress.append(on_progress)
+
     def join(self, other: RunningOperation) -> None:
         """Tell another's listeners too: the same goal was sent again while it runs."""
         with self._lock:

@@ -168,7 +168,7 @@ def test_door_that_opens_ends_a_perfusion(bench: Bench) -> None:
     driver = bench.driver(Role.INCUBATOR)
     wanted = goal(bench, ExchangeMedium, mode='perfusion', duration_s=7200.0)
     with bench.context(wanted) as context:
-        context._on_progress = lambda _: bench.world.set_door('bay_1', open_=True)
+        context.listen(lambda _: bench.world.set_door('bay_1', open_=True))
         with pytest.raises(MedicellError) as caught:
             driver.exchange_medium(wanted, context)  # type: ignore[attr-defined]
     assert caught.value.code is ErrorCode.DOOR_OPEN
@@ -178,7 +178,7 @@ def test_loading_closes_the_door_when_cancelled(bench: Bench) -> None:
     driver = bench.driver(Role.INCUBATOR)
     wanted = goal(bench, LoadBay)
     with bench.context(wanted, step_s=1.0) as context:
-        context._on_progress = lambda _: context.end_early(ErrorCode.CANCELLED, 'cancelled')
+        context.listen(lambda _: context.end_early(ErrorCode.CANCELLED, 'cancelled'))
         with pytest.raises(MedicellError):
             driver.load_bay(wanted, context)  # type: ignore[attr-defined]
     assert not bench.world.bay('bay_2').door_open

@@ -92,7 +92,7 @@ def test_next_move_begins_where_the_last_one_ended(bench: Bench) -> None:
     wanted = goal(bench, MoveContainer, station='stopper')
     with bench.context(wanted) as context:
         first = []
-        context._on_progress = lambda _: first.append(driver.current_plan())
+        context.listen(lambda _: first.append(driver.current_plan()))
         driver.move_container(wanted, context)  # type: ignore[attr-defined]
     plan, _ = next(item for item in first if item is not None)
     assert plan.positions_rad[0] == pytest.approx(here)

@@ -78,18 +78,7 @@ def derivatives(p: CultureParameters, b: Biology, at: Surroundings, y: Amounts) 
     crowding = density / at.x_max_per_ml
     growth = p.mu_max_per_d * b.growth * activation * fed * comfort
     growth = growth / (1.0 + lactate_ratio**p.lactate_order) * np.maximum(0.0, 1.0 - crowding)
-    death = (
-        p.death_per_d
-        * b.death
-        * (
-            1.0
-            + p.lactate_death_factor * np.maximum(0.0, lactate / p.lactate_harm_mm - 1.0)
-            + p.crowding_death_factor * np.maximum(0.0, crowding - 1.0)
-        )
-    )
-    hunger = p.k_starvation_mm**2 / (p.k_starvation_mm**2 + glucose**2)
-    death = (death + p.starvation_per_d * hunger) * warmth
-    death = death + p.heat_death_per_d * np.maximum(0.0, at.temperature_c - p.harm_c)
+    death = _death_per_d(p, b, at, crowding=crowding, lactate=lactate, glucose=glucose)
 
     dose = y[:, Component.ACTIVATOR_ML] / volume / p.k_activator
     contact = dose**2 / (1.0 + dose**2)
@@ -138,6 +127,31 @@ def derivatives(p: CultureParameters, b: Biology, at: Surroundings, y: Amounts) 
     return out
 
 
+def _death_per_d(
+    p: CultureParameters,
+    b: Biology,
+    at: Surroundings,
+    *,
+    crowding: Amounts,
+    lactate: Amounts,
+    glucose: Amounts,
+) -> Amounts:
+    """Return the rate of death of every row, per day."""
+    warmth = p.q10 ** ((at.temperature_c - p.optimum_c) / 10.0)
+    death = (
+        p.death_per_d
+        * b.death
+        * (
+            1.0
+            + p.lactate_death_factor * np.maximum(0.0, lactate / p.lactate_harm_mm - 1.0)
+            + p.crowding_death_factor * np.maximum(0.0, crowding - 1.0)
+        )
+    )
+    hunger = p.k_starvation_mm**2 / (p.k_starvation_mm**2 + glucose**2)
+    death = (death + p.starvation_per_d * hunger) * warmth
+    return death + p.heat_death_per_d * np.maximum(0.0, at.temperature_c - p.harm_c)
+
+
 def integrate(
     p: CultureParameters,
     b: Biology,
@@ -149,11 +163,11 @@ def integrate(
 ) -> Amounts:
     """Return the rows (contents, born, lysed) after a duration, by Runge-Kutta of fourth order.
 
-    Steps are at most `step_s`, and shorter where glucose runs out fast; the surroundings are
+    Steps are at most `step_s`, and shorter where glucose or life runs out fast; the surroundings are
     constant over the duration.
     """
     steps = max(1, math.ceil(duration_s / step_s - 1e-9))
-    steps = max(steps, math.ceil(_fastest_per_d(p, at, rows) * duration_s / _DAY_S))
+    steps = max(steps, math.ceil(_fastest_per_d(p, b, at, rows) * duration_s / _DAY_S))
     h = duration_s / steps / _DAY_S
     y = rows
     for _ in range(steps):
@@ -165,13 +179,23 @@ def integrate(
     return np.maximum(y, 0.0)
 
 
-def _fastest_per_d(p: CultureParameters, at: Surroundings, y: Amounts) -> float:
-    """Return the rate at which the last glucose goes, the fastest of the system; 0 without any."""
+def _fastest_per_d(p: CultureParameters, b: Biology, at: Surroundings, y: Amounts) -> float:
+    """Return the fastest rate of the system: of the last glucose, or of death where crowded."""
     volume = np.maximum(y[:, Component.VOLUME_ML], _TINY)
-    living = y[:, Component.UNTRANSDUCED] + y[:, Component.CAR_POSITIVE] + y[:, Component.OTHER]
-    cells = np.maximum(y[:, Component.UNTRANSDUCED] + y[:, Component.CAR_POSITIVE], _TINY)
+    viable = y[:, Component.UNTRANSDUCED] + y[:, Component.CAR_POSITIVE]
+    living = viable + y[:, Component.OTHER]
+    cells = np.maximum(viable, _TINY)
     blast = np.clip((y[:, Component.SIGNAL] - y[:, Component.ACTIVATION]) / cells, 0.0, 1.0)
     uptake = (p.glucose_rest_pmol_d + p.glucose_blast_pmol_d * blast) * _UMOL_PER_PMOL
     warmth = p.q10 ** ((at.temperature_c - p.optimum_c) / 10.0)
-    rate = uptake * living / volume / p.k_glucose_mm * warmth
-    return float(np.max(np.where(y[:, Component.GLUCOSE_UMOL] > 0.0, rate, 0.0)))
+    hungry = uptake * living / volume / p.k_glucose_mm * warmth
+    hungry = np.where(y[:, Component.GLUCOSE_UMOL] > 0.0, hungry, 0.0)
+    death = _death_per_d(
+        p,
+        b,
+        at,
+        crowding=living / volume / at.x_max_per_ml,
+        lactate=y[:, Component.LACTATE_UMOL] / volume,
+        glucose=y[:, Component.GLUCOSE_UMOL] / volume,
+    )
+    return float(np.max(np.maximum(hungry, np.where(viable > 1.0, death, 0.0))))

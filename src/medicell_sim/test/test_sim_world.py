@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sim_kit import BAYS, KIT, OPERATION, make_world, material, pump, seed_culture, select, wash
 
@@ -406,7 +406,18 @@ STEP = st.one_of(
 )
 
 
+LEFT_DRY: list[tuple[str, str, str, float]] = [
+    ('sleep', '', '', 126.0),
+    ('wash', '', '', 1.0),
+    ('withdraw', 'apheresis', 'waste', 120.0),
+    ('fault', 'empty_reagent', '', 0.0),
+    ('pump', 'vessel', 'apheresis', 1.0),
+    ('sleep', '', '', 1183.0),
+]
+
+
 @settings(max_examples=25, deadline=None)
+@example(steps=LEFT_DRY, seed=2)
 @given(steps=st.lists(STEP, max_size=14), seed=st.integers(0, 1000))
 def test_volume_and_cells_are_conserved_whatever_is_done(
     steps: list[tuple[str, str, str, float]], seed: int

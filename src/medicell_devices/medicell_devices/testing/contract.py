@@ -194,7 +194,7 @@ class FluidHandlerContract(SimulatedDriverContract):
                 moved.append(volume)
 
         with bench.context(goal) as context:
-            context._on_progress = [stop_after_two]
+            context.listen(stop_after_two)
             with pytest.raises(MedicellError) as caught:
                 driver.transfer(goal, context)  # type: ignore[attr-defined]
         assert caught.value.code is ErrorCode.STOPPED
