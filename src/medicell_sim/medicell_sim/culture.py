@@ -163,8 +163,8 @@ def integrate(
 ) -> Amounts:
     """Return the rows (contents, born, lysed) after a duration, by Runge-Kutta of fourth order.
 
-    Steps are at most `step_s`, and shorter where glucose or life runs out fast; the surroundings are
-    constant over the duration.
+    Steps are at most `step_s`, and shorter where glucose or life runs out fast; the
+    surroundings are constant over the duration.
     """
     steps = max(1, math.ceil(duration_s / step_s - 1e-9))
     steps = max(steps, math.ceil(_fastest_per_d(p, b, at, rows) * duration_s / _DAY_S))
