@@ -17,6 +17,7 @@ from rosgraph_msgs.msg import Clock
 from medicell_core.errors import ErrorCode, InputError
 from medicell_core.operations import Role
 from medicell_core.states import PackMLState
+from medicell_devices.cell_config import load_cell
 from medicell_nodes.compose import overrides
 from medicell_orchestrator.contact import Contact
 from medicell_orchestrator.node import OrchestratorNode
@@ -35,6 +36,7 @@ def orchestrator(probe: Probe) -> Iterator[OrchestratorNode]:
     """The orchestrator, active and idle, in the probe's namespace."""
     node = OrchestratorNode(
         config=ROOT / 'config',
+        cell=load_cell(ROOT / 'config' / 'cell.yaml'),
         software_version='test',
         namespace=probe.node.get_namespace(),
         parameter_overrides=overrides(use_sim_time=True),
@@ -178,6 +180,7 @@ def test_contact_that_changes_while_a_batch_goes_on_leaves_the_newer_state(
 def test_wrong_record_url_is_refused_when_the_node_is_configured(probe: Probe) -> None:
     node = OrchestratorNode(
         config=ROOT / 'config',
+        cell=load_cell(ROOT / 'config' / 'cell.yaml'),
         software_version='test',
         namespace=probe.node.get_namespace(),
         parameter_overrides=overrides(use_sim_time=True, record_url='mysql://host/db'),

@@ -165,6 +165,7 @@ class OneProcess(_Host):
             ),
             OrchestratorNode(
                 config=inputs.cell_file.parent,
+                cell=inputs.cell,
                 software_version=VERSION,
                 one_process=True,
                 namespace=inputs.namespace,

@@ -6,7 +6,20 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from medicell_core.operations import ASSAYS, Role
+from medicell_core.operations import (
+    ASSAYS,
+    AcquireImages,
+    CountParticles,
+    ExchangeMedium,
+    FillVial,
+    Role,
+    Sample,
+    SelectCells,
+    SetClimate,
+    Transfer,
+    WashAndConcentrate,
+)
+from medicell_devices.limits import PERFUSION_RATE, Limit, Limits
 
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
@@ -29,6 +42,13 @@ class Settings(BaseModel):
 
     driver: str
     """Name of the driver: `simulated`, or one that an installed package brings."""
+
+    def limits(self) -> Limits:
+        """Return what the figures of goals are held against, before anything moves.
+
+        A recipe is checked by them before a batch begins.
+        """
+        return {}
 
 
 class FluidHandlerSettings(Settings):
@@ -67,7 +87,25 @@ class FluidHandlerSettings(Settings):
     def _limits_rise(self) -> FluidHandlerSettings:
         _rising((self.min_volume_ml, self.max_volume_ml))
         _rising((self.min_rate_ml_min, self.max_rate_ml_min))
+        if not self.min_rate_ml_min <= self.sample_rate_ml_min <= self.max_rate_ml_min:
+            raise ValueError(
+                f'sample_rate_ml_min is {self.sample_rate_ml_min:g}; the pump has'
+                f' {self.min_rate_ml_min:g} to {self.max_rate_ml_min:g}'
+            )
         return self
+
+    def limits(self) -> Limits:
+        """Return the pump's limits."""
+        volume = Limit(self.min_volume_ml, self.max_volume_ml, 'mL')
+        return {
+            (Transfer, 'volume_ml'): volume,
+            (Transfer, 'rate_ml_min'): Limit(self.min_rate_ml_min, self.max_rate_ml_min, 'mL/min'),
+            (Sample, 'volume_ml'): volume,
+            (SelectCells, 'reagent_volume_ml'): volume,
+            (SelectCells, 'buffer_volume_ml'): volume,
+            (WashAndConcentrate, 'buffer_volume_ml'): volume,
+            (WashAndConcentrate, 'final_volume_ml'): volume,
+        }
 
 
 class IncubatorSettings(Settings):
@@ -111,6 +149,16 @@ class IncubatorSettings(Settings):
             raise ValueError('bays must differ')
         return self
 
+    def limits(self) -> Limits:
+        """Return the set-points' limits, and those of an exchange."""
+        return {
+            (SetClimate, 'temperature_c'): Limit(*self.temperature_c, 'degC'),
+            (SetClimate, 'co2_pct'): Limit(*self.co2_pct, '%'),
+            (SetClimate, 'agitation_rpm'): Limit(*self.agitation_rpm, 'rpm'),
+            (ExchangeMedium, 'volume_ml'): Limit(self.min_exchange_ml, self.max_exchange_ml, 'mL'),
+            (ExchangeMedium, PERFUSION_RATE): Limit(0.0, self.exchange_rate_ml_min, 'mL/min'),
+        }
+
 
 class ImagingSettings(Settings):
     """Stage, focus, two illuminations, camera and stainer."""
@@ -129,6 +177,13 @@ class ImagingSettings(Settings):
     focus_step_um: Positive = 20.0
     focus_step_s: NotNegative = 1.0
     kept_image_sets: Annotated[int, Field(ge=1, le=100)] = 2
+
+    def limits(self) -> Limits:
+        """Return the limits of taking pictures."""
+        return {
+            (AcquireImages, 'fields'): Limit(1, self.max_fields, ''),
+            (AcquireImages, 'dilution'): Limit(1.0, self.max_dilution, ''),
+        }
 
 
 class FillRobotSettings(Settings):
@@ -156,6 +211,10 @@ class FillRobotSettings(Settings):
     cap_torque_nm: Range = (0.2, 3.0)
     label_s: NotNegative = 6.0
 
+    def limits(self) -> Limits:
+        """Return what a vial may be filled with."""
+        return {(FillVial, 'volume_ml'): Limit(*self.fill_volume_ml, 'mL')}
+
 
 class ParticleCounterSettings(Settings):
     """Optical counter beside the fill station."""
@@ -165,6 +224,10 @@ class ParticleCounterSettings(Settings):
     limit_5_um_per_m3: Positive
     flow_tolerance_pct: Annotated[float, Field(gt=0.0, lt=50.0)] = 5.0
     max_duration_s: Positive = 7200.0
+
+    def limits(self) -> Limits:
+        """Return how long a count may take."""
+        return {(CountParticles, 'duration_s'): Limit(0.0, self.max_duration_s, 's')}
 
 
 class LaboratorySettings(Settings):

@@ -26,10 +26,12 @@ def _make(config: Path) -> tuple[OrchestratorNode, tuple[()]]:
     from medicell_devices.cell_config import load_cell  # noqa: PLC0415
     from medicell_orchestrator.node import OrchestratorNode  # noqa: PLC0415
 
+    cell = load_cell(config, drivers_of=())
     node = OrchestratorNode(
         config=config.parent,
+        cell=cell,
         software_version=version('medicell_orchestrator'),
-        namespace=load_cell(config, drivers_of=()).cell,
+        namespace=cell.cell,
     )
     return node, ()
 

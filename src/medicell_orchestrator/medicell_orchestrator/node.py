@@ -33,6 +33,7 @@ from medicell_ros.qos import living, telemetry
 
 if TYPE_CHECKING:
     from medicell_core.containers import Patient
+    from medicell_devices.cell_config import CellConfig
     from medicell_orchestrator.engine import BatchEngine
     from medicell_orchestrator.recipe import Recipe
     from medicell_orchestrator.snapshot import BatchSnapshot
@@ -60,12 +61,19 @@ class OrchestratorNode(ManagedNode):
     """
 
     def __init__(
-        self, *, config: Path, software_version: str, one_process: bool = False, **options: Any
+        self,
+        *,
+        config: Path,
+        cell: CellConfig,
+        software_version: str,
+        one_process: bool = False,
+        **options: Any,
     ) -> None:
         super().__init__(NAME, **options)
         self._one_process = one_process
         self.parameters = declare(self, OrchestratorParameters)
         self._config = config
+        self._cell_config = cell
         self._version = software_version
         self._engine: BatchEngine | None = None
         self._thread: threading.Thread | None = None
@@ -229,6 +237,7 @@ class OrchestratorNode(ManagedNode):
 
         `undo` puts the folder back as it was.
         """
+        from medicell_orchestrator.fitting import check_cell  # noqa: PLC0415
         from medicell_orchestrator.patient import load_patient  # noqa: PLC0415
         from medicell_orchestrator.recipe import find_recipe, load_recipe  # noqa: PLC0415
 
@@ -242,7 +251,9 @@ class OrchestratorNode(ManagedNode):
         for file, content in ((recipe_file, text), (patient_file, request.patient_yaml)):
             undo.callback(_restore, file, file.read_bytes() if file.exists() else None)
             file.write_text(content, encoding='utf-8')
-        return load_recipe(recipe_file), load_patient(patient_file)
+        recipe = load_recipe(recipe_file)
+        check_cell(recipe, self._cell_config)
+        return recipe, load_patient(patient_file)
 
     def _hold(self, request: Any, reply: Any) -> None:
         required(request, 'operator_name')

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from medicell_core.entries import Answer, Question
 from medicell_core.operations import Operation, Outcome, Role
+from medicell_orchestrator.schema import fields_of, key_of
 
 if TYPE_CHECKING:
     from medicell_orchestrator.run import PhaseRun
@@ -59,10 +60,20 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Use:
-    """How much of a material a phase is known to draw; `key` is the field that says it."""
+    """A volume of a material that a phase is known to handle; `key` is the field that says it."""
 
     material: str
     volume_ml: float
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """A figure that a phase tells a device: the goal's field, and the recipe's `key` for it."""
+
+    operation: type[Operation]
+    field: str
+    value: float
     key: str
 
 
@@ -89,6 +100,29 @@ class Phase:
     def uses(self) -> tuple[Use, ...]:
         """Return what the phase draws from the kit, where that is known beforehand."""
         return ()
+
+    def fills(self) -> tuple[Use, ...]:
+        """Return what containers must have room for, by the fields that say so."""
+        return tuple(
+            Use(
+                material=getattr(self, item.metadata['held_by']),
+                volume_ml=getattr(self, item.name),
+                key=key_of(item),
+            )
+            for item in fields_of(type(self))
+            if item.metadata['held_by'] and getattr(self, item.metadata['held_by'])
+        )
+
+    def needs(self) -> tuple[Need, ...]:
+        """Return the figures that devices are told, where they are known beforehand."""
+        sent = self.sends()
+        return tuple(
+            Need(
+                operation=told[0], field=told[1], value=getattr(self, item.name), key=key_of(item)
+            )
+            for item in fields_of(type(self))
+            if (told := item.metadata['told']) and told[0] in sent
+        )
 
     def sends(self) -> tuple[type[Operation], ...]:
         """Return every operation that the phase may send while nothing goes wrong."""

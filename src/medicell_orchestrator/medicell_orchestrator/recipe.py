@@ -9,10 +9,10 @@ from pathlib import Path
 
 from medicell_core.containers import ContainerKind, Material, Patient, container_id
 from medicell_core.errors import ErrorCode, InputError
+from medicell_orchestrator.consistency import check_consistency
 from medicell_orchestrator.document import Section, load_document, suggestion
 from medicell_orchestrator.phase import Phase
 from medicell_orchestrator.phase_types import PHASE_TYPES
-from medicell_orchestrator.phases.assaying import ReleasePhase
 from medicell_orchestrator.schema import Kit, QuantitySpec, TextSpec, read_into
 
 CONTENTS = (
@@ -136,6 +136,7 @@ def load_recipe(path: Path | str) -> Recipe:
     section = load_document(path, ErrorCode.RECIPE_INVALID)
     section.only(('recipe', 'version', 'product', 'description', 'materials', 'procedure'))
     materials = _materials(section.sub('materials'))
+    kit = _kit_of(materials)
     recipe = Recipe(
         name=section.name('recipe'),
         version=section.text('version'),
@@ -144,10 +145,9 @@ def load_recipe(path: Path | str) -> Recipe:
         file=str(path),
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         materials=materials,
-        procedure=_procedure(section, _kit_of(materials)),
+        procedure=_procedure(section, kit),
     )
-    _check_volumes(recipe)
-    _check_release(recipe)
+    check_consistency(recipe, kit)
     return recipe
 
 
@@ -290,40 +290,3 @@ def _fresh(section: Section, key: str, taken: list[str]) -> str:
     if name in taken:
         raise section.error(key, f'duplicate name "{name}"')
     return name
-
-
-def _check_volumes(recipe: Recipe) -> None:
-    """Refuse a recipe that draws more of a reagent than its kit is known to hold."""
-    drawn: dict[str, float] = {}
-    held = _kit_of(recipe.materials)
-    for path, spec in recipe.phases():
-        for use in spec.phase.uses():
-            drawn[use.material] = drawn.get(use.material, 0.0) + use.volume_ml
-            have = held.volumes_ml[use.material]
-            if held.contents[use.material] == 'empty' or drawn[use.material] <= have + 1e-9:
-                continue
-            raise InputError(
-                ErrorCode.MATERIAL_MISSING,
-                f'missing reagent: up to here the recipe draws {drawn[use.material]:g} mL of'
-                f' "{use.material}", but the kit holds {have:g} mL',
-                file=recipe.file,
-                line=spec.line,
-                field=f'{path}.{use.key}',
-            )
-
-
-def _check_release(recipe: Recipe) -> None:
-    """Refuse a recipe that does not end with its only judgement of the product."""
-    phases = list(recipe.phases())
-    releases = [item for item in phases if isinstance(item[1].phase, ReleasePhase)]
-    if releases == phases[-1:]:
-        return
-    path, spec = releases[0] if releases else phases[-1]
-    message = (
-        'a phase of type release must be the last of the recipe, and the only one'
-        if releases
-        else 'missing phase: after the last one the recipe needs one of type release'
-    )
-    raise InputError(
-        ErrorCode.RECIPE_INVALID, message, file=recipe.file, line=spec.line, field=path
-    )

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from medicell_core.operations import Operation, Transfer
 from medicell_orchestrator.document import Section, shown, suggestion
 from medicell_orchestrator.units import UnitError, parse_quantity
 
@@ -184,10 +185,17 @@ class ContainerSpec(Spec):
         return value
 
 
-def _field(spec: Spec, default: object) -> Any:
+Told = tuple[type[Operation], str]
+"""An operation, and the field of its goal that a figure becomes."""
+
+
+def _field(
+    spec: Spec, default: object, told: Told | None = None, held_by: str | None = None
+) -> Any:
+    metadata = {'spec': spec, 'told': told, 'held_by': held_by}
     if default is dataclasses.MISSING:
-        return dataclasses.field(metadata={'spec': spec})
-    return dataclasses.field(default=default, metadata={'spec': spec})
+        return dataclasses.field(metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 def quantity(
@@ -196,9 +204,21 @@ def quantity(
     high: float = math.inf,
     *,
     default: object = dataclasses.MISSING,
+    told: Told | None = None,
+    held_by: str | None = None,
 ) -> Any:
-    """Declare a number with a unit between `low` and `high`, both in that unit."""
-    return _field(QuantitySpec(unit=unit, low=low, high=high), default)
+    """Declare a number with a unit between `low` and `high`, both in that unit.
+
+    `told` says which figure of a goal it is or bounds, which a device holds against its limits.
+    `held_by` is the phase's field with the container that must have room for such a volume.
+    """
+    return _field(QuantitySpec(unit=unit, low=low, high=high), default, told, held_by)
+
+
+def pump_rate(default_ml_min: float = 30.0) -> Any:
+    """Declare the rate of a transfer; 30 mL/min is gentle on cells and quick enough (R)."""
+    told = (Transfer, 'rate_ml_min')
+    return quantity('mL/min', 0.1, 100.0, default=default_ml_min, told=told)
 
 
 def quantities(
@@ -208,9 +228,11 @@ def quantities(
     return _field(QuantityListSpec(unit=unit, low=low, high=high), default)
 
 
-def whole(low: int, high: int, *, default: object = dataclasses.MISSING) -> Any:
-    """Declare a whole number between `low` and `high`."""
-    return _field(QuantitySpec(unit='', low=low, high=high, integer=True), default)
+def whole(
+    low: int, high: int, *, default: object = dataclasses.MISSING, told: Told | None = None
+) -> Any:
+    """Declare a whole number between `low` and `high`, and which figure of a goal it is."""
+    return _field(QuantitySpec(unit='', low=low, high=high, integer=True), default, told)
 
 
 def text(*choices: str, default: object = dataclasses.MISSING) -> Any:

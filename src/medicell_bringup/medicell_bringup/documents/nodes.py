@@ -77,7 +77,11 @@ def running_nodes() -> Iterator[list[Any]]:
         nodes: list[Any] = [
             *build_nodes(config, seed=1, journal_dir=str(Path(journals)), context=context),
             OrchestratorNode(
-                config=folder, software_version='', namespace=config.cell, context=context
+                config=folder,
+                cell=config,
+                software_version='',
+                namespace=config.cell,
+                context=context,
             ),
             SceneNode(config=config, context=context),
         ]

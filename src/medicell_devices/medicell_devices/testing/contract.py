@@ -106,6 +106,19 @@ class DriverContract:
             assert error.code is ErrorCode.INVALID_GOAL, field
             assert field in error.message
 
+    def test_figure_beyond_a_declared_limit_is_refused_by_field(self, bench: Bench) -> None:
+        """What the settings declare is what the driver holds goals against.
+
+        Recipes are checked by the declared limits before a batch begins.
+        """
+        for (cls, field), limit in bench.settings(self.role).limits().items():
+            if field not in VALID[cls]:
+                continue
+            beyond = type(VALID[cls][field])(limit.high * 1.01 + 1)
+            error = bench.fails(bench.goal(cls, **{**VALID[cls], field: beyond}))
+            assert field in error.message
+            assert f'{limit.high:g}' in error.message
+
     def test_stopped_driver_moves_nothing_until_reset(self, bench: Bench, operation: str) -> None:
         """After `stop` every verb is refused."""
         cls = OPERATIONS[operation].goal

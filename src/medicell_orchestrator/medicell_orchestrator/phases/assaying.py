@@ -104,7 +104,7 @@ class AssayPhase(Phase):
 
     source: str = container_ref()
     tubes: str = container_ref('tube')
-    volume_ml: float = quantity('mL', 0.1, 50.0)
+    volume_ml: float = quantity('mL', 0.1, 50.0, told=(Sample, 'volume_ml'), held_by='tubes')
     tests: tuple[str, ...] = texts(*ASSAYS)
 
     def steps(self) -> tuple[Step, ...]:

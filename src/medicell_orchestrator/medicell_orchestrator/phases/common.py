@@ -19,14 +19,12 @@ from medicell_core.operations import (
     Transfer,
     TransferResult,
 )
+from medicell_devices.limits import PERFUSION_RATE
 from medicell_orchestrator.asking import ask_about
 from medicell_orchestrator.batch import ProbeLook
-from medicell_orchestrator.phase import Steps
+from medicell_orchestrator.phase import Need, Problem, Steps
 from medicell_orchestrator.recovery import perform
 from medicell_orchestrator.run import ABORT, RETRY, PhaseRun
-
-DEFAULT_RATE_ML_MIN = 30.0
-"""Gentle on cells and quick enough (R)."""
 
 LEAST_TRANSFER_ML = 0.1
 HOUR_S = 3600.0
@@ -41,7 +39,7 @@ def add(
     source: str,
     target: str,
     volume_ml: float,
-    rate_ml_min: float = DEFAULT_RATE_ML_MIN,
+    rate_ml_min: float,
 ) -> Steps[float]:
     """Transfer from a reagent (or a container) and return the volume moved, in mL.
 
@@ -82,6 +80,23 @@ def exchange(
     added = 0.0 if result is None else result.added_ml
     run.batch.drew(drawn, added)
     return added
+
+
+def perfusion_problem(mode: str, duration_s: float, *, key: str) -> Problem | None:
+    """Return that a perfusion needs a time, if it has none."""
+    if mode == 'perfusion' and duration_s == 0.0:
+        return Problem(key=key, message='a perfusion takes longer than 0 s')
+    return None
+
+
+def perfusion_needs(
+    mode: str, volume_ml: float, duration_s: float, *, key: str
+) -> tuple[Need, ...]:
+    """Return how fast the pump of a perfusion must be; nothing for another exchange."""
+    if mode != 'perfusion':
+        return ()
+    rate = 60.0 * volume_ml / duration_s
+    return (Need(operation=ExchangeMedium, field=PERFUSION_RATE, value=rate, key=key),)
 
 
 def incubate(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 from medicell_core.errors import ErrorCode
 from medicell_core.operations import (
@@ -30,7 +31,6 @@ from medicell_orchestrator.phases.common import draw_sample
 from medicell_orchestrator.run import ABORT, RETRY, PhaseRun
 from medicell_orchestrator.schema import container_ref, flag, quantity, whole
 
-SAMPLE_ML = 0.2
 MIX_S = 60.0
 MOST_FIELDS = 16
 TRIES = 6
@@ -60,6 +60,7 @@ class CountPlan:
     container: str
     cartridges: str
     expected_per_ml: float
+    sample_ml: float
     fields: int
     most_error_pct: float
     car: bool
@@ -109,7 +110,7 @@ def count_cells(run: PhaseRun, plan: CountPlan) -> Steps[CellCount]:
     """Sample, count, weigh, record; return the count."""
     yield from run.operate(Mix, container=plan.container, duration_s=MIX_S)
     cartridge = yield from draw_sample(
-        run, source=plan.container, group=plan.cartridges, volume_ml=SAMPLE_ML
+        run, source=plan.container, group=plan.cartridges, volume_ml=plan.sample_ml
     )
     volume_ml = yield from run.weigh(plan.container)
     dilution = choose_dilution(expected_now(run, plan.container, plan.expected_per_ml))
@@ -218,6 +219,17 @@ def _picture(run: PhaseRun, cartridge: str, view: View) -> Steps[Outcome]:
     return (yield from run.attempt(AnalyseImages, image_set=outcome.result.image_set))
 
 
+def count_sample() -> Any:
+    """Declare how much is drawn into a cartridge for a count."""
+    told = (Sample, 'volume_ml')
+    return quantity('mL', 0.05, 5.0, default=0.2, told=told, held_by='cartridges')
+
+
+def count_fields(default: int) -> Any:
+    """Declare how many fields of view are counted at first."""
+    return whole(1, MOST_FIELDS, default=default, told=(AcquireImages, 'fields'))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CountCellsPhase(Phase):
     """Count the cells of a container by image cytometry, and weigh it."""
@@ -225,7 +237,8 @@ class CountCellsPhase(Phase):
     container: str = container_ref()
     cartridges: str = container_ref('cartridge')
     expected_per_ml: float = quantity('cells/mL', 1e3, 1e9)
-    fields: int = whole(1, MOST_FIELDS, default=4)
+    sample_volume_ml: float = count_sample()
+    fields: int = count_fields(4)
     most_error_pct: float = quantity('%', 1.0, 50.0, default=10.0)
     car: bool = flag(default=False)
 
@@ -244,6 +257,7 @@ class CountCellsPhase(Phase):
                 container=self.container,
                 cartridges=self.cartridges,
                 expected_per_ml=self.expected_per_ml,
+                sample_ml=self.sample_volume_ml,
                 fields=self.fields,
                 most_error_pct=self.most_error_pct,
                 car=self.car,

@@ -18,10 +18,24 @@ from medicell_core.operations import (
     Weigh,
 )
 from medicell_orchestrator.batch import Climate
-from medicell_orchestrator.phase import Phase, Step, Steps, Use
-from medicell_orchestrator.phases.common import add, exchange, incubate, look
+from medicell_orchestrator.phase import Need, Phase, Problem, Step, Steps, Use
+from medicell_orchestrator.phases.common import (
+    add,
+    exchange,
+    incubate,
+    look,
+    perfusion_needs,
+    perfusion_problem,
+)
 from medicell_orchestrator.run import PhaseRun
-from medicell_orchestrator.schema import bay_ref, container_ref, quantity, reagent_ref, text
+from medicell_orchestrator.schema import (
+    bay_ref,
+    container_ref,
+    pump_rate,
+    quantity,
+    reagent_ref,
+    text,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +44,8 @@ class TransferPhase(Phase):
 
     source: str = container_ref()
     target: str = container_ref()
-    volume_ml: float = quantity('mL', 0.1, 1000.0)
-    rate_ml_min: float = quantity('mL/min', 0.1, 100.0, default=30.0)
+    volume_ml: float = quantity('mL', 0.1, 1000.0, told=(Transfer, 'volume_ml'), held_by='target')
+    rate_ml_min: float = pump_rate()
 
     def steps(self) -> tuple[Step, ...]:
         """Return the transfer."""
@@ -100,9 +114,9 @@ class SelectCellsPhase(Phase):
     target: str = container_ref()
     waste: str = container_ref('waste', 'bag')
     reagent: str = reagent_ref('selection_beads')
-    reagent_volume_ml: float = quantity('mL', 0.1, 100.0)
+    reagent_volume_ml: float = quantity('mL', 0.1, 100.0, told=(SelectCells, 'reagent_volume_ml'))
     buffer: str = reagent_ref('buffer')
-    buffer_volume_ml: float = quantity('mL', 10.0, 1000.0)
+    buffer_volume_ml: float = quantity('mL', 10.0, 1000.0, told=(SelectCells, 'buffer_volume_ml'))
 
     def steps(self) -> tuple[Step, ...]:
         """Return the selection."""
@@ -145,8 +159,12 @@ class WashPhase(Phase):
     target: str = container_ref()
     waste: str = container_ref('waste', 'bag')
     buffer: str = reagent_ref('buffer', 'medium', 'cryo_medium')
-    buffer_volume_ml: float = quantity('mL', 10.0, 2000.0)
-    final_volume_ml: float = quantity('mL', 5.0, 2000.0)
+    buffer_volume_ml: float = quantity(
+        'mL', 10.0, 2000.0, told=(WashAndConcentrate, 'buffer_volume_ml')
+    )
+    final_volume_ml: float = quantity(
+        'mL', 5.0, 2000.0, told=(WashAndConcentrate, 'final_volume_ml'), held_by='target'
+    )
 
     def steps(self) -> tuple[Step, ...]:
         """Return the wash, and the weighing after it."""
@@ -222,9 +240,11 @@ class SetClimatePhase(Phase):
     """Set a bay's climate and wait until it is reached."""
 
     bay: str = bay_ref()
-    temperature_c: float = quantity('degC', 20.0, 40.0)
-    co2_pct: float = quantity('%', 0.0, 10.0)
-    agitation_rpm: float = quantity('rpm', 0.0, 200.0, default=0.0)
+    temperature_c: float = quantity('degC', 20.0, 40.0, told=(SetClimate, 'temperature_c'))
+    co2_pct: float = quantity('%', 0.0, 10.0, told=(SetClimate, 'co2_pct'))
+    agitation_rpm: float = quantity(
+        'rpm', 0.0, 200.0, default=0.0, told=(SetClimate, 'agitation_rpm')
+    )
 
     def steps(self) -> tuple[Step, ...]:
         """Return the setting."""
@@ -286,7 +306,7 @@ class ExchangePhase(Phase):
     bay: str = bay_ref()
     medium: str = reagent_ref('medium')
     waste: str = container_ref('waste', 'bag')
-    volume_ml: float = quantity('mL', 1.0, 1000.0)
+    volume_ml: float = quantity('mL', 1.0, 1000.0, told=(ExchangeMedium, 'volume_ml'))
     mode: str = text('batch', 'perfusion')
     duration_s: float = quantity('s', 0.0, 86400.0, default=0.0)
 
@@ -297,6 +317,15 @@ class ExchangePhase(Phase):
     def uses(self) -> tuple[Use, ...]:
         """Return the medium."""
         return (Use(material=self.medium, volume_ml=self.volume_ml, key='volume'),)
+
+    def problem(self) -> Problem | None:
+        """Say when a perfusion has no time."""
+        return perfusion_problem(self.mode, self.duration_s, key='duration')
+
+    def needs(self) -> tuple[Need, ...]:
+        """Return the volume, and how fast a perfusion is."""
+        pumped = perfusion_needs(self.mode, self.volume_ml, self.duration_s, key='duration')
+        return (*Phase.needs(self), *pumped)
 
     def sends(self) -> tuple[type[Operation], ...]:
         """Return what the phase may send."""

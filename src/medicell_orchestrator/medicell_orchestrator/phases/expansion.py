@@ -31,7 +31,7 @@ from medicell_orchestrator.decisions import (
     growth_per_day,
     uptake_mm_per_day,
 )
-from medicell_orchestrator.phase import Phase, Problem, Step, Steps
+from medicell_orchestrator.phase import Need, Phase, Problem, Step, Steps
 from medicell_orchestrator.phases.common import (
     HOUR_S,
     add,
@@ -40,19 +40,27 @@ from medicell_orchestrator.phases.common import (
     exchange,
     incubate,
     look,
+    perfusion_needs,
+    perfusion_problem,
 )
-from medicell_orchestrator.phases.counting import COUNTING, MOST_FIELDS, CountPlan, count_cells
+from medicell_orchestrator.phases.counting import (
+    COUNTING,
+    CountPlan,
+    count_cells,
+    count_fields,
+    count_sample,
+)
 from medicell_orchestrator.run import PhaseRun
 from medicell_orchestrator.schema import (
     bay_ref,
     container_ref,
     flag,
+    pump_rate,
     quantities,
     quantity,
     reagent_ref,
     text,
     texts,
-    whole,
 )
 
 SHORTEST_LOOK_APART_S = 2.0 * HOUR_S
@@ -86,16 +94,18 @@ class ExpandPhase(Phase):
     count_car: bool = flag(default=False)
     cartridges: str = container_ref('cartridge')
     expected_per_ml: float = quantity('cells/mL', 1e3, 1e9, default=1e6)
-    fields: int = whole(1, MOST_FIELDS, default=4)
+    sample_volume_ml: float = count_sample()
+    fields: int = count_fields(4)
     most_error_pct: float = quantity('%', 1.0, 50.0, default=10.0)
     medium: str = reagent_ref('medium')
     waste: str = container_ref('waste', 'bag')
     medium_glucose_mm: float = quantity('mmol/L', 0.0, 100.0)
     minimum_glucose_mm: float = quantity('mmol/L', 0.0, 50.0)
     maximum_lactate_mm: float = quantity('mmol/L', 0.0, 100.0)
-    working_volume_ml: float = quantity('mL', 1.0, 2000.0)
-    least_feed_ml: float = quantity('mL', 1.0, 1000.0)
-    most_feed_ml: float = quantity('mL', 1.0, 1000.0)
+    working_volume_ml: float = quantity('mL', 1.0, 2000.0, held_by='vessel')
+    least_feed_ml: float = quantity('mL', 1.0, 1000.0, told=(ExchangeMedium, 'volume_ml'))
+    most_feed_ml: float = quantity('mL', 1.0, 1000.0, told=(ExchangeMedium, 'volume_ml'))
+    feed_rate_ml_min: float = pump_rate()
     feeding: str = text('none', 'batch', 'perfusion', default='batch')
     exchange_time_s: float = quantity('s', 0.0, 86400.0, default=0.0)
     look_every_s: float = quantity('s', 1800.0, 7 * DAY_S, default=12 * HOUR_S)
@@ -103,7 +113,9 @@ class ExpandPhase(Phase):
     least_viability_pct: float = quantity('%', 0.0, 100.0, default=50.0)
     assay_day: float = quantity('', 0.0, 60.0, default=math.inf)
     assay_tests: tuple[str, ...] = texts(*ASSAYS, default=())
-    assay_volume_ml: float = quantity('mL', 0.1, 50.0, default=2.0)
+    assay_volume_ml: float = quantity(
+        'mL', 0.1, 50.0, default=2.0, told=(Sample, 'volume_ml'), held_by='tubes'
+    )
     tubes: str = container_ref('tube', default='')
 
     def steps(self) -> tuple[Step, ...]:
@@ -135,7 +147,14 @@ class ExpandPhase(Phase):
             )
         if (self.assay_day < math.inf) != bool(self.assay_tests and self.tubes):
             return Problem(key='assay_day', message='assay_day, assay_tests and tubes go together')
-        return None
+        return perfusion_problem(self.feeding, self.exchange_time_s, key='exchange_time')
+
+    def needs(self) -> tuple[Need, ...]:
+        """Return the figures of the fields, and how fast a perfusion may be."""
+        pumped = perfusion_needs(
+            self.feeding, self.most_feed_ml, self.exchange_time_s, key='exchange_time'
+        )
+        return (*Phase.needs(self), *pumped)
 
     def until_culture_day(self) -> float | None:
         """Return the day of the latest harvest."""
@@ -191,6 +210,7 @@ class ExpandPhase(Phase):
                     container=self.vessel,
                     cartridges=self.cartridges,
                     expected_per_ml=self.expected_per_ml,
+                    sample_ml=self.sample_volume_ml,
                     fields=self.fields,
                     most_error_pct=self.most_error_pct,
                     car=self.count_car,
@@ -254,7 +274,11 @@ class ExpandPhase(Phase):
     def _act(self, run: PhaseRun, decision: FeedDecision) -> Steps[None]:
         if decision.action == 'feed':
             yield from add(
-                run, source=self.medium, target=self.vessel, volume_ml=decision.volume_ml
+                run,
+                source=self.medium,
+                target=self.vessel,
+                volume_ml=decision.volume_ml,
+                rate_ml_min=self.feed_rate_ml_min,
             )
             return
         yield from exchange(

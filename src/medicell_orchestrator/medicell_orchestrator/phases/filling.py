@@ -68,13 +68,17 @@ class FillVialsPhase(Phase):
 
     source: str = container_ref('bag')
     vials: str = container_ref('vial')
-    least_volume_ml: float = quantity('mL', 0.5, 20.0)
-    most_volume_ml: float = quantity('mL', 0.5, 20.0)
+    least_volume_ml: float = quantity('mL', 0.5, 20.0, told=(FillVial, 'volume_ml'))
+    most_volume_ml: float = quantity(
+        'mL', 0.5, 20.0, told=(FillVial, 'volume_ml'), held_by='vials'
+    )
     spare_vials: int = whole(0, 20, default=2)
     reserve_ml: float = quantity('mL', 0.0, 100.0, default=6.0)
     """Left in the bag: for quality control, and what cannot be drawn."""
     fill_tolerance_pct: float = quantity('%', 0.1, 20.0, default=3.0)
-    air_count_s: float = quantity('s', 10.0, HOUR_S, default=60.0)
+    air_count_s: float = quantity(
+        's', 10.0, HOUR_S, default=60.0, told=(CountParticles, 'duration_s')
+    )
 
     def steps(self) -> tuple[Step, ...]:
         """Return mixing, then filling."""

@@ -8,10 +8,16 @@ from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.operations import Operation, Transfer, WashAndConcentrate
 from medicell_orchestrator.phase import Phase, Problem, Step, Steps
 from medicell_orchestrator.phases.common import add
-from medicell_orchestrator.phases.counting import COUNTING, MOST_FIELDS, CountPlan, count_cells
+from medicell_orchestrator.phases.counting import (
+    COUNTING,
+    CountPlan,
+    count_cells,
+    count_fields,
+    count_sample,
+)
 from medicell_orchestrator.phases.device import wash
 from medicell_orchestrator.run import PhaseRun
-from medicell_orchestrator.schema import container_ref, quantity, reagent_ref, whole
+from medicell_orchestrator.schema import container_ref, pump_rate, quantity, reagent_ref
 
 EXPECTED_RECOVERY = 0.9
 """Cells that a wash leaves, V Springuel PMC12833271: above 90 %."""
@@ -33,13 +39,17 @@ class FormulatePhase(Phase):
     product: str = container_ref('bag')
     waste: str = container_ref('waste', 'bag')
     buffer: str = reagent_ref('buffer')
-    wash_volume_ml: float = quantity('mL', 10.0, 2000.0)
+    wash_volume_ml: float = quantity(
+        'mL', 10.0, 2000.0, told=(WashAndConcentrate, 'buffer_volume_ml')
+    )
     cryo_medium: str = reagent_ref('cryo_medium')
     cryo_fraction: float = quantity('', 0.0, 0.9)
     target_per_ml: float = quantity('cells/mL', 1e4, 1e9)
-    least_volume_ml: float = quantity('mL', 5.0, 1000.0)
+    least_volume_ml: float = quantity('mL', 5.0, 1000.0, held_by='product')
+    rate_ml_min: float = pump_rate()
     cartridges: str = container_ref('cartridge')
-    fields: int = whole(1, MOST_FIELDS, default=6)
+    sample_volume_ml: float = count_sample()
+    fields: int = count_fields(6)
     most_error_pct: float = quantity('%', 1.0, 50.0, default=8.0)
 
     def steps(self) -> tuple[Step, ...]:
@@ -106,6 +116,7 @@ class FormulatePhase(Phase):
             container=self.product,
             cartridges=self.cartridges,
             expected_per_ml=self.target_per_ml,
+            sample_ml=self.sample_volume_ml,
             fields=self.fields,
             most_error_pct=self.most_error_pct,
             car=car,
@@ -129,5 +140,11 @@ class FormulatePhase(Phase):
             buffer_ml=buffer,
             cryo_medium_ml=cryo,
         )
-        yield from add(run, source=self.buffer, target=self.product, volume_ml=buffer)
-        yield from add(run, source=self.cryo_medium, target=self.product, volume_ml=cryo)
+        for source, volume in ((self.buffer, buffer), (self.cryo_medium, cryo)):
+            yield from add(
+                run,
+                source=source,
+                target=self.product,
+                volume_ml=volume,
+                rate_ml_min=self.rate_ml_min,
+            )

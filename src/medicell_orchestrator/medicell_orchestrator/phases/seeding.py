@@ -11,7 +11,7 @@ from medicell_orchestrator.phase import Phase, Step, Steps, Use
 from medicell_orchestrator.phases.common import add
 from medicell_orchestrator.phases.counting import MIX_S
 from medicell_orchestrator.run import PhaseRun
-from medicell_orchestrator.schema import container_ref, quantity, reagent_ref
+from medicell_orchestrator.schema import container_ref, pump_rate, quantity, reagent_ref
 
 RESIDUE_ML = 1.0
 """What cannot be drawn from a bag (R)."""
@@ -28,8 +28,10 @@ class SeedCellsPhase(Phase):
     target: str = container_ref('vessel')
     cells: float = quantity('cells', 1e5, 1e11)
     least_cells: float = quantity('cells', 1e4, 1e11)
+    cell_rate_ml_min: float = pump_rate(10.0)
     medium: str = reagent_ref('medium')
-    final_volume_ml: float = quantity('mL', 2.0, 2000.0)
+    medium_rate_ml_min: float = pump_rate()
+    final_volume_ml: float = quantity('mL', 2.0, 2000.0, held_by='target')
 
     def steps(self) -> tuple[Step, ...]:
         """Return the seeding and the filling up."""
@@ -71,7 +73,11 @@ class SeedCellsPhase(Phase):
         # Cells settle while they are counted: without this a few of them would be seeded.
         yield from run.operate(Mix, container=self.source, duration_s=MIX_S)
         moved = yield from add(
-            run, source=self.source, target=self.target, volume_ml=volume, rate_ml_min=10.0
+            run,
+            source=self.source,
+            target=self.target,
+            volume_ml=volume,
+            rate_ml_min=self.cell_rate_ml_min,
         )
         run.batch.begin_culture(moved * count.viable_per_ml)
         run.measure(
@@ -83,16 +89,24 @@ class SeedCellsPhase(Phase):
 
     def _fill_up(self, run: PhaseRun) -> Steps[None]:
         yield from fill_up(
-            run, container=self.target, medium=self.medium, to_ml=self.final_volume_ml
+            run,
+            container=self.target,
+            medium=self.medium,
+            to_ml=self.final_volume_ml,
+            rate_ml_min=self.medium_rate_ml_min,
         )
 
 
-def fill_up(run: PhaseRun, *, container: str, medium: str, to_ml: float) -> Steps[None]:
+def fill_up(
+    run: PhaseRun, *, container: str, medium: str, to_ml: float, rate_ml_min: float
+) -> Steps[None]:
     """Add medium until a container holds a volume by its load cell."""
     have = yield from run.weigh(container)
     if math.isnan(have):
         return
-    yield from add(run, source=medium, target=container, volume_ml=to_ml - have)
+    yield from add(
+        run, source=medium, target=container, volume_ml=to_ml - have, rate_ml_min=rate_ml_min
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,8 +117,10 @@ class TransducePhase(Phase):
     vector: str = reagent_ref('vector')
     moi: float = quantity('', 0.1, 100.0)
     titer_tu_per_ml: float = quantity('TU/mL', 1e5, 1e11)
+    vector_rate_ml_min: float = pump_rate(5.0)
     medium: str = reagent_ref('medium')
-    final_volume_ml: float = quantity('mL', 2.0, 2000.0)
+    medium_rate_ml_min: float = pump_rate()
+    final_volume_ml: float = quantity('mL', 2.0, 2000.0, held_by='vessel')
 
     def steps(self) -> tuple[Step, ...]:
         """Return the addition of vector and of medium."""
@@ -139,11 +155,19 @@ class TransducePhase(Phase):
                 recovered=True,
             )
         yield from add(
-            run, source=self.vector, target=self.vessel, volume_ml=volume, rate_ml_min=5.0
+            run,
+            source=self.vector,
+            target=self.vessel,
+            volume_ml=volume,
+            rate_ml_min=self.vector_rate_ml_min,
         )
         run.batch.looks.pop(self.vessel, None)
 
     def _fill_up(self, run: PhaseRun) -> Steps[None]:
         yield from fill_up(
-            run, container=self.vessel, medium=self.medium, to_ml=self.final_volume_ml
+            run,
+            container=self.vessel,
+            medium=self.medium,
+            to_ml=self.final_volume_ml,
+            rate_ml_min=self.medium_rate_ml_min,
         )

@@ -1,0 +1,78 @@
+"""What must hold between a recipe's phases and its kit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from medicell_core.errors import ErrorCode, InputError
+from medicell_orchestrator.phases.assaying import ReleasePhase
+
+if TYPE_CHECKING:
+    from medicell_orchestrator.recipe import Recipe
+    from medicell_orchestrator.schema import Kit
+
+ROUNDING_ML = 1e-9
+
+
+def check_consistency(recipe: Recipe, kit: Kit) -> None:
+    """Refuse a recipe whose phases do not fit each other or its kit.
+
+    Raises InputError (RECIPE_INVALID, MATERIAL_MISSING) with file, line and field.
+    """
+    _check_drawn(recipe, kit)
+    _check_room(recipe)
+    _check_release(recipe)
+
+
+def _check_drawn(recipe: Recipe, kit: Kit) -> None:
+    """Refuse a recipe that draws more of a reagent than its kit is known to hold."""
+    drawn: dict[str, float] = {}
+    for path, spec in recipe.phases():
+        for use in spec.phase.uses():
+            drawn[use.material] = drawn.get(use.material, 0.0) + use.volume_ml
+            have = kit.volumes_ml[use.material]
+            if kit.contents[use.material] == 'empty' or drawn[use.material] <= have + ROUNDING_ML:
+                continue
+            raise InputError(
+                ErrorCode.MATERIAL_MISSING,
+                f'missing reagent: up to here the recipe draws {drawn[use.material]:g} mL of'
+                f' "{use.material}", but the kit holds {have:g} mL',
+                file=recipe.file,
+                line=spec.line,
+                field=f'{path}.{use.key}',
+            )
+
+
+def _check_room(recipe: Recipe) -> None:
+    """Refuse a recipe that brings more into a container than it can hold."""
+    capacities = {
+        name: spec.capacity_ml for spec in recipe.materials for name in (spec.name, *spec.names)
+    }
+    for path, spec in recipe.phases():
+        for use in spec.phase.fills():
+            if use.volume_ml > capacities[use.material] + ROUNDING_ML:
+                raise InputError(
+                    ErrorCode.RECIPE_INVALID,
+                    f'{use.volume_ml:g} mL; "{use.material}" can hold'
+                    f' {capacities[use.material]:g} mL',
+                    file=recipe.file,
+                    line=spec.line,
+                    field=f'{path}.{use.key}',
+                )
+
+
+def _check_release(recipe: Recipe) -> None:
+    """Refuse a recipe that does not end with its only judgement of the product."""
+    phases = list(recipe.phases())
+    releases = [item for item in phases if isinstance(item[1].phase, ReleasePhase)]
+    if releases == phases[-1:]:
+        return
+    path, spec = releases[0] if releases else phases[-1]
+    message = (
+        'a phase of type release must be the last of the recipe, and the only one'
+        if releases
+        else 'missing phase: after the last one the recipe needs one of type release'
+    )
+    raise InputError(
+        ErrorCode.RECIPE_INVALID, message, file=recipe.file, line=spec.line, field=path
+    )
