@@ -1,7 +1,8 @@
-"""Instruments that err: gain, offset, drift and noise, each from its own seeded stream."""
+"""Instruments that err: gain, offset, drift, wander and noise, each from its own seeded stream."""
 
 from __future__ import annotations
 
+import math
 import zlib
 
 import numpy as np
@@ -28,19 +29,30 @@ class Instrument:
         self._gain = self._rng.normal(0.0, 1.0) * parameters.gain_sd
         self._offset = self._rng.normal(0.0, 1.0) * parameters.offset_sd
         self._drift_per_d = self._rng.normal(0.0, 1.0) * parameters.drift_sd_per_d
+        self._phase = 0.0
+        if parameters.wander_sd > 0.0:
+            self._phase = self._rng.uniform(0.0, math.tau)
 
     def read(self, true: float, now_s: float) -> float:
         """Return a reading of a true value, within the instrument's limits."""
         p = self._p
         drift = self._drift_per_d * (now_s - self._start_s) / _DAY_S
         noise = self._rng.normal(0.0, 1.0) * p.noise_sd
-        reading = true * (1.0 + self._gain) + self._offset + drift + noise
+        reading = true * (1.0 + self._gain) + self._offset + drift + self._wander(now_s) + noise
         return float(min(max(reading, p.low), p.high))
 
     def difference(self, true: float) -> float:
         """Return the difference of two readings, from which the offset has gone."""
         noise = self._rng.normal(0.0, 1.0) * self._p.noise_sd
         return float(true * (1.0 + self._gain) + noise)
+
+    def _wander(self, now_s: float) -> float:
+        """Return how far the zero is off: a sine whose SD is the one that is given."""
+        p = self._p
+        if p.wander_sd == 0.0:
+            return 0.0
+        turns = (now_s - self._start_s) / p.wander_s
+        return math.sqrt(2.0) * p.wander_sd * math.sin(math.tau * turns + self._phase)
 
     def error(self, now_s: float) -> float:
         """Return a relative error, for what acts rather than measures: gain, drift and noise."""

@@ -169,12 +169,18 @@ class AirParameters(_Section):
 
 
 class RobotParameters(_Section):
-    """Forces and torques of the fill robot."""
+    """Forces and torques of the fill robot, and what comes out of its needle."""
 
     stopper_force_n: float = Field(ge=0, le=1000)
     stopper_force_sd_n: float = Field(ge=0, le=1000)
     cap_torque_nm: float = Field(ge=0, le=100)
     cap_torque_sd_nm: float = Field(ge=0, le=100)
+    in_flight_s: float = Field(ge=0, le=2)
+    in_flight_between_s: float = Field(ge=0, le=1)
+    in_flight_sd_s: float = Field(ge=0, le=1)
+    drip_probability: float = Field(ge=0, le=1)
+    drip_ml: float = Field(ge=0, le=1)
+    drip_sd_ml: float = Field(ge=0, le=1)
 
 
 class LaboratoryParameters(_Section):
@@ -214,6 +220,8 @@ class InstrumentParameters(_Section):
     offset_sd: float = Field(ge=0, le=100)
     noise_sd: float = Field(ge=0, le=100)
     drift_sd_per_d: float = Field(ge=0, le=10)
+    wander_sd: float = Field(default=0.0, ge=0, le=100)
+    wander_s: float = Field(default=3600.0, gt=0, le=1e06)
     low: float
     high: float
 

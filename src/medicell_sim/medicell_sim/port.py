@@ -184,6 +184,23 @@ class WorldPort(Clock, Protocol):
         """
         ...
 
+    def dispense(
+        self,
+        *,
+        operation_id: str,
+        source: str,
+        vial: str,
+        duration_s: float,
+        rate_ml_min: float,
+        shut: bool,
+    ) -> PumpReading:
+        """Let the filling needle run for a time that has just passed.
+
+        With `shut` the valve was then told to shut: what is still in the air and what the pump
+        delivers while it comes to rest arrive too. The pump's calibration error applies.
+        """
+        ...
+
     def mix(self, container: str) -> None:
         """Suspend settled cells evenly."""
         ...

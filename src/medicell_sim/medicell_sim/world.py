@@ -10,6 +10,7 @@ from medicell_sim.air import Air
 from medicell_sim.assays import assay
 from medicell_sim.audit import balance_of, truth_of
 from medicell_sim.donors import draw_donor
+from medicell_sim.dosing import Needle
 from medicell_sim.faults import FaultBoard, Hook
 from medicell_sim.incubation import Incubation
 from medicell_sim.incubator import Incubator
@@ -71,6 +72,7 @@ class World(TimedWorld):
         self._liquids = Liquids(
             parameters, self._kit, self._incubation, self._instruments, self._faults, seed=seed
         )
+        self._needle = Needle(parameters, self._liquids, seed=seed)
         self._incubator = Incubator(
             parameters, self._kit, self._incubation, self._instruments, self._faults
         )
@@ -136,6 +138,28 @@ class World(TimedWorld):
                 target=self._kit.get(target),
                 volume_ml=volume_ml,
                 rate_ml_min=rate_ml_min,
+                now_s=self.now_s(),
+            )
+
+    def dispense(
+        self,
+        *,
+        operation_id: str,
+        source: str,
+        vial: str,
+        duration_s: float,
+        rate_ml_min: float,
+        shut: bool,
+    ) -> PumpReading:
+        """Let the filling needle run for a time that has just passed."""
+        with self._lock:
+            return self._needle.dispense(
+                operation_id=operation_id,
+                source=self._kit.get(source),
+                vial=self._kit.get(vial),
+                duration_s=duration_s,
+                rate_ml_min=rate_ml_min,
+                shut=shut,
                 now_s=self.now_s(),
             )
 
