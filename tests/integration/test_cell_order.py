@@ -94,7 +94,7 @@ def test_world_that_waits_in_vain_ends_in_time(
 ) -> None:
     states = states_of(probe, 'laboratory')
     processes['world'] = start('world', '-p', 'stop_timeout_s:=0.5')
-    processes['laboratory'] = start('laboratory')
+    processes['laboratory'] = start('laboratory', '-p', 'world_wait_s:=2.0')
     awaits(states, PackMLState.IDLE)
     assert end(processes['world']) == 0
     awaits(states, PackMLState.ABORTED)
@@ -129,17 +129,24 @@ def test_device_says_that_its_world_has_gone_until_it_is_cleared(
     processes['another'] = start('world', '-p', 'stop_timeout_s:=0.5')
     probe.settle(GetFaults, 'world/get_faults')
     awaits(states, PackMLState.ABORTED)
-    assert 'world/call' in states[-1].fault_text
+    assert 'another world' in states[-1].fault_text
     reply = probe.call(ClearDevice, 'laboratory/clear', ClearDevice.Request())
     assert reply.error_code == ErrorCode.OK, reply.error_msg
     awaits(states, PackMLState.IDLE)
+    processes['laboratory'].send_signal(signal.SIGINT)
+    _, said = processes['laboratory'].communicate(timeout=WAIT_S)
+    assert said.count(' ABORTED: ') == 1, said
+    clear = 'ros2 service call /cell_1/laboratory/clear medicell_interfaces/srv/ClearDevice'
+    assert clear in next(line for line in said.splitlines() if ' ABORTED: ' in line)
 
 
 def test_transition_of_an_unready_node_fails_and_can_be_tried_again(
     processes: dict[str, subprocess.Popen[str]], probe: Probe
 ) -> None:
     states = states_of(probe, 'laboratory')
-    processes['laboratory'] = start('laboratory', '-p', 'autostart:=false')
+    processes['laboratory'] = start(
+        'laboratory', '-p', 'autostart:=false', '-p', 'world_wait_s:=2.0'
+    )
     name = 'laboratory/change_state'
     assert not probe.call(ChangeState, name, transition('configure')).success
     processes['world'] = start('world', '-p', 'stop_timeout_s:=0.5')

@@ -19,6 +19,7 @@ from rclpy.task import Future
 from medicell_core.clock import Clock, WallClock
 from medicell_core.errors import ErrorCode, InputError, MedicellError
 from medicell_core.operations import Outcome, Progress, Role, operations_of
+from medicell_core.states import PackMLState
 from medicell_devices.cell_config import CellConfig
 from medicell_devices.driver_type import Simulated
 from medicell_devices.journal import MemoryJournal, OperationJournal
@@ -37,6 +38,9 @@ from medicell_sim.port import WorldPort
 
 RESULT_KEPT_S = 60 * 86_400
 """How long a finished goal's result can be asked for, in ROS time, which leaps in simulation."""
+
+
+CLEAR_TYPE = 'medicell_interfaces/srv/ClearDevice'
 
 
 @runtime_checkable
@@ -83,6 +87,7 @@ class DeviceNode(ManagedNode):
         self._server: OperationServer | None = None
         self._sampler: Sampler | None = None
         self._extras: Extras | None = None
+        self._told_state = PackMLState.STOPPED
         self._entities: list[Callable[[], object]] = []
         self._actions: list[ActionServer] = []
         self._submitted: set[bytes] = set()
@@ -335,7 +340,14 @@ class DeviceNode(ManagedNode):
             self._extras.tell(self._time.now_s())
 
     def _tell_status(self, status: DeviceStatus) -> None:
-        """Publish the state; called from any thread, in order."""
+        """Publish the state, and log that it is ABORTED; called from any thread, in order."""
+        if status.state is PackMLState.ABORTED and self._told_state is not PackMLState.ABORTED:
+            self.get_logger().error(
+                f'ABORTED: {status.fault_text}. No operation is taken until a person has looked'
+                f' and says: ros2 service call {self.get_fully_qualified_name()}/clear'
+                f' {CLEAR_TYPE}'
+            )
+        self._told_state = status.state
         message = DeviceState(
             stamp=conversion.time_to_message(self._stamp_s()),
             role=self.role.value,

@@ -43,7 +43,8 @@ def _make_device(role: Role, file: Path) -> tuple[ManagedNode, list[WorldClient]
 
     def port() -> WorldClient:
         if not clients:
-            clients.append(WorldClient(role.value, node.get_namespace()))
+            wait_s = node.parameters.world_wait_s
+            clients.append(WorldClient(role.value, node.get_namespace(), wait_s=wait_s))
         return clients[0]
 
     node = DeviceNode(role, config=load_cell(file, drivers_of=(role,)), port=port)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Any
 
@@ -16,18 +17,22 @@ from rclpy.task import Future
 
 from medicell_core.errors import ErrorCode, MedicellError, OperationRefused
 from medicell_nodes.world_calls import TURNS, WAITING, WorldVerb, world_verb
+from medicell_ros import qos
 from medicell_ros.host import NodeHost
 
 NAME_SUFFIX = '_world_client'
 """The end of the name of every such client's node, after the name of the node that it serves."""
-LOST_S = 3.0
-"""Wall seconds without the world's service after which a call is given up."""
-REPLY_S = 10.0
-"""Wall seconds that the world may take to answer a verb that does not wait."""
+GIVEN_UP_S = 3.0
+"""Wall seconds for which a call is asked while the world has not answered since one was lost."""
+REPEATS_S = (0.25, 1.0)
+"""Wall seconds after which a call is asked again: at first, and at most, doubled in between.
+
+DDS drops an answer to a client that the server has not discovered yet.
+"""
 POLL_S = 0.25
 """Wall seconds between two looks at discovery, which offers no event to wait for."""
-ASK_S = 1.0
-"""Wall seconds after which a call that waits for its turn asks whether the world is still it."""
+FIND_S = POLL_S / 10
+"""The same while a call has not been asked at all, since the world is not there."""
 _NOW = 'now_s'
 
 
@@ -35,12 +40,16 @@ class WorldClient:
     """Implements WorldPort, every verb by name, on the service `world/call` of a namespace.
 
     Calls block their thread, which must not be the world's; replies arrive in a thread of the
-    client's own. Raises what the world raises; COMMUNICATION_LOST when the world's node is not
-    there, or has gone while a call was waiting; WORLD_CLOSED when another world answers than at
-    first, until `adopt`. `name` is that of the node that it serves.
+    client's own. A call is asked again under its number until it is answered, and the world
+    does it once, so that what is lost on the way costs time alone. Raises what the world
+    raises; COMMUNICATION_LOST, which is logged, after `wait_s` of the wall without any answer;
+    WORLD_CLOSED when another world answers than at first, until `adopt`. `name` is that of the
+    node that it serves.
     """
 
-    def __init__(self, name: str, namespace: str, *, context: Context | None = None) -> None:
+    def __init__(
+        self, name: str, namespace: str, *, wait_s: float, context: Context | None = None
+    ) -> None:
         # A rule that renames the process's node must not give this one the same name.
         self._node = Node(
             f'{name}{NAME_SUFFIX}',
@@ -50,12 +59,16 @@ class WorldClient:
             start_parameter_services=False,
             enable_rosout=False,
         )
-        self._client = self._node.create_client(CallWorld, 'world/call')
+        self._client = self._node.create_client(CallWorld, 'world/call', qos_profile=qos.calls())
         self._host = NodeHost([self._node])
+        self._name = name
+        self._wait_s = wait_s
         self._incarnation = time.time_ns()
         self._closed = False
-        self._connecting = threading.Lock()
-        self._connected = False
+        self._numbering = threading.Lock()
+        self._newest = 0
+        self._open: set[int] = set()
+        self._given_up = False
         self._world = 0
         self._last_s = math.nan
         self._turn_s: float | None = None
@@ -90,7 +103,6 @@ class WorldClient:
     def adopt(self) -> None:
         """Take the world that answers next for the one to act on, after a person has looked."""
         self._world = 0
-        self._connected = False
         self._turn_s = None
 
     def close(self) -> None:
@@ -113,13 +125,12 @@ class WorldClient:
         self.close()
 
     def _call(self, verb: WorldVerb, arguments: dict[str, Any]) -> Any:
-        request = self._request(verb, arguments)
-        self._await_service(verb)
-        self._connect(verb)
+        text = verb.encode_arguments(arguments)
         if verb.name in TURNS:
             self._turn_s = None
-        reply = self._await_reply(verb, self._client.call_async(request))
-        self._check_world(reply)
+        reply = self._answer(verb, text)
+        if self._world == 0:
+            self._world = reply.world
         self._last_s = reply.now_s
         if reply.error_code:
             raise OperationRefused(ErrorCode(reply.error_code), reply.error_msg)
@@ -127,78 +138,73 @@ class WorldClient:
             self._turn_s = reply.now_s
         return verb.decode_result(reply.result_json)
 
-    def _check_world(self, reply: CallWorld.Response) -> None:
-        """Raise WORLD_CLOSED when another world has answered than at first."""
-        if self._world == 0:
-            self._world = reply.world
-        elif self._world != reply.world:
-            raise OperationRefused(
-                ErrorCode.WORLD_CLOSED,
-                f'{self._client.srv_name} is served by another world than before, which knows '
-                'nothing of what was done',
+    def _answer(self, verb: WorldVerb, arguments_json: str) -> CallWorld.Response:
+        """Return the world's answer to one call."""
+        with self._numbering:
+            self._newest += 1
+            number = self._newest
+            self._open.add(number)
+        try:
+            return self._await_answer(
+                CallWorld.Request(
+                    verb=verb.name,
+                    arguments_json=arguments_json,
+                    client=self._node.get_fully_qualified_name(),
+                    incarnation=self._incarnation,
+                    call=number,
+                    world=self._world,
+                )
             )
+        finally:
+            with self._numbering:
+                self._open.remove(number)
 
-    def _request(self, verb: WorldVerb, arguments: dict[str, Any]) -> CallWorld.Request:
-        return CallWorld.Request(
-            verb=verb.name,
-            arguments_json=verb.encode_arguments(arguments),
-            client=self._node.get_fully_qualified_name(),
-            incarnation=self._incarnation,
-        )
-
-    def _connect(self, verb: WorldVerb) -> None:
-        """Ask for the time until there is an answer.
-
-        DDS drops a reply to a client that the server has not discovered yet, though the client
-        sees the server; a verb that moves something must not be the one to find that out.
-        """
-        with self._connecting:
-            if self._connected:
-                return
-            deadline = time.monotonic() + REPLY_S
-            while not self._answered(self._client.call_async(self._request(world_verb(_NOW), {}))):
-                if self._closed or time.monotonic() > deadline:
-                    raise self._lost(verb)
-            self._connected = True
-
-    def _answered(self, future: Future) -> bool:
-        return self._arrives(future).wait(POLL_S)
-
-    def _arrives(self, future: Future) -> threading.Event:
-        arrived = threading.Event()
-        future.add_done_callback(lambda _: arrived.set())
-        return arrived
-
-    def _await_service(self, verb: WorldVerb) -> None:
-        deadline = time.monotonic() + LOST_S
-        while not self._ready():
-            if self._closed or time.monotonic() > deadline:
-                raise self._lost(verb)
-            time.sleep(POLL_S / 10)
-
-    def _await_reply(self, verb: WorldVerb, future: Future) -> CallWorld.Response:
-        """Wait for a reply as long as the world is there, and no longer than its verb may take."""
-        arrived = self._arrives(future)
-        waits = verb.name in WAITING
-        begun_s = seen_s = asked_s = time.monotonic()
-        while not arrived.wait(POLL_S):
-            now_s = time.monotonic()
-            if self._ready():
-                seen_s = now_s
-            late = not waits and now_s - begun_s > REPLY_S
-            if self._closed or late or now_s - seen_s > LOST_S:
+    def _await_answer(self, request: CallWorld.Request) -> CallWorld.Response:
+        """Ask until there is an answer; one that says `under_way` is a sign of life."""
+        replies: SimpleQueue[CallWorld.Response] = SimpleQueue()
+        asked: list[Future] = []
+        pause_s, longest_s = (min(repeat_s, self._wait_s / 4) for repeat_s in REPEATS_S)
+        heard_s = ask_s = time.monotonic()
+        try:
+            while True:
+                if time.monotonic() >= ask_s and self._ready():
+                    asked = [*(future for future in asked if not future.done())]
+                    asked.append(self._ask(request, replies))
+                    ask_s = time.monotonic() + pause_s
+                    pause_s = min(2.0 * pause_s, longest_s)
+                try:
+                    reply = replies.get(timeout=POLL_S if asked else FIND_S)
+                except Empty:
+                    self._check_lost(request, time.monotonic() - heard_s)
+                    continue
+                heard_s = time.monotonic()
+                self._given_up = False
+                if not reply.under_way:
+                    return reply
+        finally:
+            for future in asked:
                 self._client.remove_pending_request(future)
-                raise self._lost(verb)
-            if waits and now_s - asked_s > ASK_S and self._ready() and not arrived.is_set():
-                asked_s = now_s
-                self._call(world_verb(_NOW), {})
-        return future.result()
+
+    def _ask(self, request: CallWorld.Request, replies: SimpleQueue[CallWorld.Response]) -> Future:
+        with self._numbering:
+            request.oldest = min(self._open)
+        future = self._client.call_async(request)
+        future.add_done_callback(lambda done: replies.put(done.result()))
+        return future
 
     def _ready(self) -> bool:
         return not self._closed and bool(self._client.service_is_ready())
 
-    def _lost(self, verb: WorldVerb) -> OperationRefused:
-        return OperationRefused(
-            ErrorCode.COMMUNICATION_LOST,
-            f'{verb.name}: the world does not answer on {self._client.srv_name}',
-        )
+    def _check_lost(self, request: CallWorld.Request, silent_s: float) -> None:
+        """Raise COMMUNICATION_LOST when an answer has been awaited for long enough."""
+        wait_s = min(GIVEN_UP_S, self._wait_s) if self._given_up else self._wait_s
+        if not self._closed and silent_s <= wait_s:
+            return
+        text = f'{request.verb}: the world does not answer on {self._client.srv_name}'
+        if not self._closed:
+            self._given_up = True
+            text = f'{text}, asked for {wait_s:g} s'
+            self._node.get_logger().error(
+                f'{self._name}: {ErrorCode.COMMUNICATION_LOST.name}: {text}'
+            )
+        raise OperationRefused(ErrorCode.COMMUNICATION_LOST, text)

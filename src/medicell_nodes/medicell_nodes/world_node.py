@@ -28,6 +28,7 @@ from medicell_core.containers import Material
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.states import PackMLState
 from medicell_devices.cell_config import CellConfig
+from medicell_nodes.call_memory import CallMemory
 from medicell_nodes.clock_teller import ClockTeller
 from medicell_nodes.world_calls import WAITING, world_verb
 from medicell_ros import qos
@@ -69,6 +70,7 @@ class WorldNode(ManagedNode):
         self._teller: ClockTeller | None = None
         self._owners: dict[str, _Caller] = {}
         self._newest: dict[str, _Caller] = {}
+        self._calls: dict[_Caller, CallMemory] = {}
         self._entities: list[Callable[[], object]] = []
         self._clock_publisher: Publisher = self.create_publisher(
             ClockMessage, '/clock', qos.clock()
@@ -118,7 +120,11 @@ class WorldNode(ManagedNode):
             self._entities.append(partial(self.destroy_service, made))
         # A coroutine holds an exclusive group while it awaits, and no other call would be heard.
         call = self.create_service(
-            CallWorld, '~/call', self._call, callback_group=ReentrantCallbackGroup()
+            CallWorld,
+            '~/call',
+            self._call,
+            qos_profile=qos.calls(),
+            callback_group=ReentrantCallbackGroup(),
         )
         waiting = self.create_subscription(
             Waiting, 'orchestrator/waiting', self.guarded(self._idle), qos.latched()
@@ -146,7 +152,7 @@ class WorldNode(ManagedNode):
         if self._teller is not None:
             self._teller.close()
         self._world = self._teller = None
-        self._owners, self._newest = {}, {}
+        self._owners, self._newest, self._calls = {}, {}, {}
 
     def _load(self, request: Any, _reply: Any) -> None:
         for field in ('batch_id', 'materials', 'apheresis_label'):
@@ -176,33 +182,51 @@ class WorldNode(ManagedNode):
     async def _call(
         self, request: CallWorld.Request, reply: CallWorld.Response
     ) -> CallWorld.Response:
-        """Perform a verb of the port; `begin` and `sleep` answer when it is their turn."""
+        """Perform a verb of the port once; `begin` and `sleep` answer when it is their turn."""
+        caller = _Caller(node=request.client, incarnation=request.incarnation)
+        calls = self._calls.setdefault(caller, CallMemory())
+        earlier = calls.recall(request.call, request.oldest)
+        if earlier is not None:
+            return earlier
         try:
             reply.world = self._instance
-            caller = self._met(request)
-            verb = world_verb(request.verb)
-            arguments = verb.decode_arguments(request.arguments_json)
-            if verb.name in WAITING:
-                await self._take_turn(verb.name, arguments, caller)
-                value = None
-            else:
-                value = getattr(self.world, verb.name)(**arguments)
-                self._note(verb.name, arguments, caller)
-            reply.result_json = verb.encode_result(value)
+            self._check_meant(request)
+            self._meet(caller)
+            reply.result_json = await self._perform(request, caller)
         except Exception as error:
             self.refuse(reply, error)
         reply.now_s = math.nan if self._world is None else self._world.now_s()
+        calls.keep(request.call, reply)
         return reply
 
-    def _met(self, request: CallWorld.Request) -> _Caller:
-        """Return who calls; what an earlier node of its name had begun is ended."""
-        caller = _Caller(node=request.client, incarnation=request.incarnation)
+    async def _perform(self, request: CallWorld.Request, caller: _Caller) -> str:
+        """Perform a verb and return its result as JSON."""
+        verb = world_verb(request.verb)
+        arguments = verb.decode_arguments(request.arguments_json)
+        if verb.name in WAITING:
+            await self._take_turn(verb.name, arguments, caller)
+            return verb.encode_result(None)
+        value = getattr(self.world, verb.name)(**arguments)
+        self._note(verb.name, arguments, caller)
+        return verb.encode_result(value)
+
+    def _check_meant(self, request: CallWorld.Request) -> None:
+        """Refuse a call that was meant for another world."""
+        if request.world not in (0, self._instance):
+            raise MedicellError(
+                ErrorCode.WORLD_CLOSED,
+                f'{request.verb}: this is another world than before, which knows nothing of what '
+                'was done',
+            )
+
+    def _meet(self, caller: _Caller) -> None:
+        """Know who calls; what an earlier node of its name had begun is ended."""
         known = self._newest.get(caller.node)
         if known != caller:
             self._newest[caller.node] = caller
             if known is not None:
+                self._calls.pop(known, None)
                 self._end_owners_of(known)
-        return caller
 
     async def _take_turn(self, verb: str, arguments: dict[str, Any], caller: _Caller) -> None:
         turn: Future = Future()

@@ -16,10 +16,17 @@ MAX_SEED = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceParameters:
-    """Parameters of a device's node."""
+class NodeParameters:
+    """Parameters that every node of the cell has."""
 
     cell_config: str = parameter('', "The cell's configuration file; empty for the shipped one.")
+    autostart: bool = parameter(True, 'Whether the executable brings its node to active itself.')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceParameters(NodeParameters):
+    """Parameters of a device's node."""
+
     driver: str = parameter('', 'Driver of this role; empty for the one of the configuration.')
     journal_dir: str = parameter(
         '', 'Folder of the journal of operations; empty keeps it in memory, in simulation only.'
@@ -30,7 +37,13 @@ class DeviceParameters:
         minimum=0.1,
         maximum=DAY_S,
     )
-    autostart: bool = parameter(True, 'Whether the executable brings its node to active itself.')
+    world_wait_s: float = parameter(
+        15.0,
+        'Wall time for which a call that the world does not answer is asked again before it ends'
+        ' with COMMUNICATION_LOST. After 20 s of silence the world ends what the device began.',
+        minimum=1.0,
+        maximum=3600.0,
+    )
     start_timeout_s: float = parameter(
         60.0,
         'Wall time that the world may take to become active, when autostart is true.',
@@ -46,10 +59,9 @@ class DeviceParameters:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WorldParameters:
+class WorldParameters(NodeParameters):
     """Parameters of the simulated world's node."""
 
-    cell_config: str = parameter('', "The cell's configuration file; empty for the shipped one.")
     model: str = parameter('', "File of the world's model parameters; empty for the shipped one.")
     seed: int = parameter(1, 'Seed of donor, instruments and chance.', minimum=0, maximum=MAX_SEED)
     speed: float = parameter(
@@ -64,7 +76,6 @@ class WorldParameters:
         minimum=0.0,
         maximum=1e6,
     )
-    autostart: bool = parameter(True, 'Whether the executable brings its node to active itself.')
     stop_timeout_s: float = parameter(
         40.0,
         'Wall time after a signal for which the devices are waited for to end first.',
@@ -74,10 +85,9 @@ class WorldParameters:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OrchestratorParameters:
+class OrchestratorParameters(NodeParameters):
     """Parameters of the orchestrator's node."""
 
-    cell_config: str = parameter('', "The cell's configuration file; empty for the shipped one.")
     record_url: str = parameter(
         '',
         'PostgreSQL database that takes the batch records, as postgresql://user@host/database; '
@@ -91,7 +101,6 @@ class OrchestratorParameters:
         minimum=1.0,
         maximum=DAY_S,
     )
-    autostart: bool = parameter(True, 'Whether the executable brings its node to active itself.')
     start_timeout_s: float = parameter(
         60.0,
         'Wall time that the devices may take to become active, when autostart is true.',
@@ -101,14 +110,11 @@ class OrchestratorParameters:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SceneParameters:
+class SceneParameters(NodeParameters):
     """Parameters of the node that draws the cell for viewers."""
 
-    cell_config: str = parameter('', "The cell's configuration file; empty for the shipped one.")
-    autostart: bool = parameter(True, 'Whether the executable brings its node to active itself.')
 
-
-NODES: dict[str, type] = {
+NODES: dict[str, type[NodeParameters]] = {
     WORLD: WorldParameters,
     **dict.fromkeys(DEVICES, DeviceParameters),
     ORCHESTRATOR: OrchestratorParameters,

@@ -50,6 +50,16 @@ def events() -> QoSProfile:
     return _volatile(depth=100, reliability=ReliabilityPolicy.RELIABLE)
 
 
+def calls() -> QoSProfile:
+    """Return the profile of a service that many ask often.
+
+    All of its answers go through one writer, and every client hears those of the others. With
+    the ten that ROS keeps for a service, a client that was not scheduled for a moment loses
+    its own answer to them.
+    """
+    return _volatile(depth=1000, reliability=ReliabilityPolicy.RELIABLE)
+
+
 def images() -> QoSProfile:
     """Return the profile of pictures: the newest counts, a slow subscriber may miss some."""
     return _volatile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
