@@ -22,6 +22,8 @@ BOUND_TO_ROS = {
     'matplotlib': 'matplotlib',
     'opencv-python-headless': 'cv2',
     'scipy': 'scipy',
+    'coal': 'coal',
+    'pin': 'pinocchio',
 }
 """numpy, whose binary interface the host's ROS packages share, and what is built against it: the
 requirements and their modules."""
