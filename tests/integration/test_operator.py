@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from medicell_interfaces.msg import BatchState
+from medicell_interfaces.msg import BatchState, DeviceState
+from medicell_interfaces.srv import StartBatch
 from rclpy.publisher import Publisher
+from rich.console import Console
 
+from medicell_bringup import hosting
+from medicell_bringup.display import Display
 from medicell_bringup.hosting import RunningCell
 from medicell_bringup.inputs import RunInputs, read_inputs
+from medicell_bringup.making import follow_batch
 from medicell_bringup.operator import OperatorClient
-from medicell_core.errors import ErrorCode, MedicellError
+from medicell_core.errors import ErrorCode, InputError, MedicellError
+from medicell_core.states import PackMLState
+from medicell_orchestrator.scenario import FaultAt
 from medicell_ros import qos
+from medicell_ros.node_parameters import DEVICES, ORCHESTRATOR
 
 from .conftest import ROOT, WAIT_S, Probe, until
 
@@ -85,3 +94,55 @@ def test_cell_that_has_had_a_batch_is_not_joined(
     with pytest.raises(MedicellError, match=text) as caught, RunningCell(inputs):
         pass
     assert caught.value.code is code
+
+
+@pytest.fixture
+def hardware(
+    told: Publisher, probe: Probe, inputs: RunInputs, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[RunningCell]:
+    """A cell without a world, joined: every device and the orchestrator say that they are idle."""
+    monkeypatch.setattr(RunningCell, 'open_context', lambda _: None)
+    told.publish(BatchState())
+    for name in (*DEVICES, ORCHESTRATOR):
+        state = probe.node.create_publisher(DeviceState, f'{name}/state', qos.latched())
+        state.publish(DeviceState(role=name, state=int(PackMLState.IDLE)))
+    with RunningCell(inputs) as joined:
+        yield joined
+
+
+def test_cell_without_a_world_is_joined_and_its_batch_begun_without_a_kit(
+    hardware: RunningCell, probe: Probe, told: Publisher, inputs: RunInputs
+) -> None:
+    def start(request: StartBatch.Request, reply: StartBatch.Response) -> StartBatch.Response:
+        reply.batch_id = f'{request.recipe}-1'
+        told.publish(BatchState(batch_id=reply.batch_id, outcome='ready_for_release'))
+        return reply
+
+    assert not hardware.has_world
+    probe.node.create_service(StartBatch, 'orchestrator/start_batch', start)
+    with Display(Console(quiet=True), 'batch') as display:
+        state = follow_batch(inputs, hardware, display)
+    assert (state.batch_id, state.outcome) == ('short-1', 'ready_for_release')
+
+
+def test_fault_cannot_be_armed_in_a_cell_without_a_world(
+    hardware: RunningCell, inputs: RunInputs
+) -> None:
+    armed = replace(inputs, injections=(FaultAt(fault='occlusion', phase='select'),))
+    with (
+        Display(Console(quiet=True), 'batch') as display,
+        pytest.raises(InputError, match=r'--inject.*simulated'),
+    ):
+        follow_batch(armed, hardware, display)
+
+
+def test_cell_that_is_not_there_is_told_with_the_options_that_name_it(
+    inputs: RunInputs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RunningCell, 'open_context', lambda _: None)
+    monkeypatch.setattr(hosting, 'START_S', 0.5)
+    elsewhere = replace(inputs, namespace='/elsewhere')
+    text = r'orchestrator.* in /elsewhere, .*--config FILE.*--namespace NAME'
+    with pytest.raises(MedicellError, match=text) as caught, RunningCell(elsewhere):
+        pass
+    assert caught.value.code is ErrorCode.TIMEOUT

@@ -12,7 +12,9 @@ from rclpy.context import Context
 from rclpy.node import Node
 
 from medicell_bringup.commands.status import lifecycle_states, status
+from medicell_bringup.sight import SETTLE_S
 from medicell_core.operations import Role
+from medicell_nodes.world_client import NAME_SUFFIX
 from medicell_ros.host import NodeHost
 from medicell_ros.lifecycle import ManagedNode
 
@@ -88,3 +90,32 @@ def test_node_whose_first_answer_is_lost_is_asked_again() -> None:
         assert lifecycle_states(['world'], NAMESPACE, ENOUGH_S) == {'world': 'active'}
     rclpy.try_shutdown(context=context)
     assert asked > 1
+
+
+def test_devices_that_act_on_no_world_are_a_whole_cell(capsys: pytest.CaptureFixture[str]) -> None:
+    context = Context()
+    rclpy.init(args=[], context=context)
+    found = [ManagedNode(name, namespace=NAMESPACE, context=context) for name in NODES[1:]]
+    with NodeHost(found):
+        for node in found:
+            node.trigger_configure()
+            node.trigger_activate()
+        assert status(CELL, namespace=NAMESPACE, timeout_s=ENOUGH_S) == 0
+    rclpy.try_shutdown(context=context)
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines == [[name, 'active'] for name in NODES[1:]]
+
+
+def test_world_that_a_device_acts_on_and_that_has_gone_is_named(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    context = Context()
+    rclpy.init(args=[], context=context)
+    found: list[Node] = [
+        ManagedNode(name, namespace=NAMESPACE, context=context) for name in NODES[1:]
+    ]
+    found.append(Node(f'imaging{NAME_SUFFIX}', namespace=NAMESPACE, context=context))
+    with NodeHost(found):
+        assert status(CELL, namespace=NAMESPACE, timeout_s=SETTLE_S + 2.0) == 1
+    rclpy.try_shutdown(context=context)
+    assert capsys.readouterr().out.splitlines()[0].split() == ['world', 'no', 'answer']

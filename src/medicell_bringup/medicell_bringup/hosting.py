@@ -18,13 +18,14 @@ from medicell_bringup.launching.plan import JOURNALS, plan_of
 from medicell_bringup.launching.supervisor import Supervisor
 from medicell_bringup.memory import KIB_PER_MB, own_peak_mb, peak_kib
 from medicell_bringup.operator import NODES, OperatorClient
+from medicell_bringup.sight import SETTLE_S
 from medicell_bringup.version import VERSION
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_nodes.compose import activate_all, build_nodes, deactivate_all, overrides
 from medicell_orchestrator.node import OrchestratorNode
 from medicell_ros.domain import VARIABLE, open_ros, own_domain
 from medicell_ros.host import NodeHost
-from medicell_ros.node_parameters import ORCHESTRATOR
+from medicell_ros.node_parameters import ORCHESTRATOR, WORLD
 
 REST_PACE = 0.0
 """Nobody answers a question in a run: its time stands, so that the seed alone decides."""
@@ -42,6 +43,8 @@ class CellHost(Protocol):
     """A running cell with the operator's client to it."""
 
     client: OperatorClient
+    has_world: bool
+    """Whether the cell is simulated: hardware has no seed, no balance and no faults to arm."""
 
     def __enter__(self) -> CellHost:
         """Start the cell; returns when every node is active."""
@@ -75,10 +78,14 @@ def host_of(inputs: RunInputs, *, processes: bool = False, join: bool = False) -
 class _Host:
     """What both hosts share: the ROS context and the operator's node."""
 
+    hint = ''
+    """What is added to the error of a cell that does not become ready."""
+
     def __init__(self, inputs: RunInputs) -> None:
         self.inputs = inputs
         self.exits = contextlib.ExitStack()
         self.client: OperatorClient
+        self.has_world = True
 
     def __exit__(
         self,
@@ -121,10 +128,8 @@ class _Host:
                 return
             self.check_alive()
             if time.monotonic() > deadline:
-                raise MedicellError(
-                    ErrorCode.TIMEOUT,
-                    f'not ready after {START_S:g} s: {", ".join(waiting)}',
-                )
+                text = f'not ready after {START_S:g} s: {", ".join(waiting)}'
+                raise MedicellError(ErrorCode.TIMEOUT, text + self.hint)
             time.sleep(POLL_S)
 
     def _is_ready(self, name: str) -> bool:
@@ -242,6 +247,12 @@ class RunningCell(_Host):
     def __init__(self, inputs: RunInputs) -> None:
         super().__init__(inputs)
         self._seen_s = 0.0
+        self._alone_s = math.inf
+        self.hint = (
+            f' in {inputs.namespace}, ROS domain {os.environ.get(VARIABLE, "0")}; a cell that was'
+            ' launched with cell:=FILE is joined with --config FILE, one with namespace:=NAME'
+            ' with --namespace NAME'
+        )
 
     def __enter__(self) -> RunningCell:
         """Join the cell and wait until each of its nodes is ready."""
@@ -256,7 +267,18 @@ class RunningCell(_Host):
         return self
 
     def _is_ready(self, name: str) -> bool:
+        if name == WORLD:
+            return super()._is_ready(name) or self._is_hardware()
         return (name != ORCHESTRATOR or self._is_unused()) and super()._is_ready(name)
+
+    def _is_hardware(self) -> bool:
+        """Return whether all but a world are ready, and none has shown itself since."""
+        now_s = time.monotonic()
+        others = all(self._is_ready(name) for name in NODES if name != WORLD)
+        alone = others and not self.client.sees_world()
+        self._alone_s = min(self._alone_s, now_s) if alone else math.inf
+        self.has_world = now_s - self._alone_s <= SETTLE_S
+        return not self.has_world
 
     def _is_unused(self) -> bool:
         """Return whether the cell has said that it has had no batch; raises if it has had one."""

@@ -12,13 +12,15 @@ from rich.console import Console
 
 from medicell_bringup.display import Display
 from medicell_bringup.hosting import CellHost, host_of
-from medicell_bringup.inputs import RunInputs
+from medicell_bringup.inputs import RunInputs, refused
 from medicell_bringup.results import RunMeasures, finish, show_results
 from medicell_core.errors import MedicellError
 from medicell_record.place import has_record
 from medicell_ros.domain import VARIABLE
 
 OPERATOR = 'medicell run'
+NO_SEED = 0
+"""The seed that is told of a batch on hardware, where chance has none."""
 LEAST_LIMIT_S = 900.0
 """Wall seconds after which a run at full speed is given up."""
 
@@ -31,7 +33,7 @@ def make_batch(
     lost: MedicellError | None = None
     with host_of(inputs, processes=processes, join=join) as host:
         # A cell that was launched before has a seed already.
-        inputs = replace(inputs, seed=host.client.seed())
+        inputs = replace(inputs, seed=host.client.seed() if host.has_world else NO_SEED)
         title = f'{inputs.recipe.name}  {inputs.patient.chain_of_identity}  seed {inputs.seed}'
         with Display(console, title) as display:
             display.note(
@@ -56,6 +58,8 @@ def make_batch(
 
 def measure(host: CellHost, begun_s: float) -> RunMeasures:
     """Return what is measured of a run whose cell is whole."""
+    if not host.has_world:
+        return measure_lost(host, begun_s)
     return RunMeasures(
         wall_s=time.monotonic() - begun_s,
         peak_rss_mb=host.peak_rss_mb(),
@@ -66,7 +70,7 @@ def measure(host: CellHost, begun_s: float) -> RunMeasures:
 
 
 def measure_lost(host: CellHost, begun_s: float) -> RunMeasures:
-    """Return what is measured of a run of whose cell a part no longer answers."""
+    """Return what is measured without a world: on hardware, or when it no longer answers."""
     return RunMeasures(
         wall_s=time.monotonic() - begun_s,
         peak_rss_mb=host.peak_rss_mb(),
@@ -77,9 +81,16 @@ def measure_lost(host: CellHost, begun_s: float) -> RunMeasures:
 
 
 def follow_batch(inputs: RunInputs, host: CellHost, display: Display) -> BatchState:
-    """Hang the kit, arm the faults, start the batch and follow it to its outcome or question."""
+    """Hang the kit, arm the faults, start the batch and follow it to its outcome or question.
+
+    On hardware the kit has been hung by a person.
+    """
     client, patient = host.client, inputs.patient
-    client.load_kit(patient.chain_of_identity, inputs.recipe.kit(patient), patient.apheresis_label)
+    if host.has_world:
+        kit = inputs.recipe.kit(patient)
+        client.load_kit(patient.chain_of_identity, kit, patient.apheresis_label)
+    elif inputs.injections:
+        raise refused('--inject', 'no driver of this cell is simulated: faults come by themselves')
     for injection in inputs.injections:
         client.inject(injection.fault, injection.phase)
     batch_id = client.start(

@@ -20,6 +20,7 @@ from medicell_interfaces.srv import (
 from rcl_interfaces.srv import GetParameters
 from rclpy.node import Node
 
+from medicell_bringup.sight import shows_world
 from medicell_core.containers import Material
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.operations import Role
@@ -103,6 +104,10 @@ class OperatorClient:
     def sees_orchestrator(self) -> bool:
         """Return whether somebody in the graph publishes a batch's state."""
         return bool(self._node.count_publishers('orchestrator/batch'))
+
+    def sees_world(self) -> bool:
+        """Return whether the graph shows a simulated world of the cell."""
+        return shows_world(self._node)
 
     def start(self, request: StartBatch.Request) -> str:
         """Start a batch; returns its id, raises what the orchestrator refuses."""

@@ -16,7 +16,7 @@ from medicell_ros import startup
 from medicell_ros.domain import open_ros
 from medicell_ros.host import NodeHost
 from medicell_ros.lifecycle import ManagedNode
-from medicell_ros.node_parameters import NODES
+from medicell_ros.node_parameters import DEVICES, NODES
 from medicell_ros.parameters import check_file, given_value, parameter_files
 from medicell_ros.peers import Peers
 from medicell_ros.signals import end_by_signals
@@ -45,11 +45,11 @@ def run_node(
 ) -> int:
     """Make a node, spin it until a signal ends it; returns the exit code.
 
-    With `autostart` the node comes to active as soon as those that it depends on are; after a
-    signal it stays until those that it serves have ended, both within the node's timeouts. More
-    signals change nothing. 0 after a signal, 1 when the node could not become active or spins
-    no more, 2 for bad input. Parameter files are checked whole, for every node of the cell that
-    they name.
+    With `autostart` the node comes to active as soon as those that it depends on are, and the
+    one that depends on every device then says that the cell is ready. After a signal it stays
+    until those that it serves have ended, both within the node's timeouts. More signals change
+    nothing. 0 after a signal, 1 when the node could not become active or spins no more, 2 for
+    bad input. Parameter files are checked whole, for every node of the cell that they name.
     """
     given = list(sys.argv if arguments is None else arguments)
     ended = threading.Event()
@@ -94,6 +94,8 @@ def _serve(
             )
         ):
             node.bring_up()
+            if set(DEVICES) <= set(node.depends_on):
+                _tell_ready(node, peers, ended)
         startup.end()
         ended.wait()
         if node.serves and not failures:
@@ -102,6 +104,17 @@ def _serve(
         node.bring_down()
         for item in outliving:
             item.close()
+
+
+def _tell_ready(node: ManagedNode, peers: Peers, ended: threading.Event) -> None:
+    """Log that the cell is ready, by the node that has waited for every device."""
+    cell = node.get_namespace().strip('/')
+    others = peers.present(name for name in NODES if name != node.get_name())
+    try:
+        if peers.await_active(others, timeout_s=node.parameters.start_timeout_s, ended=ended):
+            node.get_logger().info(f'cell {cell} is ready: {len(others) + 1} nodes active')
+    except MedicellError as error:
+        node.get_logger().warning(f'cell {cell} is not ready: {error.message}')
 
 
 def _config_file(name: str, arguments: Sequence[str]) -> Path:

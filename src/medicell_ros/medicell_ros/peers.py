@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from lifecycle_msgs.msg import State
 from lifecycle_msgs.srv import GetState
@@ -58,7 +58,7 @@ class Peers:
         One that answers no more is gone too: DDS keeps a participant whose last word was lost
         for as long as its lease.
         """
-        left = {name: _Asked(self._node, name) for name in self._present(names)}
+        left = {name: _Asked(self._node, name) for name in self.present(names)}
         if left:
             self._node.get_logger().info(f'ends after {", ".join(left)}')
         begun_s = time.monotonic()
@@ -67,7 +67,7 @@ class Peers:
             while left:
                 pause.wait(POLL_S)
                 now_s = time.monotonic()
-                present = self._present(list(left))
+                present = self.present(list(left))
                 for name, item in list(left.items()):
                     if name not in present or item.is_silent(now_s):
                         left.pop(name).close()
@@ -81,7 +81,8 @@ class Peers:
                 item.close()
         return True
 
-    def _present(self, names: Sequence[str]) -> list[str]:
+    def present(self, names: Iterable[str]) -> list[str]:
+        """Return those of some nodes that the graph shows now."""
         own = self._node.get_namespace()
         there = {
             name

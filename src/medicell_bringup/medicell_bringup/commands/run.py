@@ -10,7 +10,7 @@ from rich.console import Console
 
 from medicell_bringup.inputs import RunInputs, read_inputs, refused
 from medicell_bringup.interrupts import interrupt_by_signals
-from medicell_core.errors import MedicellError
+from medicell_core.errors import InputError, MedicellError
 from medicell_core.operations import Role
 from medicell_devices.cell_config import CellConfig
 from medicell_devices.driver_type import Simulated
@@ -65,7 +65,7 @@ def run(options: RunOptions) -> int:
         errors.print(
             f'medicell run: {error.code.name}: {error.message}', highlight=False, soft_wrap=True
         )
-        return NOT_MADE
+        return BAD_INPUT if isinstance(error, InputError) else NOT_MADE
     return EXIT_CODES[outcome]
 
 

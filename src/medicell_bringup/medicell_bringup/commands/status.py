@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
 import time
@@ -15,16 +16,19 @@ from rclpy.context import Context
 from rclpy.node import Node
 from rclpy.task import Future
 
+from medicell_bringup.sight import SETTLE_S, shows_world
 from medicell_core.operations import Role
 from medicell_devices.cell_config import load_cell
-from medicell_devices.driver_type import Simulated
-from medicell_devices.registry import driver_of
 from medicell_ros.domain import open_ros
 from medicell_ros.host import NodeHost
+from medicell_ros.node_parameters import ORCHESTRATOR, WORLD
 from medicell_ros.peers import ANSWER_S
 
 EXIT_ACTIVE, EXIT_NOT_ACTIVE = 0, 1
+NODES = (WORLD, *map(str, Role), ORCHESTRATOR)
 SILENT = 'no answer'
+NOT_NEEDED = 'not needed'
+"""The state of a world that is not there, where devices are that act on none."""
 LOOK_S = 0.1
 """Wall seconds between two looks at which services discovery has found."""
 
@@ -33,14 +37,12 @@ def status(cell: Path, *, namespace: str, timeout_s: float) -> int:
     """Print the lifecycle state of each node; returns 0 when all of them are active, else 1.
 
     `namespace` is that of the cell's file if empty. A node that has not answered within
-    `timeout_s` of wall time counts as not active.
+    `timeout_s` of wall time counts as not active. The world is left out where the devices that
+    are there act on none.
     """
     config = load_cell(cell, drivers_of=())
-    simulated = any(
-        isinstance(driver_of(role, config.settings(role).driver), Simulated) for role in Role
-    )
-    names = [*(['world'] if simulated else []), *map(str, Role), 'orchestrator']
-    states = lifecycle_states(names, '/' + (namespace or config.cell).strip('/'), timeout_s)
+    states = lifecycle_states(NODES, '/' + (namespace or config.cell).strip('/'), timeout_s)
+    names = [name for name in NODES if states.get(name) != NOT_NEEDED]
     width = max(map(len, names))
     for name in names:
         sys.stdout.write(f'{name:{width}}  {states.get(name, SILENT)}\n')
@@ -70,16 +72,21 @@ class _Asking:
     """Asks each node until it answers, from when its service is there."""
 
     def __init__(self, node: Node, names: Sequence[str]) -> None:
+        self._node = node
         self._clients = {name: node.create_client(GetState, f'{name}/get_state') for name in names}
         self._asked: dict[str, tuple[float, Future]] = {}
         self._states: dict[str, str] = {}
         self._all_known = threading.Event()
+        self._alone_s = math.inf
         self._timer = node.create_timer(LOOK_S, self._ask)
 
     def states(self, timeout_s: float) -> dict[str, str]:
         """Return what is known when every node has answered or the time is up."""
         self._all_known.wait(timeout_s)
-        return dict(self._states)
+        states = dict(self._states)
+        if states and WORLD not in states and not shows_world(self._node):
+            states[WORLD] = NOT_NEEDED
+        return states
 
     def _ask(self) -> None:
         now_s = time.monotonic()
@@ -94,6 +101,17 @@ class _Asking:
             future = client.call_async(GetState.Request())
             self._asked[name] = now_s, future
             future.add_done_callback(lambda done, name=name: self._keep(name, done.result()))
+
+        self._end_without_world(now_s)
+
+    def _end_without_world(self, now_s: float) -> None:
+        """Ask no longer when all others have answered and no world has shown itself since."""
+        if set(self._clients) - set(self._states) != {WORLD} or shows_world(self._node):
+            self._alone_s = math.inf
+        else:
+            self._alone_s = min(self._alone_s, now_s)
+        if now_s - self._alone_s > SETTLE_S:
+            self._all_known.set()
 
     def _keep(self, name: str, reply: GetState.Response) -> None:
         state: State = reply.current_state
