@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import rclpy
+from rclpy.context import Context
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
@@ -26,16 +27,19 @@ class Sample:
     verbose: bool = parameter(False, 'A switch.', read_only=False)
 
 
-@pytest.fixture(scope='module', autouse=True)
-def _ros() -> Iterator[None]:
-    rclpy.init()
-    yield
-    rclpy.try_shutdown()
+@pytest.fixture(scope='module')
+def ros() -> Iterator[Context]:
+    """A context of its own: the one of the process may be open for another folder's tests."""
+    context = Context()
+    rclpy.init(context=context)
+    yield context
+    rclpy.try_shutdown(context=context)
 
 
-def declared(**values: Any) -> tuple[Node, Sample]:
+def declared(context: Context, **values: Any) -> tuple[Node, Sample]:
     node = Node(
         'sample',
+        context=context,
         automatically_declare_parameters_from_overrides=True,
         parameter_overrides=[Parameter(name, value=value) for name, value in values.items()],
     )
@@ -45,8 +49,8 @@ def declared(**values: Any) -> tuple[Node, Sample]:
         node.destroy_node()
 
 
-def test_defaults_and_overrides_become_typed_values() -> None:
-    _, values = declared(period_s=5, verbose=True)
+def test_defaults_and_overrides_become_typed_values(ros: Context) -> None:
+    _, values = declared(ros, period_s=5, verbose=True)
     assert values == Sample(period_s=5.0, verbose=True)
     assert isinstance(values.period_s, float)
 
@@ -64,14 +68,16 @@ def test_defaults_and_overrides_become_typed_values() -> None:
         ({'driver': 'acme'}, ('sample.driver', 'acme', 'real')),
     ],
 )
-def test_wrong_override_is_refused_by_name(given: dict[str, Any], texts: tuple[str, ...]) -> None:
+def test_wrong_override_is_refused_by_name(
+    ros: Context, given: dict[str, Any], texts: tuple[str, ...]
+) -> None:
     with pytest.raises(InputError) as caught:
-        declared(**given)
+        declared(ros, **given)
     assert all(text in caught.value.message for text in texts), caught.value.message
 
 
-def test_read_only_parameter_cannot_be_set_later() -> None:
-    node = Node('later', automatically_declare_parameters_from_overrides=True)
+def test_read_only_parameter_cannot_be_set_later(ros: Context) -> None:
+    node = Node('later', context=ros, automatically_declare_parameters_from_overrides=True)
     declare(node, Sample)
     refused, taken = node.set_parameters(
         [Parameter('period_s', value=20.0), Parameter('verbose', value=True)]
