@@ -112,8 +112,8 @@ class Display:
 
 
 def fraction_done(view: BatchView) -> float:
-    """Return the share of the process that is over (0 to 1), from day and time left."""
+    """Return the share of the culture that is over (0 to 1), from day and time left."""
     left_d = view.time_left_s / SECONDS_PER_DAY
     if math.isnan(left_d) or view.culture_day + left_d <= 0.0:
-        return 0.0
+        return float(view.culture_day > 0.0)
     return min(1.0, view.culture_day / (view.culture_day + left_d))

@@ -96,15 +96,14 @@ def question_text(
     parts = (
         f'{path}: {name} failed with {code.name} ({int(code)}): {outcome.error_msg}.',
         f'Done so far: {done}.',
-        ADVICE.get(code, ''),
-        meanings(choices),
+        f'{ADVICE[code]} Then answer' if code in ADVICE else 'Answer',
     )
-    return ' '.join(part for part in parts if part)
+    return f'{" ".join(parts)} {meanings(choices)}.'
 
 
 def meanings(choices: Iterable[str]) -> str:
-    """Return what each answer does."""
-    return f'Then answer {", or ".join(f"{choice} to {MEANINGS[choice]}" for choice in choices)}.'
+    """Return what each answer does, as the end of a sentence."""
+    return ', or '.join(f'{choice} to {MEANINGS[choice]}' for choice in choices)
 
 
 def said_once(tried: Iterable[str]) -> str:

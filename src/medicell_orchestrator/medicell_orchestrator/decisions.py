@@ -20,6 +20,9 @@ GROWTH_LIMITS_PER_DAY = (0.0, 1.3)
 MARGIN_MM = 0.5
 """Kept above the lowest glucose allowed, for the probe's error."""
 
+NEAR_S = 600.0
+"""What is due within this time is due now."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedPolicy:
@@ -113,28 +116,34 @@ def after_exchange(state: FeedState, policy: FeedPolicy, volume_ml: float) -> Fe
 
 def decide_feed(state: FeedState, policy: FeedPolicy) -> FeedDecision:
     """Decide whether to wait, to add medium, or to exchange, and when to look again."""
-    if _lasts(state, policy, policy.look_every_s):
-        return _decision('wait', 0.0, state, policy, 'glucose and lactate last until then')
+    reason = _runs_short(state, policy, policy.look_every_s)
+    if not reason:
+        within = 'glucose and lactate stay within their limits until the next look'
+        return _decision('wait', 0.0, state, policy, within)
     room = policy.working_volume_ml - state.volume_ml
     if room >= policy.least_ml:
         fed = after_feeding(state, policy, room)
-        return _decision('feed', room, fed, policy, 'glucose or lactate would pass its limit')
+        return _decision('feed', room, fed, policy, reason)
     most = min(policy.most_ml, 0.8 * state.volume_ml)
     volume = policy.least_ml
-    while volume < most and not _lasts(
+    while volume < most and _runs_short(
         after_exchange(state, policy, volume), policy, policy.look_every_s
     ):
         volume = min(most, volume + 5.0)
     fed = after_exchange(state, policy, volume)
-    return _decision('exchange', volume, fed, policy, 'glucose or lactate would pass its limit')
+    return _decision('exchange', volume, fed, policy, reason)
 
 
-def _lasts(state: FeedState, policy: FeedPolicy, time_s: float) -> bool:
-    glucose = predict_glucose(state, time_s)
-    lactate = predict_lactate(state, time_s)
-    return (
-        glucose >= policy.minimum_glucose_mm + MARGIN_MM and lactate <= policy.maximum_lactate_mm
-    )
+def _runs_short(state: FeedState, policy: FeedPolicy, time_s: float) -> str:
+    """Return which limit would be passed within a time without feeding; empty when none."""
+    glucose, least = predict_glucose(state, time_s), policy.minimum_glucose_mm + MARGIN_MM
+    lactate, most = predict_lactate(state, time_s), policy.maximum_lactate_mm
+    when = f'in {time_s / HOUR_S:g} h without feeding'
+    if glucose < least:
+        return f'glucose would be {max(0.0, glucose):.1f} mmol/L {when}; kept are {least:g}'
+    if lactate > most:
+        return f'lactate would be {lactate:.1f} mmol/L {when}; allowed are {most:g}'
+    return ''
 
 
 def _decision(
@@ -193,8 +202,8 @@ def decide_harvest(
             'stop',
             f'viability {viability_pct:.1f} % is below {policy.least_viability_pct:g} %',
         )
-    if day >= policy.latest_day:
-        return 'harvest', f'day {day:.1f}: growth ends on day {policy.latest_day:.1f}'
+    if day >= policy.latest_day - NEAR_S / DAY_S:
+        return 'harvest', f'day {day:.2f}: growth ends on day {policy.latest_day:g}'
     if day < policy.earliest_day:
         return 'continue', f'day {day:.2f} is before the earliest, {policy.earliest_day:g}'
     if viable_cells >= policy.target_cells:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from py_trees.behaviour import Behaviour
@@ -43,9 +44,13 @@ def step_of(root: Behaviour) -> str:
 
 
 def time_left_s(batch: Batch) -> float:
-    """Estimate the time left by the last culture day of the recipe; filling comes on top."""
+    """Estimate the time left by the last culture day of the recipe; filling comes on top.
+
+    NaN after that day: how long harvest and filling take is not known.
+    """
     days = [spec.phase.until_culture_day() for _, spec in batch.recipe.phases()]
     last_day = max((day for day in days if day is not None), default=0.0)
     begin = batch.culture_start_s
     elapsed = 0.0 if begin is None else batch.now_s() - begin
-    return max(0.0, last_day * DAY_S - elapsed)
+    left = last_day * DAY_S - elapsed
+    return left if left > 0.0 else math.nan

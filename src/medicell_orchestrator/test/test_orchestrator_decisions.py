@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 
 import pytest
@@ -55,6 +56,18 @@ STATE = FeedState(
 )
 def test_feeding_follows_glucose_lactate_and_room(changes: dict[str, float], action: str) -> None:
     assert decide_feed(replace(STATE, **changes), POLICY).action == action
+
+
+@pytest.mark.parametrize(
+    ('changes', 'reason'),
+    [
+        ({'glucose_mm': 5.0}, 'glucose would be .* in 12 h without feeding; kept are 4.5'),
+        ({'lactate_mm': 15.9}, 'lactate would be .* in 12 h without feeding; allowed are 16'),
+        ({'glucose_mm': 9.0}, 'stay within their limits until the next look'),
+    ],
+)
+def test_feeding_tells_which_limit_would_be_passed(changes: dict[str, float], reason: str) -> None:
+    assert re.search(reason, decide_feed(replace(STATE, **changes), POLICY).reason)
 
 
 def test_feed_fills_up_to_the_working_volume() -> None:
@@ -146,6 +159,12 @@ def test_harvest_follows_day_cells_and_viability(
     found, reason = decide_harvest(HARVEST, day=day, viable_cells=cells, viability_pct=viability)
     assert found == choice
     assert reason
+
+
+def test_end_of_growth_is_told_as_the_recipe_says_it() -> None:
+    policy = replace(HARVEST, earliest_day=0.0, latest_day=1.25)
+    found = decide_harvest(policy, day=1.245, viable_cells=1e8, viability_pct=90.0)
+    assert found == ('harvest', 'day 1.25: growth ends on day 1.25')
 
 
 @pytest.mark.parametrize(

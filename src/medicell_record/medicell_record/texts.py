@@ -50,7 +50,7 @@ INPUT_LABELS = {
     'day': 'culture day',
     'growth_per_day': 'growth, /d',
     'uptake_mm_per_day': 'glucose uptake, mmol/L per day',
-    'predicted_glucose_mm': 'glucose by then, mmol/L',
+    'predicted_glucose_mm': 'glucose at the next look, mmol/L',
     'next_look_h': 'next look in, h',
     'available_ml': 'available, mL',
     'wanted_ml': 'wanted, mL',

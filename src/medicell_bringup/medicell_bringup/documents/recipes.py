@@ -27,7 +27,9 @@ from medicell_orchestrator.schema import (
 
 INTRODUCTION = (
     'Every key that a recipe may have. [How a recipe is written](../explanations/recipes.md) '
-    'explains the rules; `./medicell tree FILE` checks a file without running it.'
+    'explains the rules, how a culture is fed, and how vials are chosen for a dose; '
+    '`./medicell tree FILE` checks a file without running it. `./medicell run` holds it against '
+    'the cell too, before anything moves.'
 )
 FILE_KEYS = (
     ('recipe', 'name of small letters, digits and `_`', 'what the record calls the recipe'),

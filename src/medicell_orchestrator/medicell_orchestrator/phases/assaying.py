@@ -94,7 +94,8 @@ class CheckPhase(Phase):
         )
         if self.on_failure == 'ask':
             choices = [SKIP, ABORT]
-            text_ = f'{run.path}: in-process check failed: {reason}. {meanings(choices)}'
+            failed = f'{run.path}: in-process check failed: {reason}.'
+            text_ = f'{failed} Answer {meanings(choices)}.'
             yield from run.ask(text_, choices)
 
 

@@ -22,6 +22,7 @@ from medicell_orchestrator.decisions import (
     DAY_S,
     DEFAULT_GROWTH_PER_DAY,
     DEFAULT_UPTAKE_PMOL_DAY,
+    NEAR_S,
     FeedDecision,
     FeedPolicy,
     FeedState,
@@ -66,9 +67,7 @@ from medicell_orchestrator.schema import (
 SHORTEST_LOOK_APART_S = 2.0 * HOUR_S
 """Two looks closer than this say nothing of the uptake, given the probes' noise (R)."""
 
-NEAR_S = 600.0
 SHORTEST_WAIT_S = 60.0
-"""What is due within this time is due now."""
 
 MOL_PER_PMOL_PER_ML = 1e-6
 """pmol per mL is 1e-6 mmol per litre."""
@@ -79,7 +78,9 @@ class ExpandPhase(Phase):
     """Grow the vessel's cells until a culture day, or until there are enough.
 
     Looks at the probes at most `look_every` apart, earlier when glucose would run short;
-    counts on the days given; feeds or exchanges as measured glucose and lactate demand;
+    counts on the days given; feeds when glucose would be less than 0.5 mmol/L above
+    `minimum_glucose` at the next look, or lactate above `maximum_lactate`: fills up to
+    `working_volume` where there is room for `least_feed`, else exchanges as little as lasts;
     ends at `target_cells` from `earliest_day` on, at `until_day` at the latest; stops the
     batch (LIMIT_FAILED) when viability falls below `least_viability`. On `assay_day` a sample
     goes to the laboratory; the cells are kept growing, and fed, until its figures are there.
@@ -223,7 +224,7 @@ class ExpandPhase(Phase):
         policy = HarvestPolicy(
             target_cells=self.target_cells,
             earliest_day=self.earliest_day,
-            latest_day=self.until_day - NEAR_S / DAY_S,
+            latest_day=self.until_day,
             least_viability_pct=self.least_viability_pct,
         )
         count = run.batch.last_count(self.vessel)

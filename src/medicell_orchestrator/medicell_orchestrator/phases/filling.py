@@ -58,12 +58,14 @@ OF_THE_VIAL = (
 class FillVialsPhase(Phase):
     """Divide the ordered dose over vials.
 
-    Number and volume follow from the product's count. Every vial: air count, to the needle,
-    fill with an air count beside it, stopper at once, cap, label with read-back, handover. A
-    vial that is dropped, or filled or labelled badly, is rejected and the next one used; one
-    that was open in an excursion or during a question is stoppered first, then rejected. A
-    vial is accepted only when it holds the planned volume within `fill_tolerance`. A person is
-    asked about any other error, and after two rejections in a row.
+    The volume that holds the dose is divided over as few equal vials as hold it with at most
+    `most_volume` each, none with less than `least_volume`; `spare_vials` stay in the nest,
+    `reserve` in the bag. What the product does not hold is not filled. Every vial: air count, to
+    the needle, fill with an air count beside it, stopper at once, cap, label with read-back,
+    handover. A vial that is dropped, or filled or labelled badly, is rejected and the next one
+    used; one that was open in an excursion or during a question is stoppered first, then
+    rejected. A vial is accepted only when it holds the planned volume within `fill_tolerance`. A
+    person is asked about any other error, and after two rejections in a row.
     """
 
     source: str = container_ref('bag')
