@@ -209,6 +209,13 @@ def executable_of(pid: int) -> str:
     return next((Path(word).name for word in words if '/lib/medicell_' in word), words[0])
 
 
+def check_ready(launched: Launched) -> None:
+    """See that the launch says once, and when all nodes are active, that the cell is ready."""
+    line = f'cell {NAMESPACE.strip("/")} is ready: {len(NODES)} nodes active'
+    until(lambda: line in launched.said(), 'the word that the cell is ready', launched)
+    assert launched.said().count('is ready: ') == 1
+
+
 def check_lists(eye: Eye, launched: Launched) -> tuple[set[str], set[str], set[str]]:
     """Compare node, topic and action lists with the plan; return them."""
     expected = {f'{NAMESPACE}/{process.name}' for process in launch_plan('cell', {}).processes}
@@ -232,6 +239,7 @@ def test_launched_cell_shows_its_lists_makes_a_batch_and_heals(
 ) -> None:
     cell = launch('cell', f'out:={tmp_path / "cell"}', 'seed:=1')
     await_active(eye, NODES, cell)
+    check_ready(cell)
     check_lists(eye, cell)
     before = cell.pids()
     assert set(before) >= set(NODES)
@@ -287,6 +295,7 @@ def test_ros2_launch_shows_the_same_lists_as_medicell_launch(
     for upstream in (False, True):
         cell = launch('cell', f'out:={tmp_path / str(upstream)}', upstream=upstream)
         await_active(eye, NODES, cell)
+        check_ready(cell)
         lists.append(check_lists(eye, cell))
         children = cell.pids()
         cell.process.send_signal(signal.SIGINT)
