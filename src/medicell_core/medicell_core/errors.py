@@ -72,6 +72,9 @@ class ErrorCode(IntEnum):
     FIRST_AIR_BREACH = 409
     LABEL_MISMATCH = 410
     PATH_BLOCKED = 411
+    VIAL_OPEN_TOO_LONG = 430
+    VIAL_MISSING = 431
+    CLOSURE_FAILED = 432
     # particle counter
     PARTICLE_EXCURSION = 500
     FLOW_OUT_OF_RANGE = 501

@@ -396,10 +396,17 @@ class FillVial(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FillVialResult(Result):
-    """Net weight by the balance and the volume it stands for."""
+    """Net weight by the balance and the volume it stands for.
+
+    `tare_g` is what the balance showed before; `top_ups` how often too little had come;
+    `in_flight_s` for how long liquid comes after the valve was told to shut, as learnt so far.
+    """
 
     net_weight_g: float
     volume_ml: float
+    tare_g: float
+    top_ups: int
+    in_flight_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -445,6 +452,47 @@ class LabelVialResult(Result):
     label_text: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessVial(Operation):
+    """Take a vial through the whole cycle, or through what is left of it.
+
+    Pick, tare, fill, weigh, stopper, cap, label, read back, inspect, and place at a station.
+    A vial that must be rejected is closed and put to the rejects.
+    """
+
+    source: str
+    vial: str
+    volume_ml: float
+    label_text: str
+    station: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessVialResult(Result):
+    """What the cycle has measured, and how far it has come; NaN for what is not known.
+
+    `added_ml` is what came into the vial in this operation. `open_s` is for how long product
+    stood open, `closed_for_s` for how long the stopper has been in. `step` is the last one that
+    was done, `station` where the vial stands.
+    """
+
+    net_weight_g: float
+    volume_ml: float
+    added_ml: float
+    tare_g: float
+    top_ups: int
+    in_flight_s: float
+    open_s: float
+    closed_for_s: float
+    force_n: float
+    torque_nm: float
+    label_text: str
+    label_prints: int
+    step: str
+    station: str
+    path_length_m: float
+
+
 # --- particle counter ----------------------------------------------------------------------
 
 
@@ -457,10 +505,14 @@ class CountParticles(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CountParticlesResult(Result):
-    """Particles per cubic metre, at 0.5 um and more, and at 5 um and more."""
+    """Particles per cubic metre, at 0.5 um and more, and at 5 um and more.
+
+    `alert` says that a count is above its alert level, which is below its limit.
+    """
 
     particles_0_5_um_per_m3: float
     particles_5_um_per_m3: float
+    alert: bool
 
 
 # --- quality control laboratory ------------------------------------------------------------
@@ -573,6 +625,7 @@ OPERATIONS: dict[str, OperationType] = {
         _row(StopperVial, StopperVialResult, Role.FILL_ROBOT, 'vial'),
         _row(CapVial, CapVialResult, Role.FILL_ROBOT, 'vial'),
         _row(LabelVial, LabelVialResult, Role.FILL_ROBOT, 'vial'),
+        _row(ProcessVial, ProcessVialResult, Role.FILL_ROBOT, 'source', 'vial'),
         _row(CountParticles, CountParticlesResult, Role.PARTICLE_COUNTER),
         _row(AssaySample, AssaySampleResult, Role.LABORATORY, 'container'),
     )

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from medicell_core.clock import Clock
 from medicell_core.operations import Role
+from medicell_devices.journal import OperationJournal
 
 
 class OperationContext(Protocol):
@@ -23,6 +24,11 @@ class OperationContext(Protocol):
     @property
     def clock(self) -> Clock:
         """The clock of the cell."""
+        ...
+
+    @property
+    def journal(self) -> OperationJournal:
+        """The device's journal, for the steps of an operation that has several."""
         ...
 
     def sleep(self, duration_s: float, *, step: str = '') -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from medicell_core.errors import ErrorCode, MedicellError
-from medicell_record.journal import JournalEntry, JournalState, JsonObject
+from medicell_record.journal import JournalEntry, JournalState, JsonObject, latest_of
 
 
 class OperationJournal(Protocol):
@@ -36,6 +36,10 @@ class OperationJournal(Protocol):
 
     def unfinished(self) -> list[JournalEntry]:
         """Return the operations that were started and not finished, in their order."""
+        ...
+
+    def latest(self, operation: str, field: str, value: object) -> JournalEntry | None:
+        """Return the operation of this name finished last whose goal has a value in a field."""
         ...
 
 
@@ -91,3 +95,8 @@ class MemoryJournal:
         """Return the operations that were started and not finished, in their order."""
         with self._lock:
             return [item for item in self._entries.values() if item.state is JournalState.STARTED]
+
+    def latest(self, operation: str, field: str, value: object) -> JournalEntry | None:
+        """Return the operation of this name finished last whose goal has a value in a field."""
+        with self._lock:
+            return latest_of(self._entries, operation, field, value)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from medicell_core.clock import Clock
 from medicell_core.errors import ErrorCode, MedicellError, OperationFailed
 from medicell_core.operations import Operation, Outcome, Progress
+from medicell_devices.journal import OperationJournal
 
 OnProgress = Callable[[Progress], None]
 OnDone = Callable[[Outcome], None]
@@ -25,12 +26,14 @@ class RunningOperation:
         *,
         step_s: float,
         lanes: frozenset[str],
+        journal: OperationJournal,
         on_progress: OnProgress,
         on_done: OnDone,
     ) -> None:
         self.goal = goal
         self.lanes = lanes
         self._clock = clock
+        self._journal = journal
         self._step_s = step_s
         self._on_progress = [on_progress]
         self._on_done = [on_done]
@@ -48,6 +51,11 @@ class RunningOperation:
     def clock(self) -> Clock:
         """The clock of the cell."""
         return self._clock
+
+    @property
+    def journal(self) -> OperationJournal:
+        """The device's journal, for the steps of an operation that has several."""
+        return self._journal
 
     def sleep(self, duration_s: float, *, step: str = '') -> None:
         """Let time pass in steps; raises CANCELLED or STOPPED within one step."""

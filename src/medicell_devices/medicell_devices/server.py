@@ -132,6 +132,7 @@ class OperationServer:
             self._clock,
             step_s=self._step_s,
             lanes=frozenset(),
+            journal=self._journal,
             on_progress=on_progress,
             on_done=on_done,
         )

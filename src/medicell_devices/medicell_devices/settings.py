@@ -199,9 +199,28 @@ class FillRobotSettings(Settings):
     valve_s: NotNegative = 0.5
     fast_rate_ml_min: Positive = 20.0
     slow_rate_ml_min: Positive = 5.0
+    top_up_rate_ml_min: Positive = 1.0
     fast_share: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.9
     """Part of a fill at the fast rate; the rest is filled slowly."""
+    stroke_s: Positive = 5.0
+    """Longest time for which the needle runs before its sensors are read."""
+    least_open_s: Positive = 0.02
+    """Shortest time for which the filling valve opens."""
+    top_up_below_pct: Annotated[float, Field(gt=0.0, lt=50.0)] = 0.5
+    """More missing than this is topped up."""
+    most_top_ups: Annotated[int, Field(ge=0, le=10)] = 3
+    in_flight_s: NotNegative = 0.3
+    """First guess of how long liquid comes after the valve was told to shut: rather too long,
+    since too little can be topped up."""
+    in_flight_least_gain: Annotated[float, Field(gt=0.0, le=1.0)] = 0.2
+    in_flight_most_step_s: Positive = 0.06
     balance_settle_s: NotNegative = 2.0
+    weigh_readings: Annotated[int, Field(ge=1, le=100)] = 4
+    """So many readings of the balance are one weighing."""
+    balance_uncertainty_g: NotNegative = 0.004
+    """By how much a weighing may be wrong: a fill is right only this far inside its tolerance."""
+    max_open_s: Positive = 180.0
+    """For how long product may stand in an open vial, from the first drop to the stopper."""
     empty_below_ml: NotNegative = 0.05
     weight_tolerance_ml: NotNegative = 0.1
     grip_s: NotNegative = 2.0
@@ -222,6 +241,18 @@ class ParticleCounterSettings(Settings):
     flow_l_min: Positive
     limit_0_5_um_per_m3: Positive
     limit_5_um_per_m3: Positive
+    single_5_um: Annotated[int, Field(ge=0, le=100)] = 1
+    """So many particles of 5 um are no excursion however short the sample: in one minute at
+    28.3 L/min one alone is 35/m3. EU GMP Annex 1 (2022) takes occasional counts of that size
+    for false ones and asks to look at consecutive or regular ones, which the alerts do."""
+    alert_0_5_um_per_m3: NotNegative = 704.0
+    """A fifth of the limit, ten times what grade A at work has (R)."""
+    alert_5_um_per_m3: NotNegative = 0.0
+    alerts_are_excursion: Annotated[int, Field(ge=1, le=1000)] = 3
+    """So many alerts within `alert_window_s` are regular counts, and an excursion."""
+    alert_window_s: Positive = 1800.0
+    look_every_s: Positive = 6.0
+    """How often a running sample is looked at, so that an excursion is known at once."""
     flow_tolerance_pct: Annotated[float, Field(gt=0.0, lt=50.0)] = 5.0
     max_duration_s: Positive = 7200.0
 

@@ -14,12 +14,12 @@ from device_bench import WAIT_S, Served
 from medicell_core.clock import Clock
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.operations import (
-    FillVialResult,
     Mix,
     Operation,
     Outcome,
     Progress,
     Role,
+    StopperVialResult,
     Transfer,
     TransferResult,
 )
@@ -204,7 +204,7 @@ def test_result_of_another_operation_is_dropped_and_its_code_kept(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def leak(*_: object) -> None:
-        other = FillVialResult(net_weight_g=1.0, volume_ml=1.0)
+        other = StopperVialResult(force_n=1.0)
         raise PartlyDone(ErrorCode.LEAK, 'wet floor', other)
 
     monkeypatch.setattr(bench.driver(Role.FLUID_HANDLER), 'transfer', leak)

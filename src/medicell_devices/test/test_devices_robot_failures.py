@@ -130,12 +130,12 @@ def test_fill_outside_its_tolerance_is_refused_with_the_weight(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     station('vial_01', 'fill')(bench)
-    real = bench.world.pump
+    real = bench.world.dispense
 
     def generous(**stroke: object) -> PumpReading:
-        return real(**{**stroke, 'volume_ml': stroke['volume_ml'] * 1.15})  # type: ignore
+        return real(**{**stroke, 'duration_s': stroke['duration_s'] * 1.3})  # type: ignore
 
-    monkeypatch.setattr(bench.world, 'pump', generous)
+    monkeypatch.setattr(bench.world, 'dispense', generous)
     error = bench.fails(goal(bench, FillVial))
     assert error.code is ErrorCode.FILL_OUT_OF_TOLERANCE
     assert isinstance(error, PartlyDone)
@@ -173,7 +173,7 @@ def test_fill_whose_balance_is_gone_too_keeps_the_first_error(
         monkeypatch.setattr(bench.world, 'weigh', weigh)
         raise MedicellError(ErrorCode.COMMUNICATION_LOST, 'the balance does not answer')
 
-    monkeypatch.setattr(bench.world, 'pump', lost)
+    monkeypatch.setattr(bench.world, 'dispense', lost)
     error = bench.fails(goal(bench, FillVial))
     assert error.code is ErrorCode.COMMUNICATION_LOST
     assert 'the pump does not answer' in error.message
@@ -199,7 +199,7 @@ def test_pump_stops_though_nobody_can_tell_where_the_arm_is(
         raise MedicellError(ErrorCode.STOPPED, 'stop button')
 
     rates: list[float] = []
-    monkeypatch.setattr(bench.world, 'pump', stopped_now)
+    monkeypatch.setattr(bench.world, 'dispense', stopped_now)
     assert bench.fails(goal(bench, FillVial)).code is ErrorCode.STOPPED
     assert rates == [0.0]
 
@@ -209,20 +209,20 @@ def test_fill_meets_its_tolerance(bench: Bench, volume_ml: float) -> None:
     station('vial_01', 'fill')(bench)
     bench.run(goal(bench, FillVial, volume_ml=volume_ml))
     truth = bench.world.truth(cid('vial_01')).volume_ml
-    assert truth == pytest.approx(volume_ml, rel=0.03)
+    assert truth == pytest.approx(volume_ml, rel=0.02)
 
 
-def test_force_and_torque_out_of_range_are_faults(
+def test_force_and_torque_out_of_range_are_bad_closures(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     station('vial_03', 'stopper')(bench)
     monkeypatch.setattr(bench.world, 'stopper', lambda **_: 300.0)
-    assert bench.fails(goal(bench, StopperVial)).code is ErrorCode.HARDWARE_FAULT
+    assert bench.fails(goal(bench, StopperVial)).code is ErrorCode.CLOSURE_FAILED
     monkeypatch.undo()
     bench.world.stopper(operation_id='set-up', vial=cid('vial_03'))
     station('vial_03', 'cap')(bench)
     monkeypatch.setattr(bench.world, 'cap', lambda **_: 0.0)
-    assert bench.fails(goal(bench, CapVial)).code is ErrorCode.HARDWARE_FAULT
+    assert bench.fails(goal(bench, CapVial)).code is ErrorCode.CLOSURE_FAILED
 
 
 @pytest.mark.parametrize(

@@ -295,7 +295,13 @@ class FakeCell:
 
     def _fillvial(self, goal: ops.FillVial) -> object:
         self._move(goal.source, goal.vial, goal.volume_ml)
-        return ops.FillVialResult(net_weight_g=goal.volume_ml, volume_ml=goal.volume_ml)
+        return ops.FillVialResult(
+            net_weight_g=goal.volume_ml,
+            volume_ml=goal.volume_ml,
+            tare_g=0.0,
+            top_ups=0,
+            in_flight_s=0.2,
+        )
 
     def _labelvial(self, goal: ops.LabelVial) -> object:
         return ops.LabelVialResult(label_text=goal.label_text)

@@ -415,7 +415,9 @@ def test_vial_that_does_not_hold_the_planned_volume_is_rejected(
     def short(goal: ops.FillVial) -> object:
         volume = goal.volume_ml * (1.0 if wrong else share)
         wrong.append(volume)
-        return ops.FillVialResult(net_weight_g=volume, volume_ml=volume)
+        return ops.FillVialResult(
+            net_weight_g=volume, volume_ml=volume, tare_g=0.0, top_ups=0, in_flight_s=0.2
+        )
 
     rig.cell._fillvial = short
     rig.tick()

@@ -36,6 +36,17 @@ class JournalEntry:
     outcome: JsonObject | None
 
 
+def latest_of(
+    entries: dict[str, JournalEntry], operation: str, field: str, value: object
+) -> JournalEntry | None:
+    """Return the last of these that was begun, has finished, and has a value in its goal."""
+    for item in reversed(entries.values()):
+        finished = item.state is JournalState.FINISHED
+        if finished and item.operation == operation and item.goal.get(field) == value:
+            return item
+    return None
+
+
 class Journal:
     """Append-only JSON lines, each on disk (fdatasync) before the method returns.
 
@@ -111,6 +122,11 @@ class Journal:
         """Return the operations whose outcome is unknown, in the order they were started."""
         with self._lock:
             return [item for item in self._entries.values() if item.state is JournalState.STARTED]
+
+    def latest(self, operation: str, field: str, value: object) -> JournalEntry | None:
+        """Return the operation of this name finished last whose goal has a value in a field."""
+        with self._lock:
+            return latest_of(self._entries, operation, field, value)
 
     def close(self) -> None:
         """Let the file go. Safe to call twice."""

@@ -16,6 +16,8 @@ from medicell_core.operations import (
     LabelVialResult,
     MoveContainer,
     MoveContainerResult,
+    ProcessVial,
+    ProcessVialResult,
     ReadLabel,
     ReadLabelResult,
     StopperVial,
@@ -50,7 +52,7 @@ class FillRobot(Driver, Protocol):
         ...
 
     def fill_vial(self, goal: FillVial, context: OperationContext) -> FillVialResult:
-        """Fill by weight, topping up once.
+        """Fill by weight in two speeds, topping up what is missing.
 
         Raises VIAL_ALREADY_FILLED, VIAL_SEALED, OVERFLOW, EMPTY_SOURCE, VOLUME_OUT_OF_RANGE
         before it fills; FILL_OUT_OF_TOLERANCE with the weight after.
@@ -58,11 +60,18 @@ class FillRobot(Driver, Protocol):
         ...
 
     def stopper_vial(self, goal: StopperVial, context: OperationContext) -> StopperVialResult:
-        """Press a stopper in; raises VIAL_NOT_FILLED, VIAL_SEALED."""
+        """Press a stopper in.
+
+        Raises VIAL_NOT_FILLED, VIAL_SEALED; CLOSURE_FAILED with the force after.
+        """
         ...
 
     def cap_vial(self, goal: CapVial, context: OperationContext) -> CapVialResult:
-        """Crimp a cap; raises VIAL_NOT_FILLED, VIAL_NOT_STOPPERED, VIAL_SEALED."""
+        """Crimp a cap.
+
+        Raises VIAL_NOT_FILLED, VIAL_NOT_STOPPERED, VIAL_SEALED; CLOSURE_FAILED with the torque
+        after.
+        """
         ...
 
     def label_vial(self, goal: LabelVial, context: OperationContext) -> LabelVialResult:
@@ -70,6 +79,14 @@ class FillRobot(Driver, Protocol):
 
         Raises VIAL_NOT_STOPPERED, IDENTITY_MISMATCH, WRONG_CONTAINER before it prints;
         LABEL_MISMATCH, LABEL_UNREADABLE after.
+        """
+        ...
+
+    def process_vial(self, goal: ProcessVial, context: OperationContext) -> ProcessVialResult:
+        """Take a vial through the whole cycle, or through what is left of it.
+
+        Raises what the single moves raise, VIAL_MISSING, VIAL_OPEN_TOO_LONG; always with how far
+        it came. `medicell_devices.vial_cycle` does it with any driver's own single moves.
         """
         ...
 

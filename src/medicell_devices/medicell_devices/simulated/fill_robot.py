@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medicell_core.containers import ContainerKind
-from medicell_core.errors import ErrorCode, MedicellError, OperationFailed, OperationRefused
+from medicell_core.errors import ErrorCode, OperationFailed, OperationRefused
 from medicell_core.operations import (
     CapVial,
     CapVialResult,
@@ -16,6 +16,8 @@ from medicell_core.operations import (
     LabelVialResult,
     MoveContainer,
     MoveContainerResult,
+    ProcessVial,
+    ProcessVialResult,
     ReadLabel,
     ReadLabelResult,
     Role,
@@ -29,7 +31,9 @@ from medicell_devices.settings import FillRobotSettings
 from medicell_devices.simulated.arm import ArmState
 from medicell_devices.simulated.base import SimulatedDriver, check_label
 from medicell_devices.simulated.fluid_path import FluidPath
+from medicell_devices.simulated.gravimetric import GravimetricFiller
 from medicell_devices.simulated.liquids import Scales
+from medicell_devices.vial_cycle import VialCycle, VialSeen
 from medicell_motion.cell import Plan, RobotCell
 from medicell_sim.port import ContainerView, WorldPort
 
@@ -65,6 +69,7 @@ class SimulatedFillRobot(SimulatedDriver):
             max_pump_error_pct=settings.max_pump_error_pct,
             valve_s=settings.valve_s,
         )
+        self._filler = GravimetricFiller(port, self._path, self._moving, settings)
         nest = tuple(f'nest_{index + 1:02d}' for index in range(settings.nest_positions))
         self.stations = (*nest, *WORK_STATIONS)
 
@@ -127,23 +132,52 @@ class SimulatedFillRobot(SimulatedDriver):
             return MoveContainerResult(path_length_m=plan.path_length_m)
 
     def fill_vial(self, goal: FillVial, context: OperationContext) -> FillVialResult:
-        """Tare, fill fast then slowly, weigh; top up once when too little came."""
-        settings = self._settings
+        """Tare, fill in two speeds, weigh, and top up what is missing."""
         with self._admitted(goal, context):
-            limits = settings.fill_volume_ml
-            code = ErrorCode.VOLUME_OUT_OF_RANGE
-            check_range('volume_ml', goal.volume_ml, limits, 'mL', code)
-            view = self._vial_at('fill', goal.vial)
-            self._require_open(view)
-            held = self._scales.volume_ml(goal.vial)
-            if held > settings.empty_below_ml:
-                raise OperationRefused(
-                    ErrorCode.VIAL_ALREADY_FILLED, f'vial: {goal.vial} holds {held:.2f} mL'
-                )
-            self._scales.require_room('vial', view, goal.volume_ml)
-            self._look_joined('source', goal.source, PRODUCTS)
-            self._scales.require_content('source', goal.source, goal.volume_ml)
-            return self._fill(goal, context)
+            tare_g = self.tare(goal, context)
+            return self.fill_up(goal, tare_g, context, fresh=True)
+
+    def process_vial(self, goal: ProcessVial, context: OperationContext) -> ProcessVialResult:
+        """Take a vial through the whole cycle, or through what is left of it."""
+        with self._admitted(goal, context):
+            self._check_volume(goal.volume_ml)
+            check_label('label_text', goal.label_text, batch_id=goal.batch_id, container=goal.vial)
+            check_choice('station', goal.station, self.stations, ErrorCode.UNKNOWN_STATION)
+            self._look('vial', goal.vial, (ContainerKind.VIAL,))
+            max_open_s = self._settings.max_open_s
+            return VialCycle(self, goal, context, max_open_s=max_open_s).run()
+
+    def see(self, vial: str) -> VialSeen:
+        """Return where a vial is, and how it is closed."""
+        view = self._port.look(vial)
+        place, _, station = view.location.partition('/')
+        return VialSeen(
+            station=station if place == PLACE and station in self.stations else '',
+            stoppered=view.stoppered,
+            capped=view.capped,
+        )
+
+    def tare(self, goal: FillVial, context: OperationContext) -> float:
+        """Return what the balance shows under an open, empty vial, in g."""
+        self._check_volume(goal.volume_ml)
+        self._require_open(self._vial_at('fill', goal.vial))
+        held = self._scales.volume_ml(goal.vial)
+        if held > self._settings.empty_below_ml:
+            raise OperationRefused(
+                ErrorCode.VIAL_ALREADY_FILLED, f'vial: {goal.vial} holds {held:.2f} mL'
+            )
+        self._require_fillable(goal, goal.volume_ml)
+        return self._filler.tare(goal.vial, context)
+
+    def fill_up(
+        self, goal: FillVial, tare_g: float, context: OperationContext, *, fresh: bool
+    ) -> FillVialResult:
+        """Fill an open vial on the balance up to a volume, by what it finds missing."""
+        self._require_open(self._vial_at('fill', goal.vial))
+        if not fresh:
+            missing_ml = goal.volume_ml - self._scales.volume_ml(goal.vial)
+            self._require_fillable(goal, max(0.0, missing_ml))
+        return self._filler.fill(goal, tare_g, context, fresh=fresh)
 
     def stopper_vial(self, goal: StopperVial, context: OperationContext) -> StopperVialResult:
         """Press a stopper in and judge the force."""
@@ -226,6 +260,16 @@ class SimulatedFillRobot(SimulatedDriver):
             )
         return view
 
+    def _check_volume(self, volume_ml: float) -> None:
+        limits = self._settings.fill_volume_ml
+        check_range('volume_ml', volume_ml, limits, 'mL', ErrorCode.VOLUME_OUT_OF_RANGE)
+
+    def _require_fillable(self, goal: FillVial, volume_ml: float) -> None:
+        """Require room for a volume in the vial, and that the source holds and gives it."""
+        self._scales.require_room('vial', self._port.look(goal.vial), volume_ml)
+        self._look_joined('source', goal.source, PRODUCTS)
+        self._scales.require_content('source', goal.source, volume_ml)
+
     def _require_open(self, view: ContainerView) -> None:
         if view.stoppered or view.capped:
             raise OperationRefused(ErrorCode.VIAL_SEALED, f'vial: {view.id} is closed already')
@@ -262,66 +306,6 @@ class SimulatedFillRobot(SimulatedDriver):
         with self._moving(context):
             self._arm.halt(self._port.now_s())
 
-    def _fill(self, goal: FillVial, context: OperationContext) -> FillVialResult:
-        settings = self._settings
-        context.sleep(settings.balance_settle_s, step='taring')
-        tare_g = self._port.weigh(goal.vial)
-        tolerance_ml = goal.volume_ml * settings.fill_tolerance_pct / 100.0
-        try:
-            filled = self._dosed(goal, tare_g, tolerance_ml, context)
-        except MedicellError as error:
-            raise self._partly_filled(error, goal, tare_g) from error
-        if abs(filled.volume_ml - goal.volume_ml) > tolerance_ml:
-            raise PartlyDone(
-                ErrorCode.FILL_OUT_OF_TOLERANCE,
-                f'{goal.vial} holds {filled.volume_ml:.3f} mL; {goal.volume_ml:g} mL within '
-                f'{settings.fill_tolerance_pct:g} % was asked for',
-                filled,
-            )
-        return filled
-
-    def _dosed(
-        self, goal: FillVial, tare_g: float, tolerance_ml: float, context: OperationContext
-    ) -> FillVialResult:
-        """Fill fast to the larger share, then slowly by what the balance still finds missing."""
-        settings = self._settings
-        fast_ml = goal.volume_ml * settings.fast_share
-        self._dose(goal, fast_ml, settings.fast_rate_ml_min, context)
-        filled = self._weighed(goal, tare_g, context)
-        for _ in range(2):
-            missing_ml = goal.volume_ml - filled.volume_ml
-            if missing_ml <= tolerance_ml / 2.0:
-                break
-            self._dose(goal, missing_ml, settings.slow_rate_ml_min, context)
-            filled = self._weighed(goal, tare_g, context)
-        return filled
-
-    def _dose(
-        self, goal: FillVial, volume_ml: float, rate_ml_min: float, context: OperationContext
-    ) -> None:
-        self._path.pump(
-            context,
-            source=goal.source,
-            target=goal.vial,
-            volume_ml=volume_ml,
-            rate_ml_min=rate_ml_min,
-        )
-
-    def _weighed(self, goal: FillVial, tare_g: float, context: OperationContext) -> FillVialResult:
-        context.sleep(self._settings.balance_settle_s, step='weighing')
-        return self._net(goal, tare_g)
-
-    def _partly_filled(self, error: MedicellError, goal: FillVial, tare_g: float) -> MedicellError:
-        """Return the error with what the balance finds in the vial, if it can be read."""
-        try:
-            return PartlyDone(error.code, error.message, self._net(goal, tare_g))
-        except MedicellError:
-            return error
-
-    def _net(self, goal: FillVial, tare_g: float) -> FillVialResult:
-        net_g = self._port.weigh(goal.vial) - tare_g
-        return FillVialResult(net_weight_g=net_g, volume_ml=net_g / self._settings.density_g_ml)
-
     def _judge(
         self,
         name: str,
@@ -332,7 +316,7 @@ class SimulatedFillRobot(SimulatedDriver):
     ) -> None:
         if not limits[0] <= value <= limits[1]:
             raise PartlyDone(
-                ErrorCode.HARDWARE_FAULT,
-                f'{name} is {value:.1f} {unit}; right are {limits[0]:g} to {limits[1]:g} {unit}',
+                ErrorCode.CLOSURE_FAILED,
+                f'{name} is {value:.2f} {unit}; right are {limits[0]:g} to {limits[1]:g} {unit}',
                 result,
             )

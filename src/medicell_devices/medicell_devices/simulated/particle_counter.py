@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from medicell_core.errors import ErrorCode, OperationFailed
 from medicell_core.operations import CountParticles, CountParticlesResult, Role
 from medicell_devices.checks import check_positive, check_range
@@ -15,7 +17,7 @@ LITRES_PER_M3 = 1000.0
 
 
 class SimulatedParticleCounter(SimulatedDriver):
-    """Draws air for a time, then counts; its state is the air pump."""
+    """Draws air and counts; its state is the air pump, and when there were alerts."""
 
     role = Role.PARTICLE_COUNTER
 
@@ -23,7 +25,10 @@ class SimulatedParticleCounter(SimulatedDriver):
         super().__init__(port, settings)
         self._settings = settings
         self._flow_l_min = 0.0
-        self._last = CountParticlesResult(particles_0_5_um_per_m3=0.0, particles_5_um_per_m3=0.0)
+        self._alerts_s: list[float] = []
+        self._last = CountParticlesResult(
+            particles_0_5_um_per_m3=0.0, particles_5_um_per_m3=0.0, alert=False
+        )
 
     def telemetry(self) -> dict[str, float]:
         """Return the flow and the last count, scaled to a cubic metre."""
@@ -37,26 +42,51 @@ class SimulatedParticleCounter(SimulatedDriver):
     def count_particles(
         self, goal: CountParticles, context: OperationContext
     ) -> CountParticlesResult:
-        """Sample the air for a time and hold the count against the limits."""
+        """Sample the air for a time; ends at once when the count is above what is allowed."""
         with self._admitted(goal, context):
             check_positive('duration_s', goal.duration_s, 's')
             limits = (0.0, self._settings.max_duration_s)
             check_range('duration_s', goal.duration_s, limits, 's', ErrorCode.INVALID_GOAL)
             with self._moving(context):
                 self._flow_l_min = self._settings.flow_l_min
-            context.sleep(goal.duration_s, step='sampling the air')
-            with self._moving(context):
-                reading = self._port.particles(
-                    operation_id=goal.operation_id, duration_s=goal.duration_s
-                )
-                self._make_safe()
-            self._check_flow(reading)
-            self._last = scaled(reading, goal.duration_s)
-            self._check_limits(self._last)
+            sampled = self._sampled(goal, context)
+            self._check_flow(sampled)
+            self._last = self._judged(sampled, goal.duration_s, context)
             return self._last
 
     def _make_safe(self) -> None:
         self._flow_l_min = 0.0
+
+    def _sampled(self, goal: CountParticles, context: OperationContext) -> ParticleReading:
+        """Count in parts, so that a burst is known before the sample is over."""
+        small = large = 0
+        litres = taken_s = 0.0
+        while taken_s < goal.duration_s:
+            part_s = min(self._settings.look_every_s, goal.duration_s - taken_s)
+            context.sleep(part_s, step='sampling the air')
+            with self._moving(context):
+                part = self._port.particles(operation_id=goal.operation_id, duration_s=part_s)
+            taken_s += part_s
+            litres += part.flow_l_min * part_s
+            small, large = small + part.count_0_5_um, large + part.count_5_um
+            if small > self._most_0_5_um(goal.duration_s):
+                break
+            if large > self._most_5_um(goal.duration_s):
+                break
+        with self._acting:
+            self._make_safe()
+        return ParticleReading(count_0_5_um=small, count_5_um=large, flow_l_min=litres / taken_s)
+
+    def _most_0_5_um(self, duration_s: float) -> int:
+        return math.floor(self._settings.limit_0_5_um_per_m3 * self._air_m3(duration_s))
+
+    def _most_5_um(self, duration_s: float) -> int:
+        """Return how many are allowed; at least `single_5_um`, whatever the volume."""
+        allowed = math.floor(self._settings.limit_5_um_per_m3 * self._air_m3(duration_s))
+        return max(self._settings.single_5_um, allowed)
+
+    def _air_m3(self, duration_s: float) -> float:
+        return self._settings.flow_l_min * duration_s / 60.0 / LITRES_PER_M3
 
     def _check_flow(self, reading: ParticleReading) -> None:
         nominal = self._settings.flow_l_min
@@ -68,22 +98,42 @@ class SimulatedParticleCounter(SimulatedDriver):
                 f'{self._settings.flow_tolerance_pct:g} %: the count says nothing',
             )
 
-    def _check_limits(self, found: CountParticlesResult) -> None:
-        settings = self._settings
-        small, large = found.particles_0_5_um_per_m3, found.particles_5_um_per_m3
-        if small > settings.limit_0_5_um_per_m3 or large > settings.limit_5_um_per_m3:
-            raise PartlyDone(
-                ErrorCode.PARTICLE_EXCURSION,
-                f'{small:.0f}/m3 at 0.5 um and more (limit {settings.limit_0_5_um_per_m3:g}), '
-                f'{large:.0f}/m3 at 5 um and more (limit {settings.limit_5_um_per_m3:g})',
-                found,
-            )
+    def _judged(
+        self, found: ParticleReading, duration_s: float, context: OperationContext
+    ) -> CountParticlesResult:
+        """Return the counts of a sample; raises PARTICLE_EXCURSION with them."""
+        settings, air_m3 = self._settings, self._air_m3(duration_s)
+        alert = (
+            found.count_0_5_um > settings.alert_0_5_um_per_m3 * air_m3
+            or found.count_5_um > settings.alert_5_um_per_m3 * air_m3
+        )
+        result = scaled(found, duration_s, alert=alert)
+        most = (self._most_0_5_um(duration_s), self._most_5_um(duration_s))
+        text = (
+            f'{found.count_0_5_um} particles of 0.5 um and more (at most {most[0]}), '
+            f'{found.count_5_um} of 5 um and more (at most {most[1]}) in a sample of '
+            f'{duration_s:g} s'
+        )
+        if found.count_0_5_um > most[0] or found.count_5_um > most[1]:
+            raise PartlyDone(ErrorCode.PARTICLE_EXCURSION, text, result)
+        if alert and self._alerts(context) >= settings.alerts_are_excursion:
+            text += f': alert {len(self._alerts_s)} within {settings.alert_window_s:g} s'
+            raise PartlyDone(ErrorCode.PARTICLE_EXCURSION, text, result)
+        return result
+
+    def _alerts(self, context: OperationContext) -> int:
+        """Count one more alert; return how many there were in the window."""
+        now_s = context.clock.now_s()
+        since_s = now_s - self._settings.alert_window_s
+        self._alerts_s = [*(item for item in self._alerts_s if item >= since_s), now_s]
+        return len(self._alerts_s)
 
 
-def scaled(reading: ParticleReading, duration_s: float) -> CountParticlesResult:
-    """Return counts per cubic metre of the air that passed in `duration_s`."""
+def scaled(reading: ParticleReading, duration_s: float, *, alert: bool) -> CountParticlesResult:
+    """Return counts per cubic metre of the air of a whole sample."""
     volume_m3 = reading.flow_l_min * duration_s / 60.0 / LITRES_PER_M3
     return CountParticlesResult(
         particles_0_5_um_per_m3=reading.count_0_5_um / volume_m3,
         particles_5_um_per_m3=reading.count_5_um / volume_m3,
+        alert=alert,
     )

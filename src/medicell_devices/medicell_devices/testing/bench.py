@@ -14,6 +14,7 @@ from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.operations import OPERATIONS, Operation, Progress, Result, Role
 from medicell_devices.cell_config import load_cell
 from medicell_devices.contract import Driver
+from medicell_devices.journal import MemoryJournal
 from medicell_devices.registry import SIMULATED, driver_of, make_driver
 from medicell_devices.running import RunningOperation
 from medicell_devices.settings import Settings
@@ -101,6 +102,7 @@ class Bench:
         )
         self.world.load(BATCH, kit(), BATCH)
         self.progress: list[Progress] = []
+        self.journal = MemoryJournal()
         self._numbers = itertools.count(1)
         self._words = itertools.count(1)
         self._drivers: dict[Role, Driver] = {}
@@ -160,6 +162,7 @@ class Bench:
             self.world,
             step_s=step_s,
             lanes=frozenset(),
+            journal=self.journal,
             on_progress=self.progress.append,
             on_done=lambda _: None,
         )

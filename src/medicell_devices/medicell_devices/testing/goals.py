@@ -21,6 +21,7 @@ from medicell_core.operations import (
     MoveContainer,
     MoveToBay,
     Operation,
+    ProcessVial,
     ReadLabel,
     Sample,
     SelectCells,
@@ -100,6 +101,13 @@ VALID: dict[type[Operation], dict[str, Any]] = {
     StopperVial: {'vial': cid('vial_03')},
     CapVial: {'vial': cid('vial_03')},
     LabelVial: {'vial': cid('vial_03'), 'label_text': label_of('vial_03')},
+    ProcessVial: {
+        'source': cid('product'),
+        'vial': cid('vial_01'),
+        'volume_ml': 2.0,
+        'label_text': label_of('vial_01'),
+        'station': 'handover',
+    },
     CountParticles: {'duration_s': 600.0},
     AssaySample: {'container': cid('full_tube'), 'test': 'endotoxin'},
 }

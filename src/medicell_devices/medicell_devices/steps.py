@@ -1,0 +1,78 @@
+"""The steps of one long operation, each journalled under an id of its own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from medicell_core.errors import ErrorCode, MedicellError
+from medicell_core.operations import Operation, Outcome, Result
+from medicell_core.serialise import outcome_from_json, to_json
+from medicell_devices.contract import OperationContext
+from medicell_devices.failure import PartlyDone
+from medicell_record.journal import JournalState, JsonObject
+
+R = TypeVar('R', bound=Result)
+
+
+class JournalledSteps:
+    """Steps by name below a stem, which is the same for whoever goes on with the work.
+
+    A step is a goal of the device's own operations; each try has an id `<stem>:<step>:<n>`.
+    """
+
+    def __init__(self, context: OperationContext, stem: str) -> None:
+        self._context = context
+        self._stem = stem
+
+    def new_id(self, step: str) -> str:
+        """Return the id of the next try of a step."""
+        return f'{self._stem}:{step}:{self._tries(step) + 1}'
+
+    def known(self, step: str, kind: type[Operation]) -> Outcome | None:
+        """Return how the last try of a step ended; None when none has."""
+        latest = self._latest(step)
+        return None if latest is None else outcome_from_json(kind.__name__, latest)
+
+    def figure(self, step: str, field: str) -> float:
+        """Return a figure that was kept with a step; NaN when it is not known."""
+        latest = self._latest(step)
+        return math.nan if latest is None else float(latest.get(field, math.nan))
+
+    def keep(self, step: str, about: JsonObject, figures: JsonObject) -> None:
+        """Keep figures of a step that moves nothing."""
+        key = self.new_id(step)
+        self._context.journal.started(key, step, about)
+        self._context.journal.finished(key, figures)
+
+    def act(self, goal: Operation, verb: Callable[[Any, OperationContext], R]) -> R:
+        """Perform a step between two lines of the journal."""
+        self._context.journal.started(goal.operation_id, type(goal).__name__, to_json(goal))
+        try:
+            result = verb(goal, self._context)
+        except MedicellError as error:
+            reached = error.result if isinstance(error, PartlyDone) else None
+            self._finish(goal, error.code, error.message, reached)
+            raise
+        self._finish(goal, ErrorCode.OK, '', result)
+        return result
+
+    def _finish(self, goal: Operation, code: ErrorCode, text: str, result: Result | None) -> None:
+        at_s = self._context.clock.now_s()
+        outcome = Outcome(error_code=code, error_msg=text, result=result, at_s=at_s)
+        self._context.journal.finished(goal.operation_id, to_json(outcome))
+
+    def _tries(self, step: str) -> int:
+        number = 0
+        while self._context.journal.find(f'{self._stem}:{step}:{number + 1}') is not None:
+            number += 1
+        return number
+
+    def _latest(self, step: str) -> JsonObject | None:
+        """Return the outcome of the last try that has ended."""
+        for number in range(self._tries(step), 0, -1):
+            entry = self._context.journal.find(f'{self._stem}:{step}:{number}')
+            if entry is not None and entry.state is JournalState.FINISHED:
+                return entry.outcome
+        return None

@@ -1,0 +1,362 @@
+"""A vial's whole cycle: the fill robot's single moves in order, each one once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from medicell_core.errors import ErrorCode, MedicellError, OperationFailed, OperationRefused
+from medicell_core.operations import (
+    CapVial,
+    CapVialResult,
+    FillVial,
+    FillVialResult,
+    LabelVial,
+    LabelVialResult,
+    MoveContainer,
+    MoveContainerResult,
+    ProcessVial,
+    ProcessVialResult,
+    Result,
+    StopperVial,
+    StopperVialResult,
+)
+from medicell_devices.contract import OperationContext
+from medicell_devices.failure import PartlyDone
+from medicell_devices.steps import JournalledSteps
+
+R = TypeVar('R', bound=Result)
+OF_THE_VIAL = frozenset(
+    {
+        ErrorCode.FILL_OUT_OF_TOLERANCE,
+        ErrorCode.VIAL_OPEN_TOO_LONG,
+        ErrorCode.CLOSURE_FAILED,
+        ErrorCode.LABEL_MISMATCH,
+        ErrorCode.LABEL_UNREADABLE,
+    }
+)
+"""What is wrong with a vial alone: it is closed and put to the rejects."""
+
+REPRINTED = frozenset({ErrorCode.LABEL_MISMATCH, ErrorCode.LABEL_UNREADABLE})
+NO_PRODUCT = frozenset({ErrorCode.CLOSURE_FAILED, ErrorCode.VIAL_NOT_FILLED})
+"""Refusals to close after which a vial can be put away all the same."""
+
+TARE = 'TareVial'
+REJECT = 'reject'
+STEPS = ('tared', 'filled', 'stoppered', 'capped', 'labelled', 'placed')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VialSeen:
+    """Where a vial is by the robot's own sensors, and how it is closed."""
+
+    station: str
+    """Empty when it is at none of the robot's stations."""
+    stoppered: bool
+    capped: bool
+
+
+class CycleRobot(Protocol):
+    """What the cycle asks of a robot: the verbs of its single moves, and three more."""
+
+    def move_container(
+        self, goal: MoveContainer, context: OperationContext
+    ) -> MoveContainerResult:
+        """Carry a vial to a station."""
+        ...
+
+    def stopper_vial(self, goal: StopperVial, context: OperationContext) -> StopperVialResult:
+        """Press a stopper in."""
+        ...
+
+    def cap_vial(self, goal: CapVial, context: OperationContext) -> CapVialResult:
+        """Crimp a cap on."""
+        ...
+
+    def label_vial(self, goal: LabelVial, context: OperationContext) -> LabelVialResult:
+        """Label a vial and read it back."""
+        ...
+
+    def see(self, vial: str) -> VialSeen:
+        """Return where a vial is, and how it is closed."""
+        ...
+
+    def tare(self, goal: FillVial, context: OperationContext) -> float:
+        """Return what the balance shows under an empty vial, in g."""
+        ...
+
+    def fill_up(
+        self, goal: FillVial, tare_g: float, context: OperationContext, *, fresh: bool
+    ) -> FillVialResult:
+        """Fill what is missing by the balance."""
+        ...
+
+
+class VialCycle:
+    """One vial's cycle, begun or gone on with.
+
+    The journal's ids are made of the phase's path, the vial and the step, so that whoever is
+    asked for the same vial again knows what is done. What was begun and is not known to have
+    ended is looked at first: position, closure and weight tell.
+    """
+
+    def __init__(
+        self, robot: CycleRobot, goal: ProcessVial, context: OperationContext, *, max_open_s: float
+    ) -> None:
+        self._robot = robot
+        self._goal = goal
+        self._context = context
+        self._max_open_s = max_open_s
+        self._steps = JournalledSteps(
+            context, f'{goal.operation_id.partition("#")[0]}/{goal.vial}'
+        )
+        self._filled: FillVialResult | None = None
+        self._before_ml = 0.0
+        self._opened_s = self._closed_s = math.nan
+        self._force_n = self._torque_nm = math.nan
+        self._label, self._prints = '', 0
+        self._step = ''
+        self._path_m = 0.0
+
+    def run(self) -> ProcessVialResult:
+        """Bring the vial to its station; raises PartlyDone with what was measured until then.
+
+        VIAL_MISSING, CONTAINER_DROPPED; of a vial that was closed and put to the rejects
+        FILL_OUT_OF_TOLERANCE, VIAL_OPEN_TOO_LONG, CLOSURE_FAILED, LABEL_MISMATCH,
+        LABEL_UNREADABLE; and what the single moves raise, the vial being left where it is.
+        """
+        try:
+            self._require_there()
+            self._fill()
+            self._stopper()
+            self._require_not_open_too_long()
+            self._cap()
+            self._label_it()
+            self._inspect()
+            self._go(self._goal.station)
+            self._done('placed')
+        except MedicellError as error:
+            if error.code in OF_THE_VIAL:
+                self._reject()
+            raise self._partly(error) from error
+        return self._result()
+
+    def _require_there(self) -> None:
+        station = self._robot.see(self._goal.vial).station
+        if not station:
+            raise OperationRefused(
+                ErrorCode.VIAL_MISSING,
+                f'vial: {self._goal.vial} is at none of the stations: the gripper would close on '
+                'nothing',
+            )
+        if station == REJECT:
+            raise OperationRefused(
+                ErrorCode.VIAL_SEALED, f'vial: {self._goal.vial} stands among the rejects'
+            )
+
+    def _fill(self) -> None:
+        """Tare and fill; a vial that was begun is weighed, and gets what is missing."""
+        known = self._steps.known('fill', FillVial)
+        if known is not None and isinstance(known.result, FillVialResult):
+            self._filled = known.result
+            self._before_ml = known.result.volume_ml
+        self._opened_s = self._steps.figure(TARE, 'at_s')
+        if known is not None and known.ok:
+            self._done('filled')
+            return
+        if self._robot.see(self._goal.vial).stoppered:
+            raise OperationRefused(
+                ErrorCode.VIAL_SEALED,
+                f'vial: {self._goal.vial} is closed, and no right fill of it is known',
+            )
+        self._require_not_open_too_long()
+        self._go('fill')
+        goal = FillVial(
+            operation_id=self._steps.new_id('fill'),
+            batch_id=self._goal.batch_id,
+            source=self._goal.source,
+            vial=self._goal.vial,
+            volume_ml=self._goal.volume_ml,
+        )
+        fresh = math.isnan(self._opened_s)
+        tare_g = self._tare(goal) if fresh else self._steps.figure(TARE, 'tare_g')
+        try:
+            self._filled = self._steps.act(
+                goal, lambda goal, at: self._robot.fill_up(goal, tare_g, at, fresh=fresh)
+            )
+        except PartlyDone as error:
+            if isinstance(error.result, FillVialResult):
+                self._filled = error.result
+            raise
+        self._done('filled')
+
+    def _tare(self, goal: FillVial) -> float:
+        """Weigh the empty vial, and have the journal keep it before the first drop."""
+        tare_g = self._robot.tare(goal, self._context)
+        self._opened_s = self._context.clock.now_s()
+        figures = {'tare_g': tare_g, 'at_s': self._opened_s}
+        self._steps.keep(TARE, {'vial': goal.vial}, figures)
+        self._done('tared')
+        return tare_g
+
+    def _stopper(self) -> None:
+        """Press the stopper in; with it product stands open no more."""
+        goal = StopperVial(
+            operation_id=self._steps.new_id('stopper'),
+            batch_id=self._goal.batch_id,
+            vial=self._goal.vial,
+        )
+        try:
+            pressed = self._closing('stopper', goal, self._robot.stopper_vial, 'stoppered')
+            self._force_n = math.nan if pressed is None else pressed.force_n
+        except PartlyDone as error:
+            if isinstance(error.result, StopperVialResult):
+                self._force_n = error.result.force_n
+            raise
+        ended_s = self._steps.figure('stopper', 'at_s')
+        self._closed_s = self._context.clock.now_s() if math.isnan(ended_s) else ended_s
+        self._done('stoppered')
+
+    def _cap(self) -> None:
+        goal = CapVial(
+            operation_id=self._steps.new_id('cap'),
+            batch_id=self._goal.batch_id,
+            vial=self._goal.vial,
+        )
+        try:
+            crimped = self._closing('cap', goal, self._robot.cap_vial, 'capped')
+            self._torque_nm = math.nan if crimped is None else crimped.torque_nm
+        except PartlyDone as error:
+            if isinstance(error.result, CapVialResult):
+                self._torque_nm = error.result.torque_nm
+            raise
+        self._done('capped')
+
+    def _closing(
+        self, step: str, goal: Any, verb: Callable[[Any, OperationContext], R], sign: str
+    ) -> R | None:
+        """Do a step once; None when it can be seen to be done and how is not known."""
+        known = self._steps.known(step, type(goal))
+        if known is not None and known.ok:
+            return known.result  # type: ignore[return-value]
+        if getattr(self._robot.see(self._goal.vial), sign):
+            return None
+        self._go(step)
+        return self._steps.act(goal, verb)
+
+    def _label_it(self) -> None:
+        """Label and read back; a label that reads wrong is printed once more."""
+        known = self._steps.known('label', LabelVial)
+        if known is not None and known.ok and isinstance(known.result, LabelVialResult):
+            self._label = known.result.label_text
+        else:
+            self._go('label')
+            try:
+                self._label = self._print()
+            except MedicellError as error:
+                if error.code not in REPRINTED:
+                    raise
+                self._label = self._print()
+        self._done('labelled')
+
+    def _print(self) -> str:
+        goal = LabelVial(
+            operation_id=self._steps.new_id('label'),
+            batch_id=self._goal.batch_id,
+            vial=self._goal.vial,
+            label_text=self._goal.label_text,
+        )
+        self._prints += 1
+        return self._steps.act(goal, self._robot.label_vial).label_text
+
+    def _inspect(self) -> None:
+        """Have every figure of the vial, whoever has measured it."""
+        figures = (('stopper', self._force_n), ('cap', self._torque_nm))
+        unknown = [name for name, value in figures if math.isnan(value)]
+        if unknown:
+            raise OperationFailed(
+                ErrorCode.CLOSURE_FAILED,
+                f'{self._goal.vial}: how the {" and the ".join(unknown)} went on is not known',
+            )
+
+    def _reject(self) -> None:
+        """Close the vial if product stands open in it, and put it to the rejects."""
+        try:
+            if not (math.isnan(self._opened_s) or self._robot.see(self._goal.vial).stoppered):
+                self._stopper()
+        except MedicellError as error:
+            if error.code not in NO_PRODUCT:
+                return
+        try:
+            self._go(REJECT)
+        except MedicellError:
+            return
+        self._step = 'rejected'
+
+    def _go(self, station: str) -> None:
+        if self._robot.see(self._goal.vial).station == station:
+            return
+        goal = MoveContainer(
+            operation_id=self._steps.new_id(f'move_{station}'),
+            batch_id=self._goal.batch_id,
+            container=self._goal.vial,
+            station=station,
+        )
+        self._path_m += self._steps.act(goal, self._robot.move_container).path_length_m
+
+    def _open_s(self) -> float:
+        """Return for how long product has stood open; NaN when none has come."""
+        now_s = self._context.clock.now_s()
+        return (now_s if math.isnan(self._closed_s) else self._closed_s) - self._opened_s
+
+    def _closed_for_s(self) -> float:
+        closed_s = self._steps.figure('stopper', 'at_s')
+        return 0.0 if math.isnan(closed_s) else self._context.clock.now_s() - closed_s
+
+    def _added_ml(self) -> float:
+        """Return what came in this operation; NaN when product came and nothing has weighed it."""
+        if self._filled is None:
+            return 0.0 if math.isnan(self._opened_s) else math.nan
+        return self._filled.volume_ml - self._before_ml
+
+    def _require_not_open_too_long(self) -> None:
+        if self._open_s() > self._max_open_s:
+            raise OperationFailed(
+                ErrorCode.VIAL_OPEN_TOO_LONG,
+                f'{self._goal.vial} stood open with product in it for {self._open_s():.0f} s; '
+                f'allowed are {self._max_open_s:g} s',
+            )
+
+    def _done(self, step: str) -> None:
+        self._step = step
+        share = (STEPS.index(step) + 1) / len(STEPS)
+        self._context.report(share, f'{self._goal.vial} {step}')
+
+    def _partly(self, error: MedicellError) -> MedicellError:
+        """Return the error with what was measured, if the robot can be asked."""
+        try:
+            return PartlyDone(error.code, error.message, self._result())
+        except MedicellError:
+            return error
+
+    def _result(self) -> ProcessVialResult:
+        filled, seen = self._filled, self._robot.see(self._goal.vial)
+        return ProcessVialResult(
+            net_weight_g=math.nan if filled is None else filled.net_weight_g,
+            volume_ml=math.nan if filled is None else filled.volume_ml,
+            added_ml=self._added_ml(),
+            tare_g=self._steps.figure(TARE, 'tare_g') if filled is None else filled.tare_g,
+            top_ups=0 if filled is None else filled.top_ups,
+            in_flight_s=math.nan if filled is None else filled.in_flight_s,
+            open_s=self._open_s(),
+            closed_for_s=self._closed_for_s() if seen.stoppered else math.nan,
+            force_n=self._force_n,
+            torque_nm=self._torque_nm,
+            label_text=self._label,
+            label_prints=self._prints,
+            step=self._step,
+            station=seen.station,
+            path_length_m=self._path_m,
+        )
