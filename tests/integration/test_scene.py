@@ -19,11 +19,11 @@ from sensor_msgs.msg import JointState
 from visualization_msgs.msg import Marker, MarkerArray
 
 from medicell_bringup.model.description import parse
-from medicell_bringup.model.expansion import expand
 from medicell_core.containers import Places
 from medicell_core.operations import Role
 from medicell_core.states import PackMLState
 from medicell_devices.cell_config import load_cell
+from medicell_motion.expansion import expand
 from medicell_nodes import scene_markers
 from medicell_nodes.scene import SceneNode
 from medicell_nodes.scene_joints import DOOR_OPEN_RAD

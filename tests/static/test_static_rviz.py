@@ -9,7 +9,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from medicell_bringup.model.description import parse
-from medicell_bringup.model.expansion import expand
+from medicell_motion.expansion import expand
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ROOT / 'src'

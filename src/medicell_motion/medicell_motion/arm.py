@@ -35,6 +35,8 @@ class Arm:
     upper_limit_rad: tuple[float, ...]
     max_velocity_rad_s: tuple[float, ...]
     max_acceleration_rad_s2: tuple[float, ...]
+    max_jerk_rad_s3: tuple[float, ...]
+    max_effort_nm: tuple[float, ...]
 
     @property
     def wrist_to_tip_m(self) -> float:

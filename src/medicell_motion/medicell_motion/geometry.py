@@ -53,6 +53,16 @@ class Travel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Liquid:
+    """What an open vial that is carried holds; see :mod:`medicell_motion.liquid`."""
+
+    inner_radius_m: float
+    freeboard_m: float
+    overshoot: float
+    max_tilt_deg: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CellGeometry:
     """Everything that a motion is planned in."""
 
@@ -60,6 +70,7 @@ class CellGeometry:
     links: LinkRadii
     container: ContainerShape
     travel: Travel
+    liquid: Liquid
     stations: Mapping[str, Station]
     obstacles: tuple[Box, ...]
 
@@ -83,7 +94,7 @@ def parse_geometry(text: str, *, file: str) -> CellGeometry:
     except YAMLError as error:
         raise InputError(ErrorCode.INVALID_GOAL, f'no valid YAML: {error}', file=file) from error
     reader = _Reader(file)
-    parts = ('arm', 'links', 'container', 'travel', 'nest', 'stations', 'obstacles')
+    parts = ('arm', 'links', 'container', 'travel', 'liquid', 'nest', 'stations', 'obstacles')
     reader.check_keys(root, parts, field='')
     nest = reader.row(Nest, root['nest'], field='nest')
     named = {
@@ -95,6 +106,7 @@ def parse_geometry(text: str, *, file: str) -> CellGeometry:
         links=reader.row(LinkRadii, root['links'], field='links'),
         container=reader.row(ContainerShape, root['container'], field='container'),
         travel=reader.row(Travel, root['travel'], field='travel'),
+        liquid=reader.row(Liquid, root['liquid'], field='liquid'),
         stations=MappingProxyType({s.name: s for s in nest.stations()} | named),
         obstacles=tuple(
             reader.box(name, row, field=f'obstacles.{name}')

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from medicell_bringup.model.checks import check
 from medicell_bringup.model.description import Description, parse
-from medicell_bringup.model.expansion import expand_shipped, shipped_geometry
 from medicell_core.errors import ErrorCode, InputError
 from medicell_devices.cell_config import load_cell
 from medicell_motion.arm import JOINT_NAMES
 from medicell_motion.cell import RobotCell
+from medicell_motion.expansion import expand_shipped, shipped_geometry
 from medicell_motion.geometry import load_geometry
 
 SHOWN_STATION = 'fill'

@@ -308,7 +308,7 @@ class _Planner:
         if not (_installed('robot_state_publisher') and find_spec('xacro')):
             self.notes.append('robot_state_publisher or xacro is not installed here: no frames')
             return
-        from medicell_bringup.model.expansion import expand_shipped  # noqa: PLC0415 - has xacro
+        from medicell_motion.expansion import expand_shipped  # noqa: PLC0415 - has xacro
 
         text = expand_shipped(self._values.cell_file)
         self._add_foreign(
