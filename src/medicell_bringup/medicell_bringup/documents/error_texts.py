@@ -66,6 +66,8 @@ MEANINGS: dict[ErrorCode, str] = {
     ErrorCode.LABEL_MISMATCH: 'The label read back is not what was printed. The vial is rejected.',
     ErrorCode.PATH_BLOCKED: 'Every path would touch something, or turn the wrist over: nothing '
     'moved.',
+    ErrorCode.PATH_NOT_FOUND: 'No path was found in the time allowed, and none is proved '
+    'impossible: nothing moved.',
     ErrorCode.PARTICLE_EXCURSION: 'The air holds more particles than grade A allows.',
     ErrorCode.FLOW_OUT_OF_RANGE: "The counter's flow is wrong: its count says nothing.",
     ErrorCode.UNKNOWN_ASSAY: 'The laboratory has no such test.',
