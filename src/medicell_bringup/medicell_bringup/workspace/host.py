@@ -12,8 +12,6 @@ import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 
-PYTHON_RANGE = ((3, 10), (3, 14))
-"""Oldest and newest Python for which the ROS 2 wheels exist."""
 CMAKE_MINIMUM = (3, 22)
 """What the workspace's CMakeLists.txt ask for; Ubuntu 22.04 has it."""
 DISK_NEEDED_GB = 2.0
@@ -52,8 +50,8 @@ def ros_prefixes(root: Path) -> list[str]:
 def detect(root: Path) -> Host:
     """Look at the interpreter and the environment.
 
-    Raises SetupError for a Python without wheels, for another ROS distribution, and for a path
-    with a space.
+    Raises SetupError for another ROS distribution, and for a path with a space. The script that
+    starts Python has looked at its version.
     """
     if any(letter.isspace() for letter in str(root)):
         raise SetupError(
@@ -61,14 +59,6 @@ def detect(root: Path) -> Host:
             'move the checkout'
         )
     has_ros = _ros_is_sourced(root)
-    version = sys.version_info[:2]
-    if not has_ros and not PYTHON_RANGE[0] <= version <= PYTHON_RANGE[1]:
-        oldest, newest = ('.'.join(map(str, item)) for item in PYTHON_RANGE)
-        raise SetupError(
-            f'Python {version[0]}.{version[1]} ({sys.executable}) has no ROS 2 wheels: they exist '
-            f'for {oldest} to {newest}. Name another: '
-            f'MEDICELL_PYTHON=python{newest} ./medicell setup'
-        )
     return Host(
         python=sys.executable,
         python_version='.'.join(map(str, sys.version_info[:3])),
