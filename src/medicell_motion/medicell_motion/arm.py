@@ -15,6 +15,7 @@ JOINT_NAMES = ('joint_1', 'joint_2', 'joint_3', 'joint_4', 'joint_5', 'joint_6')
 _SINGULAR_SINE = 1e-9
 _LIMIT_TOLERANCE_RAD = 1e-9
 _REACH_TOLERANCE = 1e-12
+_TURN = 2.0 * np.pi
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +117,18 @@ class Arm:
             cost = cost + ((candidates - goal) ** 2).sum(axis=1)
         return np.asarray(candidates[np.argsort(cost, kind='stable')])
 
+    def postures(self, pose: Array) -> Array:
+        """Return every posture of a pose within limits, all full turns among them, (k, 6)."""
+        found = self.branches(np.asarray(pose, dtype=np.float64)[None])[0]
+        found = found[np.isfinite(found).all(axis=1)]
+        for joint in range(JOINTS):
+            turns = 2.0 * np.pi * np.eye(JOINTS)[joint]
+            found = np.concatenate([found, found - turns, found + turns])
+            low, high = self.lower_limit_rad[joint], self.upper_limit_rad[joint]
+            inside = np.abs(found[:, joint] - (low + high) / 2.0) <= (high - low) / 2.0
+            found = found[inside]
+        return np.unique(found.round(12), axis=0)
+
     def jacobian(self, positions_rad: Array) -> Array:
         """Return the tip's geometric Jacobian of one posture, (6, 6): linear, then angular."""
         q = np.asarray(positions_rad, dtype=np.float64)
@@ -158,6 +171,25 @@ class Arm:
         distance = np.where((turned >= low) & (turned <= high), distance, np.inf)
         best = np.argmin(distance, axis=0)
         return np.asarray(np.take_along_axis(turned, best[None], axis=0)[0])
+
+
+def full_turns(arm: Arm, path: Array) -> Array:
+    """Return the full turns per joint that bring the middle of a path next to its limits'."""
+    low, high = np.asarray(arm.lower_limit_rad), np.asarray(arm.upper_limit_rad)
+    middle = (path.min(axis=0) + path.max(axis=0)) / 2.0
+    return np.asarray(np.round(((low + high) / 2.0 - middle) / _TURN) * _TURN)
+
+
+def turned(difference: Array) -> Array:
+    """Return per row the greatest difference of angles, full turns aside; infinite for NaN."""
+    rest = np.abs((difference + np.pi) % _TURN - np.pi).max(axis=1)
+    return np.asarray(np.where(np.isfinite(rest), rest, np.inf))
+
+
+def branch_of(arm: Arm, posture: Array) -> int:
+    """Return the number of the branch that a posture is in."""
+    branches = arm.branches(arm.forward(posture)[None])[0]
+    return int(np.argmin(turned(branches - posture)))
 
 
 def _wrist_part(position: Array, rotation: Array, *, flip: bool) -> Array:

@@ -2,41 +2,40 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from medicell_core.errors import ErrorCode, OperationRefused
-from medicell_motion.arm import BRANCHES, JOINT_NAMES, Array
-from medicell_motion.body import CARRIED, first_contact, moving_parts
-from medicell_motion.first_air import AirColumn, first_breach
+from medicell_motion.arm import BRANCHES, JOINT_NAMES, Array, branch_of, full_turns, turned
+from medicell_motion.expansion import expand_shipped
 from medicell_motion.geometry import CellGeometry, shipped_geometry
-from medicell_motion.route import approach_legs, carry_routes
-from medicell_motion.stations import Grip, Station, grip_of, grip_poses
-from medicell_motion.trajectory import Trajectory, joined, quintic_shares, timed
+from medicell_motion.stations import Grip, Station, grip_poses
 
-_STEP_M = 0.008
-_STEP_RAD = 0.02
-_MIN_SAMPLES = 16
-_MAX_JUMP_RAD = 0.5
-"""Between two samples; more means that a posture flips on the way."""
-_PLACED_M = 1e-3
-_PLACED_RAD = 1e-6
+if TYPE_CHECKING:
+    from medicell_motion.moves import Moves
+    from medicell_motion.planner import Planner
+    from medicell_motion.scene import Surroundings
+    from medicell_motion.trajectory import Trajectory
+
 _REMEMBERED = 512
-_TURN = 2.0 * np.pi
-_SEVERITY = (ErrorCode.FIRST_AIR_BREACH, ErrorCode.PATH_BLOCKED, ErrorCode.OUT_OF_REACH)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """A checked motion: `times_s` (n,) from 0, `positions_rad` (n, 6), ready for the controller.
 
-    `grasp_s` is when the container at the first station is gripped (0 without a posture to
-    come from); `path_length_m` is how far the gripped point travels in all.
+    `velocities_rad_s` are those at the samples. `grasp_s` is when the container at the first
+    station is gripped (0 without a posture to come from); `path_length_m` is how far the gripped
+    point travels in all.
     """
 
     times_s: Array
     positions_rad: Array
+    velocities_rad_s: Array
     duration_s: float
     path_length_m: float
     names: tuple[str, ...]
@@ -45,10 +44,17 @@ class Plan:
 
 @dataclass(slots=True)
 class RobotCell:
-    """Plans moves between stations; plans are remembered, so repeated moves cost nothing."""
+    """Plans moves in a geometry and its model; plans of carrying are remembered.
+
+    `model` gives the URDF. It is asked for, and Pinocchio and Coal are loaded, when the first
+    move is planned: who only asks where stations are pays for neither.
+    """
 
     geometry: CellGeometry
-    _carries: dict[tuple[str, str, frozenset[str]], Trajectory] = field(
+    model: Callable[[], str] = expand_shipped
+    _made: Planner | None = field(default=None, init=False, repr=False)
+    _lock: threading.RLock = field(default_factory=threading.RLock, init=False, repr=False)
+    _carries: dict[tuple[str, str, frozenset[str], bool, int], Trajectory] = field(
         default_factory=dict, init=False, repr=False
     )
 
@@ -61,6 +67,34 @@ class RobotCell:
     def stations(self) -> tuple[str, ...]:
         """Names of all stations."""
         return tuple(self.geometry.stations)
+
+    @property
+    def planner(self) -> Planner:
+        """Return the planner, made when it is first asked for."""
+        with self._lock:
+            if self._made is None:
+                # Pinocchio takes a third of a second and 90 MB.
+                from medicell_motion.planner import Planner  # noqa: PLC0415
+                from medicell_motion.scene import Scene  # noqa: PLC0415
+
+                self._made = Planner(self.geometry, Scene(self.geometry, self.model()))
+            return self._made
+
+    def _moves(self) -> Moves:
+        """Return the moves between stations, by the planner."""
+        from medicell_motion.moves import Moves  # noqa: PLC0415 - see planner
+
+        return Moves(self.geometry, self.planner)
+
+    def _check_grip(self) -> None:
+        """Raise FIRST_AIR_BREACH where a level tool at its container's side is over the mouth."""
+        tool_m, mouth_m = self.geometry.links.tool_m, self.geometry.container.grip_to_mouth_m
+        if tool_m >= mouth_m:
+            raise OperationRefused(
+                ErrorCode.FIRST_AIR_BREACH,
+                f'tool would be over the open carried container in every grip: its radius is '
+                f'{tool_m:.3f} m, the mouth {mouth_m:.3f} m above the grip',
+            )
 
     def home(self) -> Array:
         """Return the waiting posture: tool drawn back, straight ahead, level; (6,)."""
@@ -78,29 +112,67 @@ class RobotCell:
         *,
         open_stations: frozenset[str] = frozenset(),
         posture: Array | None = None,
+        carried_open: bool = True,
     ) -> Plan:
         """Plan to carry a container from one station to another.
 
-        `open_stations` hold open containers that nothing may pass over; the container that is
-        carried is always taken to be open. With `posture`, the plan begins there, with an
-        empty hand. Raises UNKNOWN_STATION, OUT_OF_REACH, FIRST_AIR_BREACH, PATH_BLOCKED.
+        A container is taken to stand at every other station; those at `open_stations` are open:
+        nothing passes over them. A container that is `carried_open` stays upright, nothing of
+        the arm comes over it, and its liquid stays in it. With `posture`, the plan begins there,
+        with an empty hand.
+
+        Raises UNKNOWN_STATION, OUT_OF_REACH, FIRST_AIR_BREACH, PATH_BLOCKED, PATH_NOT_FOUND.
         """
         start, goal = self._station(from_station), self._station(to_station)
         for name in sorted(open_stations):
             self._station(name)
-        key = (from_station, to_station, frozenset(open_stations))
-        carry = self._carries.get(key)
-        if carry is None:
-            carry = self._carry(start, goal, open_stations)
-            if len(self._carries) >= _REMEMBERED:
-                del self._carries[next(iter(self._carries))]
-            self._carries[key] = carry
-        if posture is None:
-            return self._as_plan(carry, grasp_s=0.0)
-        coming = self._approach(
-            np.asarray(posture, dtype=np.float64), start, carry.positions_rad[0], open_stations
-        )
-        return self._as_plan(joined([coming, carry]), grasp_s=coming.duration_s)
+        here = None if posture is None else self._checked(posture)
+        for station in (start, goal):
+            self._best_posture(station.grip, what=f'station {station.name}')
+        self._check_grip()
+        branches = tuple(self._branches())
+        with self._lock:
+            moves = self._moves()
+            if here is not None and moves.is_placed(here, start):
+                first = branch_of(self.geometry.arm, here)
+                branches = (first, *(number for number in branches if number != first))
+            key = (from_station, to_station, frozenset(open_stations), carried_open, branches[0])
+            carry = self._carries.get(key)
+            if carry is None:
+                carry = moves.carry(start, goal, open_stations, branches, is_open=carried_open)
+                if len(self._carries) >= _REMEMBERED:
+                    del self._carries[next(iter(self._carries))]
+                self._carries[key] = carry
+            if here is None:
+                return _as_plan(self.geometry, carry, grasp_s=0.0)
+            whole, grasp_s = moves.fetched(here, start, carry, open_stations)
+        return _as_plan(self.geometry, whole, grasp_s=grasp_s)
+
+    def plan_to(self, pose: Array, *, posture: Array, around: Surroundings, seed: int = 0) -> Plan:
+        """Plan to bring the tip to a pose, (4, 4) in the base frame, from a posture.
+
+        `around` says what stands where and what the hand carries; what is carried open must be
+        upright at both ends. The same seed gives the same plan. Raises OUT_OF_REACH,
+        FIRST_AIR_BREACH, PATH_BLOCKED, PATH_NOT_FOUND.
+        """
+        start = self._checked(posture)
+        goals = self.geometry.arm.postures(pose)
+        if not len(goals):
+            raise self._no_posture(pose, 'pose')
+        with self._lock:
+            ways = self.planner.transit(start, list(goals), around, seed=seed)
+            moved = self.planner.timed(ways, open_liquid=around.carrying and around.carried_open)
+        return _as_plan(self.geometry, moved, grasp_s=0.0)
+
+    def _checked(self, posture: Array) -> Array:
+        """Return a posture; raises INVALID_GOAL when it is none or beyond the limits."""
+        found = np.asarray(posture, dtype=np.float64)
+        if found.shape != (len(JOINT_NAMES),) or not bool(self.geometry.arm.within_limits(found)):
+            raise OperationRefused(
+                ErrorCode.INVALID_GOAL,
+                f'posture {found.tolist()} is not six joints within their limits',
+            )
+        return found
 
     def _station(self, name: str) -> Station:
         """Return a station by name."""
@@ -112,20 +184,6 @@ class RobotCell:
             )
         return station
 
-    def _best_posture(self, grip: Grip, *, what: str) -> Array:
-        """Return the posture of a grip in the preferred branch; raises OUT_OF_REACH."""
-        for branch in self._branches():
-            posture = self._posture(grip, branch)
-            if posture is not None:
-                return posture
-        raise self._out_of_reach(grip, what)
-
-    def _posture(self, grip: Grip, branch: int) -> Array | None:
-        """Return the posture of a grip in one branch, or None when it is beyond a limit."""
-        path = self.geometry.arm.branch(grip_poses(grip.as_array()[None]), branch)
-        path = path + self._turns(path, None)
-        return np.asarray(path[0]) if bool(self.geometry.arm.within_limits(path)[0]) else None
-
     def _branches(self) -> list[int]:
         """Return all branches, those first that have most room to the limits at home.
 
@@ -134,8 +192,17 @@ class RobotCell:
         home = grip_poses(self._home_grip().as_array()[None])
         best = self.geometry.arm.inverse(home[0])
         postures = self.geometry.arm.branches(home)[0]
-        nearest = [int(np.argmin(_turned(postures - posture))) for posture in best]
+        nearest = [int(np.argmin(turned(postures - posture))) for posture in best]
         return list(dict.fromkeys([*nearest, *range(BRANCHES)]))
+
+    def _best_posture(self, grip: Grip, *, what: str) -> Array:
+        """Return the posture of a grip in the preferred branch; raises OUT_OF_REACH."""
+        for branch in self._branches():
+            posture = self.geometry.arm.branch(grip_poses(grip.as_array()[None]), branch)
+            posture = posture + full_turns(self.geometry.arm, posture)
+            if bool(self.geometry.arm.within_limits(posture)[0]):
+                return np.asarray(posture[0])
+        raise self._no_posture(grip_poses(grip.as_array()[None])[0], what)
 
     def _home_grip(self) -> Grip:
         """Return where the tool waits: on the ring, straight ahead, at the shoulder's height."""
@@ -145,10 +212,10 @@ class RobotCell:
             height_m=self.geometry.arm.shoulder_height_m,
         )
 
-    def _out_of_reach(self, grip: Grip, what: str) -> OperationRefused:
+    def _no_posture(self, pose: Array, what: str) -> OperationRefused:
         """Return the refusal that names the pose and the reach."""
         arm = self.geometry.arm
-        x, y, z = grip_poses(grip.as_array()[None])[0, :3, 3]
+        x, y, z = pose[:3, 3]
         away = float(np.linalg.norm([x, y, z - arm.shoulder_height_m]))
         return OperationRefused(
             ErrorCode.OUT_OF_REACH,
@@ -156,191 +223,16 @@ class RobotCell:
             f'z {z:.3f} m, {away:.3f} m from the shoulder; reach is {arm.reach_m:.3f} m',
         )
 
-    def _carry(self, start: Station, goal: Station, open_: frozenset[str]) -> Trajectory:
-        """Return the first route on which the carried container and all others keep their air."""
-        for station in (start, goal):
-            self._best_posture(station.grip, what=f'station {station.name}')
-        first: list[OperationRefused] = []
-        for branch in self._branches():
-            refusals: list[OperationRefused] = []
-            for route in carry_routes(start, goal, self.geometry.travel.ring_radius_m):
-                try:
-                    return self._checked_carry(route, branch, start, goal, open_)
-                except OperationRefused as refusal:
-                    refusals.append(refusal)
-            first = first or refusals
-        raise min(first, key=lambda refusal: _SEVERITY.index(refusal.code))
 
-    def _checked_carry(
-        self,
-        route: list[Array],
-        branch: int,
-        start: Station,
-        goal: Station,
-        open_: frozenset[str],
-    ) -> Trajectory:
-        """Return the motion along a route in one branch; raises what speaks against it."""
-        moved = joined(self._along(route, branch))
-        ends = frozenset({start.name, goal.name})
-        self._check(moved, ends, open_ - ends, carrying=True)
-        return moved
-
-    def _approach(
-        self, posture: Array, start: Station, grasp: Array, open_: frozenset[str]
-    ) -> Trajectory:
-        """Return the way of the empty hand from a posture to the grasp at a station."""
-        arm = self.geometry.arm
-        if posture.shape != (len(JOINT_NAMES),) or not bool(arm.within_limits(posture)):
-            raise OperationRefused(
-                ErrorCode.INVALID_GOAL,
-                f'posture {posture.tolist()} is not six joints within their limits',
-            )
-        here = grip_of(arm.forward(posture))
-        ring = self.geometry.travel.ring_radius_m
-        there = _same_place(start.grip, here)
-        route = [] if there else approach_legs(here, start, ring)
-        branch = int(np.argmin(_turned(self._branch_postures(start.grip) - grasp)))
-        parts = self._along(route, branch, last=grasp)
-        first = parts[0].positions_rad[0] if parts else grasp
-        if float(np.abs(first - posture).max()) > _PLACED_RAD:
-            parts.insert(0, self._turn(posture, first))
-        if not parts:
-            return Trajectory(times_s=np.zeros(1), positions_rad=grasp[None])
-        way = joined(parts)
-        left = {name for name, s in self.geometry.stations.items() if _same_place(s.grip, here)}
-        self._check(way, frozenset({start.name, *left}), open_ | {start.name}, carrying=False)
-        return way
-
-    def _branch_postures(self, grip: Grip) -> Array:
-        """Return all eight postures of a grip, (8, 6); NaN where there is none."""
-        return np.asarray(self.geometry.arm.branches(grip_poses(grip.as_array()[None]))[0])
-
-    def _along(
-        self, route: list[Array], branch: int, *, last: Array | None = None
-    ) -> list[Trajectory]:
-        """Return the timed motions along a route; the arm rests at each corner.
-
-        With `last`, full turns are chosen so that the route ends in that posture.
-        """
-        if not route:
-            return []
-        rows = [_sampled(leg) for leg in route]
-        grips = np.concatenate(rows)
-        path = self.geometry.arm.branch(grip_poses(grips), branch)
-        lost = np.flatnonzero(~np.isfinite(path).all(axis=1))
-        if lost.size:
-            raise self._out_of_reach(_grip(grips[lost[0]]), 'way')
-        path = np.unwrap(path, axis=0)
-        path = path + self._turns(path, last)
-        outside = np.flatnonzero(~self.geometry.arm.within_limits(path))
-        if outside.size:
-            raise self._out_of_reach(_grip(grips[outside[0]]), 'way')
-        if float(np.abs(np.diff(path, axis=0)).max()) > _MAX_JUMP_RAD:
-            raise OperationRefused(ErrorCode.PATH_BLOCKED, 'the arm would flip on the way')
-        parts = np.split(path, np.cumsum([len(row) for row in rows])[:-1])
-        return [timed(part, self.geometry.arm) for part in parts]
-
-    def _turns(self, path: Array, last: Array | None) -> Array:
-        """Return the full turns per joint that bring a path to a posture or into its limits."""
-        if last is not None:
-            return np.asarray(np.round((last - path[-1]) / _TURN) * _TURN)
-        low = np.asarray(self.geometry.arm.lower_limit_rad)
-        high = np.asarray(self.geometry.arm.upper_limit_rad)
-        middle = (path.min(axis=0) + path.max(axis=0)) / 2.0
-        return np.asarray(np.round(((low + high) / 2.0 - middle) / _TURN) * _TURN)
-
-    def _turn(self, first: Array, last: Array) -> Trajectory:
-        """Return the straight motion of all joints between two postures."""
-        count = max(_MIN_SAMPLES, int(np.abs(last - first).max() / _STEP_RAD))
-        share = quintic_shares(count)[:, None]
-        return timed(first + share * (last - first), self.geometry.arm)
-
-    def _check(
-        self, moved: Trajectory, empty: frozenset[str], open_: frozenset[str], *, carrying: bool
-    ) -> None:
-        """Raise FIRST_AIR_BREACH or PATH_BLOCKED for the first that goes wrong."""
-        travel = self.geometry.travel
-        parts = moving_parts(self.geometry, moved.positions_rad, carrying=carrying)
-        columns = [self._standing_column(self.geometry.stations[n]) for n in sorted(open_)]
-        if carrying:
-            columns.append(self._carried_column(moved.positions_rad))
-        breach = first_breach(moved.times_s, parts, columns, clearance_m=travel.clearance_m)
-        if breach is not None:
-            raise OperationRefused(
-                ErrorCode.FIRST_AIR_BREACH,
-                f'{breach.link} would be over the open {breach.container} at '
-                f'{breach.time_s:.2f} s; its air column is {travel.air_column_radius_m:.3f} m '
-                f'in radius and must stay empty',
-            )
-        contact = first_contact(self.geometry, moved.times_s, parts, empty=empty)
-        if contact is not None:
-            raise OperationRefused(
-                ErrorCode.PATH_BLOCKED,
-                f'{contact.link} would come closer than {travel.clearance_m:.3f} m to '
-                f'{contact.body} at {contact.time_s:.2f} s',
-            )
-
-    def _standing_column(self, station: Station) -> AirColumn:
-        """Return the air above an open container at a station."""
-        mouth = station.position_m.copy()
-        mouth[2] += self.geometry.container.grip_to_mouth_m
-        return AirColumn(
-            container=f'container at {station.name}',
-            mouth_m=mouth[None],
-            radius_m=self.geometry.travel.air_column_radius_m,
-        )
-
-    def _carried_column(self, positions_rad: Array) -> AirColumn:
-        """Return the air above the container that is carried."""
-        mouth = self.geometry.arm.skeleton(positions_rad)[:, 4].copy()
-        mouth[:, 2] += self.geometry.container.grip_to_mouth_m
-        return AirColumn(
-            container=CARRIED,
-            mouth_m=mouth,
-            radius_m=self.geometry.travel.air_column_radius_m,
-            ignored=CARRIED,
-        )
-
-    def _as_plan(self, moved: Trajectory, *, grasp_s: float) -> Plan:
-        """Return the plan of a checked motion."""
-        tips = self.geometry.arm.skeleton(moved.positions_rad)[:, 4]
-        return Plan(
-            times_s=moved.times_s.copy(),
-            positions_rad=moved.positions_rad.copy(),
-            duration_s=moved.duration_s,
-            path_length_m=float(np.linalg.norm(np.diff(tips, axis=0), axis=1).sum()),
-            names=JOINT_NAMES,
-            grasp_s=grasp_s,
-        )
-
-
-def _sampled(leg: Array) -> Array:
-    """Return grips along a leg at quintic shares, close enough together to be checked."""
-    first, last = leg
-    reach = max(first[0], last[0])
-    length = float(np.linalg.norm((last - first) * [1.0, reach, 1.0]))
-    share = quintic_shares(max(_MIN_SAMPLES, int(np.ceil(length / _STEP_M))))[:, None]
-    return np.asarray(first + share * (last - first))
-
-
-def _grip(row: Array) -> Grip:
-    """Return a row of radius, azimuth and height as a grip."""
-    return Grip(radius_m=float(row[0]), azimuth_rad=float(row[1]), height_m=float(row[2]))
-
-
-def _turned(difference: Array) -> Array:
-    """Return per row the greatest difference of angles, full turns aside; infinite for NaN."""
-    rest = np.abs((difference + np.pi) % _TURN - np.pi).max(axis=1)
-    return np.asarray(np.where(np.isfinite(rest), rest, np.inf))
-
-
-def _same_place(one: Grip, other: Grip) -> bool:
-    """Say whether two grips are the same within what a placed container may be off."""
-    return bool(
-        np.allclose(
-            grip_poses(one.as_array()[None])[0, :3, 3],
-            grip_poses(other.as_array()[None])[0, :3, 3],
-            atol=_PLACED_M,
-            rtol=0.0,
-        )
+def _as_plan(geometry: CellGeometry, moved: Trajectory, *, grasp_s: float) -> Plan:
+    """Return the plan of a checked motion."""
+    tips = geometry.arm.skeleton(moved.positions_rad)[:, 4]
+    return Plan(
+        times_s=moved.times_s.copy(),
+        positions_rad=moved.positions_rad.copy(),
+        velocities_rad_s=moved.velocities_rad_s.copy(),
+        duration_s=moved.duration_s,
+        path_length_m=float(np.linalg.norm(np.diff(tips, axis=0), axis=1).sum()),
+        names=JOINT_NAMES,
+        grasp_s=grasp_s,
     )

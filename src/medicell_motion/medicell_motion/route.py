@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 
 from medicell_motion.arm import Array
-from medicell_motion.stations import Grip, Station
+from medicell_motion.stations import Station
 
 _HIGHER_M = (0.0, 0.08)
 _NEARER_M = (0.0, -0.03)
@@ -28,14 +28,13 @@ def carry_routes(start: Station, goal: Station, ring_radius_m: float) -> Iterato
         for nearer in _NEARER_M:
             ring = ring_radius_m + nearer
             yield legs(
-                first, first + up, _at(first + up, ring), _at(last + down, ring), last + down, last
+                first,
+                first + up,
+                at_radius(first + up, ring),
+                at_radius(last + down, ring),
+                last + down,
+                last,
             )
-
-
-def approach_legs(here: Grip, station: Station, ring_radius_m: float) -> list[Array]:
-    """Return the way of an empty hand: draw back level, go round, reach out level."""
-    first, last = here.as_array(), station.grip.as_array()
-    return legs(first, _at(first, ring_radius_m), _at(last, ring_radius_m), last)
 
 
 def legs(*corners: Array) -> list[Array]:
@@ -44,6 +43,6 @@ def legs(*corners: Array) -> list[Array]:
     return [np.stack([a, b]) for a, b in pairs if not np.allclose(a, b, atol=1e-9, rtol=0.0)]
 
 
-def _at(grip: Array, radius_m: float) -> Array:
+def at_radius(grip: Array, radius_m: float) -> Array:
     """Return the same grip at another radius."""
     return np.array([radius_m, grip[1], grip[2]])

@@ -9,31 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from xml.etree import ElementTree
 
 import coal
 import numpy as np
 import numpy.typing as npt
 import pinocchio as pin
 
-from medicell_core.errors import ErrorCode, InputError
 from medicell_motion.arm import JOINT_NAMES, JOINTS, Array
 from medicell_motion.body import CARRIED
 from medicell_motion.geometry import CellGeometry
+from medicell_motion.model import BASE, PART_OF_LINK, TOOL, body_names, reduced_model
 
 Booleans = npt.NDArray[np.bool_]
 
-BASE = 'fill_robot_base_link'
-PART_OF_LINK = {
-    'fill_robot_base_link': 'base',
-    'fill_robot_link_1': 'shoulder',
-    'fill_robot_link_2': 'upper_arm',
-    'fill_robot_link_3': 'forearm',
-    'fill_robot_link_5': 'wrist',
-    'fill_robot_link_6': 'tool',
-    'fill_robot_finger_left': 'finger',
-    'fill_robot_finger_right': 'finger',
-}
 HAND = ('tool', 'finger')
 """What is beside a container while it is gripped."""
 
@@ -88,12 +76,12 @@ class Scene:
     def __init__(self, geometry: CellGeometry, urdf: str) -> None:
         """Build the model; raises InputError when the URDF lacks the arm."""
         self._geometry = geometry
-        self._model, bodies = _reduced(urdf)
+        self._model, bodies = reduced_model(urdf)
         self._bodies = pin.GeometryModel()
         self._parts: dict[int, str] = {}
         self._fixed: dict[int, tuple[str, str, bool]] = {}
         self._base = self._model.frames[self._model.getFrameId(BASE)].placement
-        self._add_robot_and_cell(bodies, _names(urdf))
+        self._add_robot_and_cell(bodies, body_names(urdf))
         self._add_containers()
         self._pairs = self._make_pairs()
         self._data = self._model.createData()
@@ -187,7 +175,7 @@ class Scene:
     def tip(self, posture: Array) -> Array:
         """Return the tip's pose in the robot's base, (4, 4), by Pinocchio."""
         pin.framesForwardKinematics(self._model, self._data, posture)
-        tool = self._data.oMf[self._model.getFrameId('fill_robot_tool')]
+        tool = self._data.oMf[self._model.getFrameId(TOOL)]
         return np.asarray((self._base.inverse() * tool).homogeneous)
 
     def _level(
@@ -203,7 +191,7 @@ class Scene:
     def _add_robot_and_cell(self, bodies: pin.GeometryModel, names: dict[str, str]) -> None:
         """Take over the arm's bodies, and of the cell's those that it can reach."""
         arm = self._geometry.arm
-        shoulder = self._base.translation + [0.0, 0.0, arm.shoulder_height_m]
+        shoulder = self._base.translation + np.array([0.0, 0.0, arm.shoulder_height_m])
         for item in bodies.geometryObjects:
             link, _, _ = item.name.rpartition('_')
             part = PART_OF_LINK.get(link)
@@ -242,7 +230,7 @@ class Scene:
             place = self._add(column, f'air over {name}', 0, self._base, centre)
             self._fixed[place] = (name, station.name, True)
         joint = self._model.getJointId(JOINT_NAMES[-1])
-        tool = self._model.frames[self._model.getFrameId('fill_robot_tool')].placement
+        tool = self._model.frames[self._model.getFrameId(TOOL)].placement
         # The tool's x points down while a container stands upright in the hand.
         upright = tool * pin.SE3(pin.utils.rotate('y', -np.pi / 2.0), np.zeros(3))
         held = coal.Capsule(shape.radius_m, 2.0 * (shape.grip_to_mouth_m - shape.radius_m))
@@ -296,7 +284,9 @@ class Scene:
         return bool(least > self._geometry.travel.clearance_m)
 
     def _candidates(self) -> Iterator[tuple[int, int, _Pair]]:
-        joint_of = {index: self._bodies.geometryObjects[index].parentJoint for index in self._parts}
+        joint_of = {
+            index: self._bodies.geometryObjects[index].parentJoint for index in self._parts
+        }
         for index, part in self._parts.items():
             if part == OWN_AIR:
                 for other, link in self._parts.items():
@@ -329,42 +319,6 @@ class Scene:
         radii = [from_shoulder, from_shoulder, from_elbow, hand, hand, beside]
         assert len(radii) == JOINTS
         return np.array(radii)
-
-
-def _reduced(urdf: str) -> tuple[pin.Model, pin.GeometryModel]:
-    """Return arm and bodies with every other joint held still; the gripper is open."""
-    try:
-        model = pin.buildModelFromXML(urdf)
-        bodies = pin.buildGeomFromUrdfString(model, urdf, pin.GeometryType.COLLISION)
-    except (ValueError, RuntimeError) as error:
-        raise InputError(ErrorCode.INVALID_GOAL, f'no URDF: {error}', field='robot') from error
-    missing = [name for name in (*JOINT_NAMES, BASE) if not model.existFrame(name)]
-    if missing:
-        raise InputError(ErrorCode.INVALID_GOAL, f'lacks {missing[0]}', field='robot')
-    held = pin.neutral(model)
-    for name in model.names:
-        if name.startswith('gripper_'):
-            joint = model.joints[model.getJointId(name)]
-            held[joint.idx_q] = model.upperPositionLimit[joint.idx_q]
-    others = [model.getJointId(name) for name in model.names[1:] if name not in JOINT_NAMES]
-    reduced: tuple[pin.Model, pin.GeometryModel] = pin.buildReducedModel(
-        model, bodies, others, held
-    )
-    return reduced
-
-
-def _names(urdf: str) -> dict[str, str]:
-    """Return how each collision body is told of: by its own name, or its link's.
-
-    Pinocchio numbers the bodies of a link and forgets their names.
-    """
-    found: dict[str, str] = {}
-    for link in ElementTree.fromstring(urdf).findall('link'):
-        name = link.get('name', '')
-        for index, body in enumerate(link.findall('collision')):
-            own = body.get('name') or name.removeprefix('fill_robot_')
-            found[f'{name}_{index}'] = own
-    return found
 
 
 def _counts(pair: _Pair, around: Surroundings) -> bool:

@@ -45,20 +45,47 @@ class Box:
     high_m: tuple[float, float, float]
 
 
-def gap_to_box(capsule: Capsule, box: Box) -> Array:
-    """Return the free distance in metres per sample, (n,); negative when they meet.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Solid:
+    """A fixed box (`size_m` its edges) or a cylinder along z (`size_m` radius and length).
+
+    `pose` is the frame of its centre in the base frame, (4, 4).
+    """
+
+    name: str
+    pose: Array
+    size_m: tuple[float, ...]
+
+
+def gap_to_solid(capsule: Capsule, solid: Solid) -> Array:
+    """Return the free distance in metres per sample, (n,), in the solid's own frame.
 
     The capsule is taken as a row of spheres; between two of them the gap is overestimated, by
     less than 1.2 mm for the thinnest link shipped, which the clearance covers.
     """
-    centre, around = capsule.ball()
-    gap = _length(centre - np.clip(centre, box.low_m, box.high_m)) - around
+    turned = Capsule(
+        name=capsule.name,
+        start_m=(capsule.start_m - solid.pose[:3, 3]) @ solid.pose[:3, :3],
+        end_m=(capsule.end_m - solid.pose[:3, 3]) @ solid.pose[:3, :3],
+        radius_m=capsule.radius_m,
+    )
+    centre, around = turned.ball()
+    gap = _outside(centre, solid) - around
     rows = np.flatnonzero(gap < _EXACT_WITHIN_M)
     if rows.size:
-        points = capsule.points(rows)
-        away = _length(points - np.clip(points, box.low_m, box.high_m))
-        gap[rows] = away.min(axis=1) - capsule.radius_m
+        gap[rows] = _outside(turned.points(rows), solid).min(axis=1) - capsule.radius_m
     return np.asarray(gap)
+
+
+def _outside(points: Array, solid: Solid) -> Array:
+    """Return how far points are outside a solid; 0 within."""
+    if len(solid.size_m) == 3:
+        half = np.asarray(solid.size_m) / 2.0
+        return _length(points - np.clip(points, -half, half))
+    radius, length = solid.size_m
+    away = np.maximum(_length(points[..., :2]) - radius, 0.0)
+    above = np.maximum(np.abs(points[..., 2]) - length / 2.0, 0.0)
+    return np.asarray(np.hypot(away, above))
 
 
 def gap_between(moving: Capsule, other: Capsule) -> Array:

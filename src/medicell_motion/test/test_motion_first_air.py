@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from medicell_motion.first_air import AirColumn, Breach, air_gap, first_breach
-from medicell_motion.shapes import Box, Capsule, gap_between, gap_to_box
+from medicell_motion.shapes import Capsule, Solid, gap_between, gap_to_solid
 
 MOUTH = np.array([[0.5, 0.0, 0.2]])
 
@@ -86,9 +86,24 @@ def test_gap_of_crossed_capsules_is_the_distance_of_their_axes_less_radii() -> N
 
 
 def test_gap_to_a_box_is_measured_from_the_surface_and_negative_inside() -> None:
-    box = Box(name='box', low_m=(0.0, 0.0, 0.0), high_m=(0.1, 0.1, 0.1))
-    assert gap_to_box(rod([0.0, 0.05, 0.115], [0.1, 0.05, 0.115]), box)[0] == pytest.approx(0.005)
-    assert gap_to_box(rod([0.0, 0.05, 0.05], [0.1, 0.05, 0.05]), box)[0] == pytest.approx(-0.01)
+    pose = np.eye(4)
+    pose[:3, 3] = 0.05
+    for size in ((0.1, 0.1, 0.1), (0.05, 0.1)):
+        solid = Solid(name='solid', pose=pose, size_m=size)
+        over = rod([0.0, 0.05, 0.115], [0.1, 0.05, 0.115])
+        assert gap_to_solid(over, solid)[0] == pytest.approx(0.005)
+        within = rod([0.0, 0.05, 0.05], [0.1, 0.05, 0.05])
+        assert gap_to_solid(within, solid)[0] == pytest.approx(-0.01)
+
+
+def test_gap_to_a_cylinder_is_measured_round_its_axis_in_its_own_frame() -> None:
+    lying = np.eye(4)
+    lying[:3, :3] = [[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [-1.0, 0.0, 0.0]]
+    solid = Solid(name='pipe', pose=lying, size_m=(0.05, 0.4))
+    over = rod([-0.1, 0.0, 0.065], [0.1, 0.0, 0.065])
+    assert gap_to_solid(over, solid)[0] == pytest.approx(0.005)
+    beyond = rod([0.215, 0.0, 0.0], [0.4, 0.0, 0.0])
+    assert gap_to_solid(beyond, solid)[0] == pytest.approx(0.005)
 
 
 def test_far_bodies_are_reported_no_nearer_than_they_are_and_never_close() -> None:

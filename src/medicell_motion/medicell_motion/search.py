@@ -1,0 +1,210 @@
+"""A search for a path where the straight one is blocked: two trees that grow towards each other.
+
+RRT-Connect (Kuffner and LaValle, 2000) over the lines of a space, whose edges are checked as a
+whole and kept up to where they are blocked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from medicell_motion.arm import Array
+from medicell_motion.scene import Scene
+from medicell_motion.spaces import Line, Space, dense
+
+_MEETING = 1e-6
+_WORTH_M = 0.03
+"""A blocked edge that is free for less is not kept."""
+
+_BACK_M = 0.01
+"""How far before the first contact a blocked edge ends."""
+
+_SHORTCUTS = 12
+
+
+@dataclass(slots=True)
+class _Tree:
+    """Places that a root reaches; each knows the place it was reached from."""
+
+    places: list[Array]
+    postures: list[Array]
+    parents: list[int]
+
+    def nearest(self, place: Array, weights: Array) -> int:
+        """Return the place nearest to another."""
+        away = np.abs(np.asarray(self.places) - place) @ weights
+        return int(np.argmin(away))
+
+    def add(self, place: Array, posture: Array, parent: int) -> int:
+        """Add a place; return its number."""
+        self.places.append(place)
+        self.postures.append(posture)
+        self.parents.append(parent)
+        return len(self.places) - 1
+
+    def way(self, index: int) -> list[int]:
+        """Return the numbers from a root to a place."""
+        found = [index]
+        while self.parents[found[-1]] >= 0:
+            found.append(self.parents[found[-1]])
+        return found[::-1]
+
+
+@dataclass(slots=True)
+class Search:
+    """Paths in one space of one scene as it is looked at now.
+
+    `step_m` is how far any point of the arm may go between two checked samples.
+    """
+
+    scene: Scene
+    space: Space
+    step_m: float
+    edges: int = field(default=0, init=False)
+
+    def line(self, posture: Array, place: Array, end: Array) -> Line:
+        """Return the line from a posture at a place to another place."""
+        return Line(posture=posture, start=place, end=end)
+
+    def reach(self, line: Line) -> tuple[Array, int]:
+        """Return the free beginning of a line, densely, and how many samples the whole has."""
+        self.edges += 1
+        path, count = dense(self.space, line, self.scene.radii, self.step_m)
+        blocked = self.scene.first_touch(path) if len(path) else None
+        return path[:blocked], count
+
+    def joins(self, line: Line, posture: Array) -> bool:
+        """Say whether a line is free and ends in a posture."""
+        path, count = self.reach(line)
+        return len(path) == count and bool(np.abs(path[-1] - posture).max() < _MEETING)
+
+    def straight(self, start: Array, goals: Sequence[Array]) -> Line | None:
+        """Return the straight line to the first goal that it reaches."""
+        begin = self.space.coordinates(start)
+        for goal in goals:
+            for end in self.ends(begin, goal):
+                line = self.line(start, begin, end)
+                if self.joins(line, goal):
+                    return line
+        return None
+
+    def ends(self, begin: Array, goal: Array) -> list[Array]:
+        """Return the coordinates of a goal, nearest first; an azimuth has its full turns."""
+        end = self.space.coordinates(goal)
+        if len(end) == len(goal):
+            return [end]
+        turn = np.array([0.0, 0.0, 0.0, 2.0 * np.pi])
+        turns = [end, end + turn, end - turn]
+        return sorted(turns, key=lambda item: abs(float(item[3] - begin[3])))[:2]
+
+    def connect(
+        self,
+        start: Array,
+        goals: Sequence[Array],
+        *,
+        chance: np.random.Generator,
+        hints: Sequence[Array] = (),
+        go_on: Callable[[], bool],
+    ) -> list[Line] | None:
+        """Return lines from the start to one of the goals, or None when it is told to stop.
+
+        `hints` are places that are tried before those drawn by chance.
+        """
+        space, begin = self.space, self.space.coordinates(start)
+        ends = [(end, goal) for goal in goals for end in self.ends(begin, goal)]
+        first = _Tree([begin], [np.asarray(start)], [-1])
+        second = _Tree([e for e, _ in ends], [np.asarray(g) for _, g in ends], [-1] * len(ends))
+        waiting = list(hints)
+        trees = (first, second)
+        while go_on():
+            target = waiting.pop(0) if waiting else chance.uniform(space.low, space.high)
+            grown = self._grow(trees[0], target)
+            if grown is not None:
+                met = self._grow(trees[1], trees[0].places[grown])
+                if met is not None and self._same(trees[0], grown, trees[1], met):
+                    ways = (grown, met) if trees[0] is first else (met, grown)
+                    return self._lines(first, ways[0], second, ways[1])
+            trees = trees[::-1]
+        return None
+
+    def shortened(
+        self, lines: list[Line], *, chance: np.random.Generator, go_on: Callable[[], bool]
+    ) -> list[Line]:
+        """Return a path of fewer or shorter lines where the arm can cut corners."""
+        places = [line.start for line in lines] + [lines[-1].end]
+        postures = [line.posture for line in lines]
+        last = self.space.postures(lines[-1], np.array([0.0, 0.5, 1.0]))[-1]
+        postures.append(last)
+        index = 0
+        while index < len(places) - 2 and go_on():
+            for far in range(len(places) - 1, index + 1, -1):
+                line = self.line(postures[index], places[index], places[far])
+                if self.joins(line, postures[far]):
+                    del places[index + 1 : far], postures[index + 1 : far]
+                    break
+            index += 1
+        for _ in range(_SHORTCUTS if len(places) > 2 else 0):
+            if not go_on():
+                break
+            self._cut(places, postures, chance)
+        return [
+            self.line(postures[index], places[index], places[index + 1])
+            for index in range(len(places) - 1)
+        ]
+
+    def _cut(
+        self, places: list[Array], postures: list[Array], chance: np.random.Generator
+    ) -> None:
+        """Join two chance points beside a corner by a line, where that is free."""
+        corner = int(chance.integers(1, len(places) - 1))
+        before, after = chance.uniform(0.0, 1.0, 2)
+        come = self.line(postures[corner - 1], places[corner - 1], places[corner])
+        leave = self.line(postures[corner], places[corner], places[corner + 1])
+        one, one_at = self._point(come, before)
+        other, other_at = self._point(leave, after)
+        if self.joins(self.line(one, one_at, other_at), other):
+            places[corner : corner + 1] = [one_at, other_at]
+            postures[corner : corner + 1] = [one, other]
+
+    def _point(self, line: Line, share: float) -> tuple[Array, Array]:
+        """Return posture and place at a share of a line."""
+        shares = np.linspace(0.0, share, max(2, int(np.ceil(64 * share))))
+        path = self.space.postures(line, shares)
+        return path[-1], line.coordinates(shares)[-1]
+
+    def _grow(self, tree: _Tree, target: Array) -> int | None:
+        """Grow a tree towards a place; return the number of the last place, or None."""
+        weights = self.space.weights
+        nearest = tree.nearest(target, weights)
+        start = tree.places[nearest]
+        length = float(np.abs(target - start) @ weights)
+        if length < _MEETING:
+            return nearest
+        line = self.line(tree.postures[nearest], start, target)
+        path, count = self.reach(line)
+        if len(path) == count:
+            return tree.add(target, path[-1], nearest)
+        travelled = np.cumsum(self.scene.travel_m(path)) if len(path) > 1 else np.zeros(1)
+        if travelled[-1] < _WORTH_M:
+            return None
+        kept = int(np.searchsorted(travelled, travelled[-1] - _BACK_M))
+        place = line.coordinates(np.array([kept / (count - 1)]))[0]
+        return tree.add(place, path[kept], nearest)
+
+    @staticmethod
+    def _same(one: _Tree, first: int, other: _Tree, second: int) -> bool:
+        """Say whether two trees have met in one posture."""
+        return bool(np.abs(one.postures[first] - other.postures[second]).max() < _MEETING)
+
+    def _lines(self, first: _Tree, one: int, second: _Tree, other: int) -> list[Line]:
+        """Return the lines from the first tree's root to the second's."""
+        there, back = first.way(one), second.way(other)[::-1]
+        places = [first.places[i] for i in there] + [second.places[i] for i in back[1:]]
+        postures = [first.postures[i] for i in there] + [second.postures[i] for i in back[1:]]
+        return [
+            self.line(postures[index], places[index], places[index + 1])
+            for index in range(len(places) - 1)
+        ]

@@ -1,0 +1,155 @@
+"""What a path is searched in: the joints, or the level postures of a container that stays upright.
+
+A space has coordinates in which any two places are joined by a straight line, and gives the
+dense joint path of such a line.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from medicell_motion.arm import Arm, Array
+
+_SMALLEST_RADIUS_M = 0.05
+_FINEST = 16
+"""How much finer than by its coordinates a line may have to be sampled before it is given up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A straight line in a space from a posture: (6,) and coordinates at both ends."""
+
+    posture: Array
+    start: Array
+    end: Array
+
+    def coordinates(self, shares: Array) -> Array:
+        """Return the coordinates at shares of the line, (n, d)."""
+        return np.asarray(self.start + shares[:, None] * (self.end - self.start))
+
+
+class Space(Protocol):
+    """Coordinates of postures, and lines between them."""
+
+    @property
+    def arm(self) -> Arm:
+        """Return the arm."""
+
+    @property
+    def weights(self) -> Array:
+        """Return how far the arm's outermost point goes for a unit of each coordinate."""
+
+    @property
+    def low(self) -> Array:
+        """Return the lowest coordinates from which places are drawn."""
+
+    @property
+    def high(self) -> Array:
+        """Return the highest coordinates from which places are drawn."""
+
+    def coordinates(self, posture: Array) -> Array:
+        """Return the coordinates of a posture."""
+
+    def postures(self, line: Line, shares: Array) -> Array:
+        """Return the postures at rising shares of a line, (n, 6), before limits."""
+
+
+@dataclass(frozen=True, slots=True)
+class JointSpace:
+    """All postures, by their joints."""
+
+    arm: Arm
+    radii_m: Array
+
+    @property
+    def weights(self) -> Array:
+        """Return how far a point goes for a radian of each joint, in metres."""
+        return np.maximum(self.radii_m, _SMALLEST_RADIUS_M)
+
+    @property
+    def low(self) -> Array:
+        """Return the lower limits."""
+        return np.asarray(self.arm.lower_limit_rad)
+
+    @property
+    def high(self) -> Array:
+        """Return the upper limits."""
+        return np.asarray(self.arm.upper_limit_rad)
+
+    def coordinates(self, posture: Array) -> Array:
+        """Return the joints themselves."""
+        return np.asarray(posture, dtype=np.float64)
+
+    def postures(self, line: Line, shares: Array) -> Array:
+        """Return the joints along a line."""
+        return line.coordinates(shares)
+
+
+@dataclass(frozen=True, slots=True)
+class LevelSpace:
+    """All postures that hold a container upright, by joints 1 to 3 and the tool's azimuth.
+
+    Joints 4 to 6 follow in closed form; of their two ways and their full turns a line keeps
+    those of its first posture. So shoulder and elbow change sides wherever a line takes them
+    there, and nothing needs to be projected.
+    """
+
+    arm: Arm
+    radii_m: Array
+
+    @property
+    def weights(self) -> Array:
+        """Return how far a point goes for a radian of each coordinate, in metres."""
+        return np.append(self.radii_m[:3], self.radii_m[4])
+
+    @property
+    def low(self) -> Array:
+        """Return the lower limits; the azimuth is free."""
+        return np.append(self.arm.lower_limit_rad[:3], -np.pi)
+
+    @property
+    def high(self) -> Array:
+        """Return the upper limits; the azimuth is free."""
+        return np.append(self.arm.upper_limit_rad[:3], np.pi)
+
+    def coordinates(self, posture: Array) -> Array:
+        """Return joints 1 to 3 and the azimuth of a posture, which is taken to be level."""
+        along = self.arm.rotation(np.asarray(posture, dtype=np.float64))[:, 2]
+        return np.append(posture[:3], np.arctan2(along[1], along[0]))
+
+    def postures(self, line: Line, shares: Array) -> Array:
+        """Return the level postures along a line."""
+        places = line.coordinates(shares)
+        turn = places[:, 3] - places[:, 0]
+        lean = places[:, 1] + places[:, 2]
+        side, ahead = np.sin(turn), np.cos(lean) * np.cos(turn)
+        bend = np.arctan2(np.hypot(side, ahead), np.sin(lean) * np.cos(turn))
+        roll = np.arctan2(side, ahead)
+        twist = np.arctan2(-np.sin(lean) * side, np.cos(lean))
+        if line.posture[4] < 0.0:
+            roll, bend, twist = roll + np.pi, -bend, twist + np.pi
+        wrist = np.unwrap(np.column_stack([roll, bend, twist]), axis=0)
+        wrist += 2.0 * np.pi * np.round((line.posture[3:] - wrist[0]) / (2.0 * np.pi))
+        return np.column_stack([places[:, :3], wrist])
+
+
+def dense(space: Space, line: Line, radii_m: Array, step_m: float) -> tuple[Array, int]:
+    """Return the joint path of a line up to a joint limit, and how many samples the whole has.
+
+    Between two samples no point of the arm goes further than `step_m` by `radii_m`, its
+    greatest distance from each axis. A line on which joints race (the wrist near its
+    singularity) ends where it would need far more samples than its coordinates do.
+    """
+    length = float(np.abs(line.end - line.start) @ space.weights)
+    count = max(2, int(np.ceil(length / step_m)) + 1)
+    for finer in (1, 4, _FINEST):
+        path = space.postures(line, np.linspace(0.0, 1.0, (count - 1) * finer + 1))
+        far = np.flatnonzero(np.abs(np.diff(path, axis=0)) @ radii_m > step_m * (1.0 + 1e-9))
+        if not far.size:
+            break
+    outside = np.flatnonzero(~space.arm.within_limits(path))
+    ends = [int(item[0]) + offset for item, offset in ((far, 1), (outside, 0)) if item.size]
+    return path[: min(ends, default=len(path))], len(path)
