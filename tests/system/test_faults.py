@@ -23,8 +23,10 @@ RECOVERED = (
     'door_ajar@rest',
     'probe_failure@look',
     'out_of_focus@count',
+    'bubble@fill',
+    'occlusion@fill',
     'dropped_vial@fill',
-    'particle_excursion@fill',
+    'missing_vial@fill',
 )
 HELD = {
     'kinked_line@activate': 'Clear or straighten the line.',
@@ -34,6 +36,7 @@ HELD = {
     'clamp_closed@activate': 'Open the clamp.',
     'wrong_bag@identify': "Hang this batch's own container in the place.",
     'lamp_dim@count': 'Change the lamp.',
+    'particle_excursion@fill': 'Find where the particles come from.',
 }
 """What a person is told to do."""
 

@@ -226,8 +226,8 @@ def test_config_folder_that_is_not_there_is_named(refused: Refused, tmp_path: Pa
         (('--inject', 'leak@sede'), 'has no phase "sede"; did you mean "seed"?'),
         (
             ('--inject', 'leak@seed', '--inject', 'dropped_vial@seed'),
-            'dropped_vial cannot strike in seed: it strikes in MoveContainer, FillVial,'
-            ' StopperVial, CapVial, LabelVial; phases with such an operation: fill',
+            'dropped_vial cannot strike in seed: it strikes in MoveContainer, ProcessVial;'
+            ' phases with such an operation: fill',
         ),
     ],
 )

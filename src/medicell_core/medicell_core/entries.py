@@ -7,6 +7,7 @@ report, summary and page read nothing else. Measurements use the names of
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 JsonValue = str | int | float | bool | None | list['JsonValue'] | dict[str, 'JsonValue']
@@ -176,7 +177,10 @@ class StateChanged(Entry):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VialFilled(Entry):
-    """One vial of the product, labelled and sealed, or rejected."""
+    """One vial of the product, labelled and sealed, or rejected; NaN for what is not known.
+
+    `open_s` is for how long product stood open in it; force and torque are those of its closing.
+    """
 
     vial: str
     volume_ml: float
@@ -185,6 +189,31 @@ class VialFilled(Entry):
     label_text: str
     accepted: bool
     reason: str
+    net_weight_g: float = math.nan
+    top_ups: int = 0
+    open_s: float = math.nan
+    force_n: float = math.nan
+    torque_nm: float = math.nan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProductBalance(Entry):
+    """Where the product has gone that was to be filled, by weight.
+
+    `left_ml` is what the source still holds, for quality control and to be kept;
+    `unaccounted_ml` what the line holds, was spilt, or is the error of the weighings. Cells are
+    those concentrations times each volume.
+    """
+
+    phase: str
+    source: str
+    before_ml: float
+    vials_ml: float
+    rejects_ml: float
+    left_ml: float
+    unaccounted_ml: float
+    viable_per_ml: float
+    car_positive_per_ml: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,6 +258,7 @@ ENTRY_TYPES: dict[str, type[Entry]] = {
         Answer,
         StateChanged,
         VialFilled,
+        ProductBalance,
         ReleaseTest,
         BatchClosed,
     )

@@ -12,6 +12,7 @@ from medicell_core.operations import (
     CountParticles,
     ExchangeMedium,
     FillVial,
+    ProcessVial,
     Role,
     Sample,
     SelectCells,
@@ -232,7 +233,8 @@ class FillRobotSettings(Settings):
 
     def limits(self) -> Limits:
         """Return what a vial may be filled with."""
-        return {(FillVial, 'volume_ml'): Limit(*self.fill_volume_ml, 'mL')}
+        volume = Limit(*self.fill_volume_ml, 'mL')
+        return {(FillVial, 'volume_ml'): volume, (ProcessVial, 'volume_ml'): volume}
 
 
 class ParticleCounterSettings(Settings):

@@ -258,8 +258,17 @@ class VialCycle:
             except MedicellError as error:
                 if error.code not in REPRINTED:
                     raise
-                self._label = self._print()
+                self._print_again(error)
         self._done('labelled')
+
+    def _print_again(self, first: MedicellError) -> None:
+        """Print once more; a vial that cannot be told by its label any more is refused for it."""
+        try:
+            self._label = self._print()
+        except MedicellError as error:
+            if error.code is ErrorCode.IDENTITY_MISMATCH:
+                raise first from error
+            raise
 
     def _print(self) -> str:
         goal = LabelVial(

@@ -260,6 +260,11 @@ class Batch:
         return counts[-1] if counts else None
 
 
+def clock_text(at_s: float) -> str:
+    """Return a time of the cell's clock for people, in UTC."""
+    return f'{datetime.fromtimestamp(at_s, tz=timezone.utc):%Y-%m-%d %H:%M:%S}'
+
+
 def closing_figures(batch: Batch) -> dict[str, float]:
     """Return fold expansion, viability, CAR+, copies, vials, dose, duration; known ones only."""
     accepted = [vial for vial in batch.vials if vial.accepted]

@@ -147,11 +147,7 @@ class PerformStep(py_trees.behaviour.Behaviour):
         if isinstance(request, Ask):
             return self._desk.answer_to(request)
         if isinstance(request, Collect):
-            keys = tuple(self._behind)
-            if not self._ended(keys):
-                return None if request.wait else ()
-            self._behind = []
-            return tuple(self._done[key] for key in keys)
+            return self._first() if request.first else self._all(request)
         assert isinstance(request, Send)
         if self._sent is None:
             if self._desk.holding or self._desk.suspended:
@@ -162,6 +158,21 @@ class PerformStep(py_trees.behaviour.Behaviour):
             self._behind.extend(self._sent)
             return ()
         return tuple(self._done[key] for key in self._sent) if self._ended(self._sent) else None
+
+    def _all(self, request: Collect) -> Reply | None:
+        """Return the outcomes of what was sent in the background, once all have ended."""
+        keys = tuple(self._behind)
+        if not self._ended(keys):
+            return None if request.wait else ()
+        self._behind = []
+        return tuple(self._done[key] for key in keys)
+
+    def _first(self) -> Reply | None:
+        """Return what has ended in the background, and forget it; None while nothing has."""
+        keys = tuple(self._behind)
+        found = tuple((key, self._done[key]) for key in keys if key in self._done)
+        self._behind = [key for key in keys if key not in self._done]
+        return found or None
 
     def _ended(self, keys: tuple[str, ...]) -> bool:
         return all(key in self._done for key in keys)

@@ -65,8 +65,9 @@ class LocalCell:
         """Ask for an operation to end early."""
         with self._changed:
             role = self._running.get(operation_id)
-        if role is not None:
-            self._servers[role].cancel(operation_id)
+        if role is not None and self._servers[role].cancel(operation_id):
+            # At once, so that no time goes by before it ends, however the threads are run.
+            self._world.wake(operation_id)
 
     def stop(self, reason: str) -> None:
         """Bring every device to its safe state now."""

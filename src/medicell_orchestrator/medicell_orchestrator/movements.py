@@ -12,6 +12,8 @@ from medicell_core.operations import (
     FillVialResult,
     Operation,
     Outcome,
+    ProcessVial,
+    ProcessVialResult,
     Sample,
     SampleResult,
     SelectCells,
@@ -47,6 +49,8 @@ def _pairs(goal: Operation, outcome: Outcome) -> list[tuple[str, str, float]]:
     if isinstance(result, ONE_TARGET) and isinstance(goal, ONE_SOURCE):
         target = goal.vial if isinstance(goal, FillVial) else goal.target
         return [(goal.source, target, result.volume_ml)]
+    if isinstance(goal, ProcessVial) and isinstance(result, ProcessVialResult):
+        return [(goal.source, goal.vial, result.added_ml)] if result.added_ml else []
     if isinstance(goal, ExchangeMedium) and isinstance(result, ExchangeMediumResult):
         return [
             (f'{goal.batch_id}/{goal.bay}', goal.waste, result.withdrawn_ml),

@@ -31,10 +31,13 @@ class Send:
 class Collect:
     """A step wants the outcomes of what it sent in the background, in order.
 
-    Without `wait` it is given an empty tuple at once when any of them still runs.
+    Without `wait` it is given an empty tuple at once when any of them still runs. With `first`
+    it is given those that have ended as soon as there are any, as pairs of operation_id and
+    outcome; the others go on in the background.
     """
 
     wait: bool = True
+    first: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +48,7 @@ class Ask:
 
 
 Request = Send | Collect | Ask
-Reply = tuple[Outcome, ...] | Answer
+Reply = tuple[Outcome, ...] | tuple[tuple[str, Outcome], ...] | Answer
 Steps = Generator[Send | Collect | Ask, Any, T]
 """A step's body: yields requests, is sent replies, returns a value."""
 

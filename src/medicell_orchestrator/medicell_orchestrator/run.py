@@ -90,6 +90,15 @@ class PhaseRun:
         outcomes = yield Collect(wait=wait)
         return cast('tuple[Outcome, ...]', outcomes)
 
+    def first(self) -> Steps[dict[str, Outcome]]:
+        """Wait until any of the operations that were begun has ended; return those, by id."""
+        ended = yield Collect(first=True)
+        return dict(cast('tuple[tuple[str, Outcome], ...]', ended))
+
+    def cancel(self, goal: Operation) -> None:
+        """Ask for an operation that was begun to end early; its outcome still comes."""
+        self.batch.cell.cancel(goal.operation_id)
+
     def operate(
         self,
         goal_type: type[Operation],

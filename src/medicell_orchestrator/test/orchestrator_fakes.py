@@ -118,6 +118,28 @@ class Script:
 STARTS_S = 1.7e9
 
 
+def processed(goal: ops.ProcessVial, **changes: object) -> ops.ProcessVialResult:
+    """Return what a good vial's cycle finds, with changes."""
+    good = ops.ProcessVialResult(
+        net_weight_g=goal.volume_ml,
+        volume_ml=goal.volume_ml,
+        added_ml=goal.volume_ml,
+        tare_g=0.0,
+        top_ups=0,
+        in_flight_s=0.2,
+        open_s=0.0,
+        closed_for_s=0.0,
+        force_n=38.0,
+        torque_nm=1.2,
+        label_text=goal.label_text,
+        label_prints=1,
+        step='placed',
+        station=goal.station,
+        path_length_m=5.0,
+    )
+    return replace(good, **changes)  # type: ignore[arg-type]
+
+
 class FakeCell:
     """Every operation ends at once, unless its type is in `slow`."""
 
@@ -198,7 +220,8 @@ class FakeCell:
                     self._move(goal.source, goal.target, script.moved)
                 for name, volume in script.weights.items():
                     self.volumes[name] = volume
-                return failed(script.code, result=script.result)
+                result = script.result(goal) if callable(script.result) else script.result
+                return failed(script.code, result=result)
         return replace(
             Outcome(error_code=ErrorCode.OK, error_msg='', result=None), **self._result(goal)
         )
@@ -303,6 +326,15 @@ class FakeCell:
             in_flight_s=0.2,
         )
 
+    def _processvial(self, goal: ops.ProcessVial) -> object:
+        self._move(goal.source, goal.vial, goal.volume_ml)
+        return processed(goal)
+
+    def _countparticles(self, goal: ops.CountParticles) -> object:
+        return ops.CountParticlesResult(
+            particles_0_5_um_per_m3=60.0, particles_5_um_per_m3=0.0, alert=False
+        )
+
     def _labelvial(self, goal: ops.LabelVial) -> object:
         return ops.LabelVialResult(label_text=goal.label_text)
 
@@ -344,3 +376,10 @@ def make_rig(
     )
     engine.start()
     return Rig(recipe, cell, sink, engine)
+
+
+def answered(rig: Rig, choice: str) -> Rig:
+    """Answer the rig's question, and tick on."""
+    assert rig.engine.question is not None
+    rig.engine.answer(rig.engine.question.question_id, choice, 'ada', 'looked')
+    return rig.tick()

@@ -25,6 +25,8 @@ from medicell_core.operations import (
     MoveContainer,
     MoveToBay,
     Operation,
+    ProcessVial,
+    ProcessVialResult,
     Result,
     SelectCells,
     SelectCellsResult,
@@ -101,6 +103,8 @@ class Inventory:
 
     def _completed(self, entry: Completed) -> None:
         goal = self._running.pop(entry.operation_id, None)
+        if isinstance(goal, ProcessVial) and entry.result:
+            self._processed(goal, from_json(ProcessVialResult, entry.result))
         if goal is None or entry.error_code != 0:
             return
         if isinstance(goal, LoadBay):
@@ -114,6 +118,14 @@ class Inventory:
             self._set(goal.vial, condition=_CLOSING[type(goal)])
         elif entry.result:
             self._measured(goal, from_json(OPERATIONS[type(goal).__name__].result, entry.result))
+
+    def _processed(self, goal: ProcessVial, result: ProcessVialResult) -> None:
+        """Follow a vial as far as its cycle has come, also one that ended early."""
+        if result.station:
+            self._set(goal.vial, location=f'fill_robot/{result.station}')
+        condition = 'labelled' if result.step == 'placed' else result.step
+        if condition in _CLOSING.values():
+            self._set(goal.vial, condition=condition)
 
     def _measured(self, goal: Operation, result: Result) -> None:
         if isinstance(goal, Weigh) and isinstance(result, WeighResult):

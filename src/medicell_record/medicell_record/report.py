@@ -14,6 +14,8 @@ from medicell_core.entries import (
     Completed,
     Decision,
     Deviation,
+    Movement,
+    ProductBalance,
     Question,
     ReleaseTest,
     VialFilled,
@@ -190,6 +192,14 @@ def _vials(pages: ReportPages, view: BatchView) -> None:
     pages.heading('Vials')
     found = [entry for _, entry in view.of(VialFilled)]
     _table(pages, columns.VIALS, rows.vials(view, found), 'No vial was filled.')
+    for item, entry in view.of(ProductBalance):
+        sampled_ml = sum(
+            moved.volume_ml
+            for later, moved in view.of(Movement)
+            if later.sequence > item.sequence and moved.source == entry.source
+        )
+        pages.ln(2.0)
+        _table(pages, columns.PRODUCT, rows.product(entry, sampled_ml), '')
 
 
 def _release(pages: ReportPages, view: BatchView) -> None:

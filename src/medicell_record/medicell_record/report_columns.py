@@ -91,12 +91,23 @@ QUESTIONS = _columns(
     ('reason', 38),
 )
 VIALS = _columns(
-    ('vial', 18),
-    ('volume, mL', 20, _RIGHT),
-    ('viable cells', 20, _RIGHT),
-    ('CAR+ cells', 20, _RIGHT),
-    ('label as read', 54),
-    ('verdict', 40),
+    ('vial', 15),
+    ('weight, g', 15, _RIGHT),
+    ('volume, mL', 16, _RIGHT),
+    ('viable cells', 18, _RIGHT),
+    ('CAR+ cells', 18, _RIGHT),
+    ('open, s', 12, _RIGHT),
+    ('force, N', 13, _RIGHT),
+    ('torque, N m', 16, _RIGHT),
+    ('label as read', 34),
+    ('verdict', 34),
+)
+PRODUCT = _columns(
+    ('where the product went', 60),
+    ('volume, mL', 25, _RIGHT),
+    ('viable cells', 30, _RIGHT),
+    ('CAR+ cells', 30, _RIGHT),
+    ('share, %', 20, _RIGHT),
 )
 RELEASE = _columns(
     ('test', 24),

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from medicell_core.entries import Answer, Decision, Deviation, Question, ReleaseTest, VialFilled
+from medicell_core.entries import (
+    Answer,
+    Decision,
+    Deviation,
+    ProductBalance,
+    Question,
+    ReleaseTest,
+    VialFilled,
+)
 from medicell_core.errors import ErrorCode
 from medicell_record.looks import Look, Spread
 from medicell_record.pdf import AMBER, GREEN, GREY, NAVY, RED, SHADE, Cell
@@ -171,9 +179,13 @@ def vials(view: BatchView, items: Sequence[VialFilled]) -> list[Line]:
     lines: list[Line] = [
         [
             _short(view, entry.vial),
+            fixed(entry.net_weight_g, 3),
             fixed(entry.volume_ml, 3),
             number(entry.viable_cells),
             number(entry.car_positive_cells),
+            fixed(entry.open_s, 0),
+            fixed(entry.force_n, 0),
+            fixed(entry.torque_nm, 2),
             entry.label_text or NOT_KNOWN,
             Cell(text='accepted', colour=GREEN)
             if entry.accepted
@@ -184,15 +196,41 @@ def vials(view: BatchView, items: Sequence[VialFilled]) -> list[Line]:
     accepted = [entry for entry in items if entry.accepted]
     if accepted:
         sums = (
+            fixed(sum(entry.net_weight_g for entry in accepted), 3),
             fixed(sum(entry.volume_ml for entry in accepted), 3),
             number(sum(entry.viable_cells for entry in accepted)),
             number(sum(entry.car_positive_cells for entry in accepted)),
         )
         target = 100.0 * sum(entry.car_positive_cells for entry in accepted)
         target /= view.batch.target_dose_cells
-        texts = ('accepted', *sums, '', f'{len(accepted)} vials, {target:.0f} % of the dose')
+        said = f'{len(accepted)} vials, {target:.0f} % of the dose'
+        texts = ('accepted', *sums, '', '', '', '', said)
         lines.append([Cell(text=text, bold=True, fill=SHADE) for text in texts])
     return lines
+
+
+def product(entry: ProductBalance, sampled_ml: float) -> list[Line]:
+    """Return a line per way that the product went; `sampled_ml` was drawn after the filling."""
+    parts = (
+        ('into accepted vials', entry.vials_ml),
+        ('into rejected vials', entry.rejects_ml),
+        ('sampled for quality control', sampled_ml),
+        ('kept in the bag', entry.left_ml - sampled_ml),
+        ('in the line, or error of the weighings', entry.unaccounted_ml),
+    )
+    lines = [_way(entry, name, volume_ml) for name, volume_ml in parts]
+    whole = _way(entry, 'before the filling', entry.before_ml)
+    return [*lines, [Cell(text=str(text), bold=True, fill=SHADE) for text in whole]]
+
+
+def _way(entry: ProductBalance, name: str, volume_ml: float) -> Line:
+    return [
+        name,
+        fixed(volume_ml, 2),
+        number(entry.viable_per_ml * volume_ml),
+        number(entry.car_positive_per_ml * volume_ml),
+        fixed(100.0 * volume_ml / entry.before_ml, 1),
+    ]
 
 
 def release(tests: Sequence[ReleaseTest]) -> list[Line]:

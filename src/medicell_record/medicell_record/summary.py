@@ -59,7 +59,7 @@ def build_summary(record: BatchRecord, run: RunFigures) -> dict[str, Any]:
     | outcome | of BatchClosed, or `open` |
     | error_codes | names of all codes but OK, each once, in the order they came up |
     | the names of PRODUCT_FIGURES | the product: fold, per cent, cells, copies per cell |
-    | vials | each: vial, volume_ml, viable_cells, car_positive_cells, label_text, accepted |
+    | vials | each: vial, volume_ml, net_weight_g, cells of both kinds, label_text, accepted |
     | duration_days | from the first entry to the last |
     | deviations | deviation_id, phase, error_code, description, action, recovered |
     | the names of RunFigures | what the run measured |
@@ -117,6 +117,7 @@ def _vial(entry: VialFilled) -> dict[str, Any]:
     return {
         'vial': entry.vial,
         'volume_ml': entry.volume_ml,
+        'net_weight_g': entry.net_weight_g,
         'viable_cells': entry.viable_cells,
         'car_positive_cells': entry.car_positive_cells,
         'label_text': entry.label_text,

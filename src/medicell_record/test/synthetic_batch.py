@@ -349,6 +349,10 @@ def _fill(writer: Writer) -> None:
                 label_text=label_text(BATCH, c(vial)) if accepted else '',
                 accepted=accepted,
                 reason='' if accepted else 'stopper not seated: 11 N, at least 25 N wanted',
+                net_weight_g=1.001 * volume,
+                open_s=46.0,
+                force_n=38.0 if accepted else 11.0,
+                torque_nm=1.2,
             )
         )
     writer.end()

@@ -64,6 +64,7 @@ def test_a_whole_batch_is_summed_up(tmp_path: Path) -> None:
     assert list(summary['vials'][0]) == [
         'vial',
         'volume_ml',
+        'net_weight_g',
         'viable_cells',
         'car_positive_cells',
         'label_text',

@@ -19,6 +19,7 @@ class Hook(TextEnum):
     BAY = 'bay'
     PROBES = 'probes'
     SCENE = 'scene'
+    NEST = 'nest'
     CARRY = 'carry'
     AIR = 'air'
 
@@ -34,7 +35,15 @@ class FaultKind:
     hook: Hook
 
 
-_FLOW = ('Transfer', 'Sample', 'SelectCells', 'WashAndConcentrate', 'ExchangeMedium', 'FillVial')
+_FLOW = (
+    'Transfer',
+    'Sample',
+    'SelectCells',
+    'WashAndConcentrate',
+    'ExchangeMedium',
+    'FillVial',
+    'ProcessVial',
+)
 _BAY = ('LoadBay', 'SetClimate', 'Incubate', 'ExchangeMedium', 'MeasureProbes')
 _LABELLED = (
     'ReadLabel',
@@ -167,8 +176,15 @@ FAULTS: dict[str, FaultKind] = {
         _kind(
             'dropped_vial',
             Hook.CARRY,
-            ('MoveContainer', 'FillVial', 'StopperVial', 'CapVial', 'LabelVial'),
+            ('MoveContainer', 'ProcessVial'),
             'The gripper loses a vial, which lies on the floor.',
+            'That vial is gone; the others can be used.',
+        ),
+        _kind(
+            'missing_vial',
+            Hook.NEST,
+            ('MoveContainer', 'ProcessVial'),
+            'A place of the nest is empty: its vial lies on the floor.',
             'That vial is gone; the others can be used.',
         ),
         _kind(

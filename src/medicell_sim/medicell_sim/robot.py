@@ -9,6 +9,7 @@ from medicell_sim.kit import Kit, SimContainer
 from medicell_sim.parameter_models import WorldParameters
 
 _FLOOR = 'floor'
+_NEST = 'fill_robot/nest_'
 
 
 class Robot:
@@ -19,6 +20,13 @@ class Robot:
         self._kit = kit
         self._faults = faults
         self._seed = seed
+
+    def look(self, container: SimContainer, operation_id: str, now_s: float) -> None:
+        """Let a vial be missing from its place in the nest."""
+        if container.location.startswith(_NEST) and self._faults.strike(
+            Hook.NEST, operation_id=operation_id, place=container.id, now_s=now_s
+        ):
+            self._kit.move(container.id, _FLOOR)
 
     def carry(
         self, operation_id: str, container: SimContainer, station: str, now_s: float

@@ -103,6 +103,7 @@ class World(TimedWorld):
                 )
             ):
                 item.clamped = True
+            self._robot.look(item, self.timeline.running, self.now_s())
             return item.view()
 
     def at(self, location: str) -> str:

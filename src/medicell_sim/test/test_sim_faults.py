@@ -278,6 +278,7 @@ def test_every_fault_strikes_once_and_ends_by_remedy(world: World, name: str) ->
     world.inject(name, 'feed')
     for _ in range(2):
         world.look('B.medium')
+        world.look('B.vial_1')
         world.read_label('B.medium')
         world.bay('bay_1')
         world.probes('bay_1')

@@ -1,52 +1,143 @@
-"""Air counts around the filling: waiting until the air is clear, and recording every count."""
+"""The air beside open product: counted sample after sample, without a gap."""
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+
 from medicell_core.errors import ErrorCode
-from medicell_core.operations import CountParticles, CountParticlesResult, Outcome
+from medicell_core.operations import CountParticles, CountParticlesResult, Operation, Outcome
 from medicell_orchestrator.asking import ask_about
 from medicell_orchestrator.phase import Steps
 from medicell_orchestrator.run import ABORT, RETRY, PhaseRun
 
-CLEAR_COUNTS = 2
-"""So many clear counts in a row end a particle excursion (R)."""
+MOST_SAMPLES = 60
+"""Samples for which clean air is waited for before a person is asked all the same (R)."""
 
-MOST_AIR_COUNTS = 30
+GAP_S = 2.0
+"""Between two samples, for what it takes to ask for the next one."""
 
 
-def clear_air(run: PhaseRun, count_s: float) -> Steps[None]:
-    """Return when the air is clear: at once, or after an excursion has passed.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BadAir:
+    """A sample that was not clean, or that says nothing, and when it was taken."""
 
-    `count_s` is how long a count takes, in seconds. A person is asked when it does not pass.
+    outcome: Outcome
+    from_s: float
+    until_s: float
+
+
+class AirWatch:
+    """Counts particles beside the work of the robot, and has it end when the air is bad.
+
+    `sample_s` is how long a sample takes; after bad air, samples must be clean for `clean_s`.
     """
-    outcome = yield from run.attempt(CountParticles, duration_s=count_s)
-    note_air(run, outcome)
-    if outcome.ok:
-        return
-    clear = counts = 0
-    latest = outcome
-    while clear < CLEAR_COUNTS:
-        counted = latest.ok or latest.error_code is ErrorCode.PARTICLE_EXCURSION
-        if counts >= MOST_AIR_COUNTS or not counted:
-            tried = [f'{counts} air counts'] if counts else []
-            yield from ask_about(run, 'CountParticles', outcome, tried, [RETRY, ABORT])
-            counts = 0
-        latest = yield from run.attempt(CountParticles, duration_s=count_s)
-        note_air(run, latest)
-        counts += 1
-        clear = clear + 1 if latest.ok else 0
-        outcome = outcome if latest.ok else latest
-    run.deviation(
-        outcome.error_code,
-        f'CountParticles: {outcome.error_msg}',
-        f'nothing open; filling waited for {counts} counts until the air was clear',
-        recovered=True,
-    )
+
+    def __init__(self, run: PhaseRun, *, sample_s: float, clean_s: float) -> None:
+        self._run = run
+        self._sample_s = sample_s
+        self._clean_s = clean_s
+        self._sample: Operation | None = None
+        self._from_s = math.nan
+        self._clean: list[tuple[float, float]] = []
+        self.bad: BadAir | None = None
+
+    def beside(self, goal: Operation) -> Steps[Outcome]:
+        """Perform a goal while the air is counted; it is cancelled when the air is bad."""
+        run = self._run
+        yield from self._begin()
+        yield from run.begin(goal)
+        cancelled = False
+        while True:
+            ended = yield from run.first()
+            yield from self._take(ended)
+            if goal.operation_id in ended:
+                return ended[goal.operation_id]
+            if self.bad is not None and not cancelled:
+                cancelled = True
+                run.cancel(goal)
+
+    def sampled(self) -> Steps[None]:
+        """Wait for the end of the sample under way, or of a new one; no other follows it."""
+        yield from self._begin()
+        while self._sample is not None:
+            ended = yield from self._run.first()
+            yield from self._take(ended, follow=False)
+
+    def was_clean(self, from_s: float, until_s: float) -> bool | None:
+        """Return whether the air was clean all the time between; None when that is not known."""
+        if any(a <= from_s + GAP_S and until_s <= b + GAP_S for a, b in self._clean):
+            return True
+        sampling = self._sample is not None and self._from_s <= until_s
+        return None if sampling and self.bad is None else False
+
+    def wait_until_clean(self, said: str) -> Steps[None]:
+        """Count until the air has been clean for long enough, and have a person say to go on.
+
+        `said` tells what was exposed; it becomes part of the deviation and of the question.
+        """
+        assert self.bad is not None
+        run, outcome = self._run, self.bad.outcome
+        told = Outcome(
+            error_code=outcome.error_code,
+            error_msg=f'{outcome.error_msg}; {said}',
+            result=None,
+            at_s=outcome.at_s,
+        )
+        while True:
+            clean_s, samples = 0.0, 0
+            while clean_s < self._clean_s and samples < MOST_SAMPLES:
+                latest = yield from run.attempt(CountParticles, duration_s=self._sample_s)
+                note_air(run, latest)
+                samples += 1
+                clean_s = clean_s + self._sample_s if latest.ok else 0.0
+            tried = [f'open work held; {samples} samples, clean for the last {clean_s:g} s']
+            yield from ask_about(run, 'CountParticles', told, tried, [RETRY, ABORT])
+            if clean_s >= self._clean_s:
+                break
+        self.bad = None
+        self._clean.clear()
+
+    def _begin(self) -> Steps[None]:
+        """Begin a sample, unless one is under way."""
+        if self._sample is None:
+            self._from_s = self._run.batch.now_s()
+            self._sample = self._run.goal(CountParticles, duration_s=self._sample_s)
+            yield from self._run.begin(self._sample)
+
+    def _take(self, ended: dict[str, Outcome], *, follow: bool = True) -> Steps[None]:
+        """Judge the sample if it has ended, and begin the next one at once if it was clean."""
+        if self._sample is None or self._sample.operation_id not in ended:
+            return
+        outcome = ended[self._sample.operation_id]
+        self._sample = None
+        note_air(self._run, outcome)
+        until_s = self._run.batch.now_s() if math.isnan(outcome.at_s) else outcome.at_s
+        if not outcome.ok:
+            self.bad = BadAir(outcome=outcome, from_s=self._from_s, until_s=until_s)
+            return
+        self._note_clean(self._from_s, until_s)
+        if follow:
+            yield from self._begin()
+
+    def _note_clean(self, from_s: float, until_s: float) -> None:
+        if self._clean and from_s - self._clean[-1][1] <= GAP_S:
+            from_s = self._clean.pop()[0]
+        self._clean.append((from_s, until_s))
 
 
 def note_air(run: PhaseRun, outcome: Outcome) -> None:
-    """Record what an air count has found, if anything."""
+    """Record what an air count has found, if anything, and what an alert means."""
     result = outcome.result
-    if isinstance(result, CountParticlesResult):
-        for name in ('particles_0_5_um_per_m3', 'particles_5_um_per_m3'):
-            run.measure(name, getattr(result, name), container='', method='particle counter')
+    if not isinstance(result, CountParticlesResult):
+        return
+    for name in ('particles_0_5_um_per_m3', 'particles_5_um_per_m3'):
+        run.measure(name, getattr(result, name), container='', method='particle counter')
+    if result.alert and outcome.error_code is ErrorCode.OK:
+        run.decide(
+            'is the air fit for open product',
+            'yes',
+            'a count is above its alert level, and below its limit; work goes on and is watched',
+            particles_0_5_um_per_m3=result.particles_0_5_um_per_m3,
+            particles_5_um_per_m3=result.particles_5_um_per_m3,
+        )

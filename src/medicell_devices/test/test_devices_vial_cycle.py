@@ -1,0 +1,307 @@
+"""A vial's whole cycle: each step once, gone on with after a stop, and what ends it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from medicell_core.errors import ErrorCode, MedicellError
+from medicell_core.operations import ProcessVial, ProcessVialResult, Role
+from medicell_devices.failure import PartlyDone
+from medicell_devices.testing.bench import Bench, cid
+from medicell_devices.testing.goals import VALID
+from medicell_devices.unknown import accept_unknown
+from medicell_sim.port import PumpReading
+
+VIAL = cid('vial_01')
+SLEEPS = 44
+"""More than one cycle takes, so that a stop at each of them ends it somewhere."""
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    made = Bench(Role.FILL_ROBOT)
+    yield made
+    made.close()
+
+
+def goal(bench: Bench, **changes: object) -> ProcessVial:
+    made = bench.goal(ProcessVial, **{**VALID[ProcessVial], **changes})
+    assert isinstance(made, ProcessVial)
+    return made
+
+
+def done(bench: Bench) -> ProcessVialResult:
+    result = bench.run(goal(bench))
+    assert isinstance(result, ProcessVialResult)
+    return result
+
+
+def partly(error: MedicellError) -> ProcessVialResult:
+    assert isinstance(error, PartlyDone)
+    assert isinstance(error.result, ProcessVialResult)
+    return error.result
+
+
+def held_ml(bench: Bench) -> float:
+    return bench.world.truth(VIAL).volume_ml
+
+
+def journalled(bench: Bench, step: str) -> int:
+    """Return how often a step was done, by the journal."""
+    keys = [key for key in bench.journal._entries if f'{VIAL}:{step}:' in key]
+    outcomes = [bench.journal._entries[key].outcome for key in keys]
+    return sum(not (item or {}).get('error_code') for item in outcomes)
+
+
+def ended(bench: Bench, code: ErrorCode, number: int) -> float:
+    """End a cycle at its n-th sleep; return what has come until then, NaN when it was over."""
+    wanted = goal(bench)
+    with bench.context(wanted) as context:
+        ender = _EndsAt(context, code, number)
+        try:
+            bench.driver(Role.FILL_ROBOT).process_vial(wanted, ender)  # type: ignore[attr-defined]
+        except MedicellError as error:
+            reached = partly(error)
+            if error.code is code:
+                return reached.added_ml
+            raise
+    return math.nan
+
+
+def test_cycle_brings_a_vial_to_its_station_with_all_its_figures(bench: Bench) -> None:
+    result = done(bench)
+    view = bench.world.look(VIAL)
+    assert (view.location, view.stoppered, view.capped) == ('fill_robot/handover', True, True)
+    assert held_ml(bench) == pytest.approx(2.0, rel=0.01)
+    assert result.net_weight_g == pytest.approx(held_ml(bench), abs=0.01)
+    assert result.added_ml == result.volume_ml
+    assert result.label_text == bench.world.read_label(VIAL)
+    assert (result.step, result.station, result.label_prints) == ('placed', 'handover', 1)
+    figures = (result.open_s, result.closed_for_s, result.force_n, result.torque_nm)
+    assert all(value > 0.0 for value in figures)
+    assert result.path_length_m > 1.0
+
+
+def test_cycle_of_a_vial_that_is_done_moves_nothing_and_tells_the_same(bench: Bench) -> None:
+    first = done(bench)
+    before = bench.volumes()
+    again = done(bench)
+    assert bench.volumes() == before
+    assert again.added_ml == 0.0
+    assert again.path_length_m == 0.0
+    same = ('net_weight_g', 'tare_g', 'open_s', 'force_n', 'torque_nm', 'label_text', 'station')
+    assert [getattr(again, name) for name in same] == [getattr(first, name) for name in same]
+
+
+@pytest.mark.parametrize('ending', [ErrorCode.STOPPED, ErrorCode.CANCELLED])
+def test_cycle_stopped_at_any_of_its_moments_goes_on_with_no_step_done_twice(
+    ending: ErrorCode,
+) -> None:
+    """Every sleep of the cycle is ended once; sums of what came add up to what is in the vial."""
+    ends = 0
+    for number in range(1, SLEEPS, 2 if ending is ErrorCode.STOPPED else 5):
+        with Bench(Role.FILL_ROBOT) as bench:
+            driver = bench.driver(Role.FILL_ROBOT)
+            came_ml = ended(bench, ending, number)
+            if math.isnan(came_ml):
+                break
+            ends += 1
+            driver.stop()
+            driver.reset()
+            result = done(bench)
+            assert held_ml(bench) == pytest.approx(2.0, rel=0.02), number
+            assert came_ml + result.added_ml == pytest.approx(held_ml(bench), abs=0.02), number
+            assert [journalled(bench, step) for step in ('fill', 'stopper', 'cap', 'label')] == [
+                1,
+                1,
+                1,
+                1,
+            ]
+            assert bench.world.balance().volume_error_pct < 0.1
+    assert ends > 5
+
+
+def test_crash_in_a_fill_is_weighed_and_gone_on_with(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = bench.world.dispense
+
+    def crash(**stroke: object) -> PumpReading:
+        real(**stroke)  # type: ignore[arg-type]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(bench.world, 'dispense', crash)
+    with pytest.raises(KeyboardInterrupt):
+        bench.run(goal(bench))
+    monkeypatch.undo()
+    begun_ml = held_ml(bench)
+    assert begun_ml > 0.5
+    accept_unknown(bench.journal)
+    bench.new_driver(Role.FILL_ROBOT)
+    assert done(bench).volume_ml == pytest.approx(2.0, rel=0.02)
+    assert held_ml(bench) == pytest.approx(2.0, rel=0.02)
+
+
+def test_crash_while_a_stopper_goes_in_is_seen_and_rejects_for_want_of_its_force(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = bench.world.stopper
+
+    def crash(**press: str) -> float:
+        real(**press)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(bench.world, 'stopper', crash)
+    with pytest.raises(KeyboardInterrupt):
+        bench.run(goal(bench))
+    monkeypatch.undo()
+    accept_unknown(bench.journal)
+    error = bench.fails(goal(bench))
+    assert error.code is ErrorCode.CLOSURE_FAILED
+    assert 'stopper' in error.message
+    assert bench.world.look(VIAL).location == 'fill_robot/reject'
+
+
+def test_missing_vial_is_named_and_nothing_moves(bench: Bench) -> None:
+    bench.world.place(VIAL, 'floor')
+    assert bench.refuses(goal(bench)) is ErrorCode.VIAL_MISSING
+
+
+def test_dropped_vial_ends_the_cycle_where_it_lies(bench: Bench) -> None:
+    bench.world.inject('dropped_vial', 'p')
+    error = bench.fails(goal(bench))
+    assert error.code is ErrorCode.CONTAINER_DROPPED
+    assert partly(error).station == ''
+    assert math.isnan(partly(error).open_s)
+
+
+def test_over_filled_vial_is_closed_and_put_to_the_rejects(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = bench.world.dispense
+
+    def generous(**stroke: object) -> PumpReading:
+        return real(**{**stroke, 'duration_s': stroke['duration_s'] * 1.3})  # type: ignore
+
+    monkeypatch.setattr(bench.world, 'dispense', generous)
+    error = bench.fails(goal(bench))
+    assert error.code is ErrorCode.FILL_OUT_OF_TOLERANCE
+    view = bench.world.look(VIAL)
+    assert (view.location, view.stoppered) == ('fill_robot/reject', True)
+    assert partly(error).step == 'rejected'
+    assert partly(error).volume_ml == pytest.approx(held_ml(bench), abs=0.01)
+
+
+def test_under_filled_vial_is_topped_up(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = bench.world.dispense
+    strokes: list[float] = []
+
+    def mean(**stroke: object) -> PumpReading:
+        strokes.append(float(stroke['rate_ml_min']))  # type: ignore[arg-type]
+        share = 0.5 if strokes[-1] == 5.0 else 1.0
+        return real(**{**stroke, 'duration_s': stroke['duration_s'] * share})  # type: ignore
+
+    monkeypatch.setattr(bench.world, 'dispense', mean)
+    result = done(bench)
+    assert result.top_ups >= 1
+    assert held_ml(bench) == pytest.approx(2.0, rel=0.01)
+
+
+def test_vial_that_stood_open_too_long_is_closed_and_rejected(bench: Bench) -> None:
+    driver = bench.driver(Role.FILL_ROBOT, max_open_s=20.0)
+    assert driver
+    error = bench.fails(goal(bench))
+    assert error.code is ErrorCode.VIAL_OPEN_TOO_LONG
+    assert 'allowed are 20 s' in error.message
+    view = bench.world.look(VIAL)
+    assert (view.location, view.stoppered) == ('fill_robot/reject', True)
+
+
+def test_bad_closure_rejects_with_its_force(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = bench.world.stopper
+
+    def hard(**press: str) -> float:
+        return 5.0 * real(**press)
+
+    monkeypatch.setattr(bench.world, 'stopper', hard)
+    error = bench.fails(goal(bench))
+    assert error.code is ErrorCode.CLOSURE_FAILED
+    assert partly(error).force_n > 120.0
+    assert bench.world.look(VIAL).location == 'fill_robot/reject'
+
+
+def test_label_that_reads_wrong_is_printed_once_more(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stick, read = bench.world.stick_label, bench.world.read_label
+    blind: list[bool] = []
+    prints: list[str] = []
+
+    def print_(*, operation_id: str, container: str, text: str) -> None:
+        stick(operation_id=operation_id, container=container, text=text)
+        prints.append(text)
+        blind.append(len(prints) == 1)
+
+    def smeared(container: str) -> str:
+        return '' if blind and blind.pop() else read(container)
+
+    monkeypatch.setattr(bench.world, 'stick_label', print_)
+    monkeypatch.setattr(bench.world, 'read_label', smeared)
+    result = done(bench)
+    assert (result.label_prints, result.label_text) == (2, read(VIAL))
+
+
+@pytest.mark.parametrize('printed', ['', 'smudge'])
+def test_label_that_stays_wrong_ends_the_cycle(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, printed: str
+) -> None:
+    real = bench.world.stick_label
+
+    def misprint(*, operation_id: str, container: str, text: str) -> None:
+        assert text
+        real(operation_id=operation_id, container=container, text=printed)
+
+    monkeypatch.setattr(bench.world, 'stick_label', misprint)
+    error = bench.fails(goal(bench))
+    code = ErrorCode.LABEL_MISMATCH if printed else ErrorCode.LABEL_UNREADABLE
+    assert error.code is code
+    assert partly(error).label_prints == 2
+    assert bench.world.look(VIAL).capped
+
+
+def test_robot_after_a_restart_knows_what_comes_late_from_its_journal(bench: Bench) -> None:
+    learnt = done(bench).in_flight_s
+    other = bench.new_driver(Role.FILL_ROBOT)
+    other.connect()
+    bench._drivers[Role.FILL_ROBOT] = other
+    second = replace(
+        goal(bench),
+        vial=cid('vial_02'),
+        label_text=VALID[ProcessVial]['label_text'].replace('vial_01', 'vial_02'),
+    )
+    result = bench.run(second)
+    assert isinstance(result, ProcessVialResult)
+    assert abs(result.in_flight_s - learnt) < abs(result.in_flight_s - 0.3)
+
+
+class _EndsAt:
+    """A context that is told to end half-way through its n-th sleep."""
+
+    def __init__(self, context: object, code: ErrorCode, number: int) -> None:
+        self._context = context
+        self._code = code
+        self._left = number
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._context, name)
+
+    def sleep(self, duration_s: float, *, step: str = '') -> None:
+        self._left -= 1
+        if self._left == 0:
+            self._context.sleep(duration_s / 2.0, step=step)  # type: ignore[attr-defined]
+            self._context.end_early(self._code, 'told to')  # type: ignore[attr-defined]
+        self._context.sleep(duration_s, step=step)  # type: ignore[attr-defined]
