@@ -114,6 +114,7 @@ class SimulatedFillRobot(SimulatedDriver):
                 goal.station,
                 open_stations=self._open_stations(but=goal.container),
                 posture=self._arm.posture(self._port.now_s()),
+                carried_open=not view.stoppered,
             )
             self._follow(plan, goal.container, context)
             with self._moving(context):
