@@ -12,7 +12,7 @@ from medicell_motion.arm import Array
 from medicell_motion.geometry import CellGeometry
 from medicell_motion.scene import Scene, Surroundings, Touch
 from medicell_motion.search import Search
-from medicell_motion.spaces import JointSpace, LevelSpace, Line, Space
+from medicell_motion.spaces import JointSpace, LevelSpace, Line, Space, radial
 from medicell_motion.stations import grip_poses
 from medicell_motion.trajectory import Curve, Trajectory, joined, timed
 
@@ -149,8 +149,11 @@ class Planner:
         )
         if not len(drawn):
             return []
-        hints = []
+        hints: list[Array] = []
         for posture in (start, goal):
+            place = space.coordinates(posture)
+            if isinstance(space, LevelSpace):
+                hints.append(radial(place))
             back = drawn[0] + np.append(posture[0] - drawn[0][0], np.zeros(5))
             hints.append(space.coordinates(back))
         return hints

@@ -33,9 +33,14 @@ class _Tree:
     postures: list[Array]
     parents: list[int]
 
-    def nearest(self, place: Array, weights: Array) -> int:
-        """Return the place nearest to another."""
-        away = np.abs(np.asarray(self.places) - place) @ weights
+    def nearest(self, space: Space, place: Array, posture: Array | None, radii_m: Array) -> int:
+        """Return the place nearest to another; the one nearest to a posture, where one is given.
+
+        Two postures of one place may be joined by no way that is short.
+        """
+        away = np.abs(space.towards(np.asarray(self.places), place)) @ space.weights
+        if posture is not None:
+            away = away + np.abs(np.asarray(self.postures) - posture) @ radii_m
         return int(np.argmin(away))
 
     def add(self, place: Array, posture: Array, parent: int) -> int:
@@ -114,16 +119,16 @@ class Search:
         `hints` are places that are tried before those drawn by chance.
         """
         space, begin = self.space, self.space.coordinates(start)
-        ends = [(end, goal) for goal in goals for end in self.ends(begin, goal)]
         first = _Tree([begin], [np.asarray(start)], [-1])
-        second = _Tree([e for e, _ in ends], [np.asarray(g) for _, g in ends], [-1] * len(ends))
+        ends = [space.coordinates(goal) for goal in goals]
+        second = _Tree(ends, [np.asarray(goal) for goal in goals], [-1] * len(ends))
         waiting = list(hints)
         trees = (first, second)
         while go_on():
-            target = waiting.pop(0) if waiting else chance.uniform(space.low, space.high)
+            target = waiting.pop(0) if waiting else space.drawn(chance)
             grown = self._grow(trees[0], target)
             if grown is not None:
-                met = self._grow(trees[1], trees[0].places[grown])
+                met = self._grow(trees[1], trees[0].places[grown], trees[0].postures[grown])
                 if met is not None and self._same(trees[0], grown, trees[1], met):
                     ways = (grown, met) if trees[0] is first else (met, grown)
                     return self._lines(first, ways[0], second, ways[1])
@@ -175,13 +180,12 @@ class Search:
         path = self.space.postures(line, shares)
         return path[-1], line.coordinates(shares)[-1]
 
-    def _grow(self, tree: _Tree, target: Array) -> int | None:
-        """Grow a tree towards a place; return the number of the last place, or None."""
-        weights = self.space.weights
-        nearest = tree.nearest(target, weights)
+    def _grow(self, tree: _Tree, target: Array, posture: Array | None = None) -> int | None:
+        """Grow a tree towards a place, or one posture of it; return the last place, or None."""
+        nearest = tree.nearest(self.space, target, posture, self.scene.radii)
         start = tree.places[nearest]
-        length = float(np.abs(target - start) @ weights)
-        if length < _MEETING:
+        target = start + self.space.towards(start, target)
+        if float(np.abs(target - start).max()) < _MEETING:
             return nearest
         line = self.line(tree.postures[nearest], start, target)
         path, count = self.reach(line)
@@ -204,6 +208,9 @@ class Search:
         there, back = first.way(one), second.way(other)[::-1]
         places = [first.places[i] for i in there] + [second.places[i] for i in back[1:]]
         postures = [first.postures[i] for i in there] + [second.postures[i] for i in back[1:]]
+        for index in range(1, len(places)):
+            before = places[index - 1]
+            places[index] = before + self.space.towards(before, places[index])
         return [
             self.line(postures[index], places[index], places[index + 1])
             for index in range(len(places) - 1)

@@ -14,6 +14,7 @@ import numpy as np
 from medicell_motion.arm import Arm, Array
 
 _SMALLEST_RADIUS_M = 0.05
+_RADIAL = 1e-9
 _FINEST = 16
 """How much finer than by its coordinates a line may have to be sampled before it is given up."""
 
@@ -56,6 +57,12 @@ class Space(Protocol):
     def postures(self, line: Line, shares: Array) -> Array:
         """Return the postures at rising shares of a line, (n, 6), before limits."""
 
+    def towards(self, places: Array, target: Array) -> Array:
+        """Return the steps from places, (n, d), to the nearest form of a target."""
+
+    def drawn(self, chance: np.random.Generator) -> Array:
+        """Return the coordinates of a place by chance."""
+
 
 @dataclass(frozen=True, slots=True)
 class JointSpace:
@@ -87,6 +94,14 @@ class JointSpace:
         """Return the joints along a line."""
         return line.coordinates(shares)
 
+    def towards(self, places: Array, target: Array) -> Array:
+        """Return the steps from places to a target."""
+        return np.asarray(target - places)
+
+    def drawn(self, chance: np.random.Generator) -> Array:
+        """Return joints by chance, evenly within their limits."""
+        return chance.uniform(self.low, self.high)
+
 
 @dataclass(frozen=True, slots=True)
 class LevelSpace:
@@ -94,7 +109,9 @@ class LevelSpace:
 
     Joints 4 to 6 follow in closed form; of their two ways and their full turns a line keeps
     those of its first posture. So shoulder and elbow change sides wherever a line takes them
-    there, and nothing needs to be projected.
+    there, and nothing needs to be projected. The wrist changes its way only where the forearm
+    points along the tool. Lines of a radial tool, which points away from axis 1 or towards it
+    all the way, pass through there: axis 4 rests and axis 5 changes its sign.
     """
 
     arm: Arm
@@ -125,6 +142,10 @@ class LevelSpace:
         places = line.coordinates(shares)
         turn = places[:, 3] - places[:, 0]
         lean = places[:, 1] + places[:, 2]
+        if np.abs(np.sin(turn)).max() < _RADIAL:
+            wrist = np.repeat(line.posture[None, 3:], len(places), axis=0)
+            wrist[:, 1] -= np.cos(line.posture[3]) * (lean - line.posture[1] - line.posture[2])
+            return np.column_stack([places[:, :3], wrist])
         side, ahead = np.sin(turn), np.cos(lean) * np.cos(turn)
         bend = np.arctan2(np.hypot(side, ahead), np.sin(lean) * np.cos(turn))
         roll = np.arctan2(side, ahead)
@@ -134,6 +155,24 @@ class LevelSpace:
         wrist = np.unwrap(np.column_stack([roll, bend, twist]), axis=0)
         wrist += 2.0 * np.pi * np.round((line.posture[3:] - wrist[0]) / (2.0 * np.pi))
         return np.column_stack([places[:, :3], wrist])
+
+    def towards(self, places: Array, target: Array) -> Array:
+        """Return the steps from places to a target, the azimuth by its shorter turn."""
+        steps = np.array(target - places)
+        steps[..., 3] -= 2.0 * np.pi * np.round(steps[..., 3] / (2.0 * np.pi))
+        return steps
+
+    def drawn(self, chance: np.random.Generator) -> Array:
+        """Return a place by chance; every other one has a tool that points outwards."""
+        place = chance.uniform(self.low, self.high)
+        place[3] = place[0] + (place[3] if chance.integers(2) else 0.0)
+        return np.asarray(place)
+
+
+def radial(place: Array) -> Array:
+    """Return a level place with the tool turned radial by the shortest turn."""
+    half_turns = np.round((place[3] - place[0]) / np.pi)
+    return np.append(place[:3], place[0] + np.pi * half_turns)
 
 
 def dense(space: Space, line: Line, radii_m: Array, step_m: float) -> tuple[Array, int]:
