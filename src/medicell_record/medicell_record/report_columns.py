@@ -91,16 +91,16 @@ QUESTIONS = _columns(
     ('reason', 38),
 )
 VIALS = _columns(
-    ('vial', 15),
+    ('vial', 21),
     ('weight, g', 15, _RIGHT),
     ('volume, mL', 16, _RIGHT),
     ('viable cells', 18, _RIGHT),
     ('CAR+ cells', 18, _RIGHT),
     ('open, s', 12, _RIGHT),
     ('force, N', 13, _RIGHT),
-    ('torque, N m', 16, _RIGHT),
-    ('label as read', 34),
-    ('verdict', 34),
+    ('torque, N m', 15, _RIGHT),
+    ('label as read', 42),
+    ('verdict', 31),
 )
 PRODUCT = _columns(
     ('where the product went', 60),

@@ -21,6 +21,7 @@ from medicell_core.entries import (
     Measurement,
     PhaseFinished,
     PhaseStarted,
+    ProductBalance,
     Question,
     VialFilled,
 )
@@ -325,3 +326,21 @@ def test_a_duration_is_shown_in_the_unit_that_suits_it(seconds: float, shown: st
 
 def test_a_qualitative_result_is_a_word() -> None:
     assert (result(0.0, ''), result(1.0, ''), result(1.0, '%')) == ('negative', 'positive', '1')
+
+
+def test_ways_of_the_product_add_up_to_what_there_was() -> None:
+    entry = ProductBalance(
+        phase='u/o/fill',
+        source='B.product',
+        before_ml=100.0,
+        vials_ml=40.0,
+        rejects_ml=5.0,
+        left_ml=54.0,
+        unaccounted_ml=1.0,
+        viable_per_ml=1e7,
+        car_positive_per_ml=4e6,
+    )
+    *ways, whole = [[text(cell) for cell in line] for line in rows.product(entry, 3.0)]
+    assert [way[1] for way in ways] == ['40.00', '5.00', '3.00', '51.00', '1.00']
+    assert sum(float(way[1]) for way in ways) == float(whole[1]) == 100.0
+    assert sum(float(way[4]) for way in ways) == pytest.approx(100.0)

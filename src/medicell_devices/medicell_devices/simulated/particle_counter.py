@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from medicell_core.errors import ErrorCode, OperationFailed
+from medicell_core.errors import ErrorCode, MedicellError, OperationFailed
 from medicell_core.operations import CountParticles, CountParticlesResult, Role
 from medicell_devices.checks import check_positive, check_range
 from medicell_devices.contract import OperationContext
@@ -61,18 +61,27 @@ class SimulatedParticleCounter(SimulatedDriver):
         """Count in parts, so that a burst is known before the sample is over."""
         small = large = 0
         litres = taken_s = 0.0
-        while taken_s < goal.duration_s:
-            part_s = min(self._settings.look_every_s, goal.duration_s - taken_s)
-            context.sleep(part_s, step='sampling the air')
-            with self._moving(context):
-                part = self._port.particles(operation_id=goal.operation_id, duration_s=part_s)
-            taken_s += part_s
-            litres += part.flow_l_min * part_s
-            small, large = small + part.count_0_5_um, large + part.count_5_um
-            if small > self._most_0_5_um(goal.duration_s):
-                break
-            if large > self._most_5_um(goal.duration_s):
-                break
+        try:
+            while taken_s < goal.duration_s:
+                part_s = min(self._settings.look_every_s, goal.duration_s - taken_s)
+                context.sleep(part_s, step='sampling the air')
+                with self._moving(context):
+                    part = self._port.particles(operation_id=goal.operation_id, duration_s=part_s)
+                taken_s += part_s
+                litres += part.flow_l_min * part_s
+                small, large = small + part.count_0_5_um, large + part.count_5_um
+                if small > self._most_0_5_um(goal.duration_s):
+                    break
+                if large > self._most_5_um(goal.duration_s):
+                    break
+        except MedicellError as error:
+            if not taken_s:
+                raise
+            found = ParticleReading(
+                count_0_5_um=small, count_5_um=large, flow_l_min=litres / taken_s
+            )
+            done = f'{small} and {large} particles in {taken_s:g} s until then'
+            raise PartlyDone.after(error, done, scaled(found, taken_s, alert=False)) from error
         with self._acting:
             self._make_safe()
         return ParticleReading(count_0_5_um=small, count_5_um=large, flow_l_min=litres / taken_s)

@@ -14,6 +14,7 @@ from medicell_orchestrator.run import ABORT, RETRY, PhaseRun
 MOST_SAMPLES = 60
 """Samples for which clean air is waited for before a person is asked all the same (R)."""
 
+ENDED = (ErrorCode.STOPPED, ErrorCode.CANCELLED)
 GAP_S = 2.0
 """Between two samples, for what it takes to ask for the next one."""
 
@@ -60,6 +61,10 @@ class AirWatch:
     def sampled(self) -> Steps[None]:
         """Wait for the end of the sample under way, or of a new one; no other follows it."""
         yield from self._begin()
+        yield from self.ended()
+
+    def ended(self) -> Steps[None]:
+        """Wait for the end of the sample under way, if there is one; no other follows it."""
         while self._sample is not None:
             ended = yield from self._run.first()
             yield from self._take(ended, follow=False)
@@ -113,6 +118,11 @@ class AirWatch:
         self._sample = None
         note_air(self._run, outcome)
         until_s = self._run.batch.now_s() if math.isnan(outcome.at_s) else outcome.at_s
+        if outcome.error_code in ENDED and not math.isnan(outcome.at_s):
+            # The whole cell was stopped: what was counted until then is known, and no more.
+            if isinstance(outcome.result, CountParticlesResult):
+                self._note_clean(self._from_s, until_s)
+            return
         if not outcome.ok:
             self.bad = BadAir(outcome=outcome, from_s=self._from_s, until_s=until_s)
             return

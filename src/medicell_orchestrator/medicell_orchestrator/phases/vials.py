@@ -9,6 +9,7 @@ from medicell_core.entries import ProductBalance, VialFilled
 from medicell_core.errors import ErrorCode
 from medicell_core.operations import (
     MoveContainer,
+    Operation,
     Outcome,
     ProcessVial,
     ProcessVialResult,
@@ -185,36 +186,38 @@ class VialWork:
         run, tried = self._run, list[str]()
         first: Outcome | None = None
         while True:
-            goal = run.goal(
-                ProcessVial,
-                source=self._product.source,
-                vial=vial,
-                volume_ml=self._volume_ml,
-                label_text=run.batch.label_of(vial),
-                station=HANDOVER,
-            )
-            outcome = yield from self._watch.beside(goal)
+            outcome = yield from self._watch.beside(self._goal(vial))
+            code = outcome.error_code
+            if self._watch.bad is None and not (outcome.ok or code in OF_THE_VIAL):
+                first = first or outcome
+                if len(tried) < remedies_of(code, ProcessVial).count(AGAIN):
+                    tried.append(f'{AGAIN.said} after {code.name}')
+                    continue
+                choices = [RETRY, SKIP, ABORT]
+                if (yield from ask_about(run, 'ProcessVial', outcome, tried, choices)) == SKIP:
+                    return outcome
+                tried, first = [], None
+                # A stop has ended the sample too; the next cycle begins with one that counts.
+                yield from self._watch.ended()
             if self._watch.bad is not None:
                 exposed = yield from self._bad_air(vial, outcome)
                 if exposed is not None:
                     return exposed
-                if outcome.error_code is ErrorCode.CANCELLED:
-                    continue
-            code = outcome.error_code
             if outcome.ok or code in OF_THE_VIAL:
                 if tried and first is not None:
                     text = f'{vial}: {first.error_msg}'
                     run.deviation(first.error_code, text, said_once(tried), recovered=True)
                 return outcome
-            first = first or outcome
-            if len(tried) < remedies_of(code, ProcessVial).count(AGAIN):
-                tried.append(f'{AGAIN.said} after {code.name}')
-                continue
-            choices = [RETRY, SKIP, ABORT]
-            if (yield from ask_about(run, 'ProcessVial', outcome, tried, choices)) == SKIP:
-                return outcome
-            tried.clear()
-            first = None
+
+    def _goal(self, vial: str) -> Operation:
+        return self._run.goal(
+            ProcessVial,
+            source=self._product.source,
+            vial=vial,
+            volume_ml=self._volume_ml,
+            label_text=self._run.batch.label_of(vial),
+            station=HANDOVER,
+        )
 
     def _bad_air(self, vial: str, outcome: Outcome | None) -> Steps[Outcome | None]:
         """Cover what is open, reject what was exposed, wait for clean air and a person's word.
