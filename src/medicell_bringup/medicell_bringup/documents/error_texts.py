@@ -68,6 +68,11 @@ MEANINGS: dict[ErrorCode, str] = {
     'moved.',
     ErrorCode.PATH_NOT_FOUND: 'No path was found in the time allowed, and none is proved '
     'impossible: nothing moved.',
+    ErrorCode.VIAL_OPEN_TOO_LONG: 'Product stood in the open vial for longer than allowed. The vial '
+    'is closed and rejected.',
+    ErrorCode.VIAL_MISSING: 'The vial is at none of the stations: nothing moved.',
+    ErrorCode.CLOSURE_FAILED: 'The force of the stopper or the torque of the cap is out of its '
+    'range, or not known. The vial is rejected.',
     ErrorCode.PARTICLE_EXCURSION: 'The air holds more particles than grade A allows.',
     ErrorCode.FLOW_OUT_OF_RANGE: "The counter's flow is wrong: its count says nothing.",
     ErrorCode.UNKNOWN_ASSAY: 'The laboratory has no such test.',
