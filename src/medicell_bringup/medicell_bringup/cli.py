@@ -275,7 +275,7 @@ def study_command(
     )
 
 
-@app.command('bench', help='Measure batch, start, rest, tick, action, messages, month.')
+@app.command('bench', help='Measure what the cell costs: speed, memory, moves, vials.')
 def bench_command(
     *,
     groups: Annotated[
@@ -286,6 +286,9 @@ def bench_command(
         str, typer.Option(help='A shipped recipe by name, or a recipe file.')
     ] = 'car_t_12_day',
     seed: Annotated[int, typer.Option(help='Seed of every batch.')] = 1,
+    pairs: Annotated[
+        int, typer.Option(min=2, help='How many pairs of poses the group `motion` plans.')
+    ] = 10_000,
     json: Annotated[
         Path | None, typer.Option(help='Write all figures to this new file as well.')
     ] = None,
@@ -307,7 +310,9 @@ def bench_command(
     output = Output(json_file=json, pictures=pictures, page=page)
     if read is not None:
         return again(read, output)
-    options = BenchOptions(recipe=recipe, seed=seed, runs=runs, config=config or shipped_config())
+    options = BenchOptions(
+        recipe=recipe, seed=seed, runs=runs, config=config or shipped_config(), pairs=pairs
+    )
     return bench(groups or [], options, output)
 
 

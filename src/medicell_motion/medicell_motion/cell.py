@@ -149,18 +149,19 @@ class RobotCell:
         return _as_plan(self.geometry, whole, grasp_s=grasp_s)
 
     def plan_to(self, pose: Array, *, posture: Array, around: Surroundings, seed: int = 0) -> Plan:
-        """Plan to bring the tip to a pose, (4, 4) in the base frame, from a posture.
+        """Plan to bring the tip to a pose, (4, 4) in the base frame, from a posture, (6,).
 
-        `around` says what stands where and what the hand carries; what is carried open must be
-        upright at both ends. The same seed gives the same plan. Raises OUT_OF_REACH,
-        FIRST_AIR_BREACH, PATH_BLOCKED, PATH_NOT_FOUND.
+        Several postures, (k, 6), are as many ways to begin, of which the plan takes one. `around`
+        says what stands where and what the hand carries; what is carried open must be upright
+        at both ends. The same seed gives the same plan. Raises OUT_OF_REACH, FIRST_AIR_BREACH,
+        PATH_BLOCKED, PATH_NOT_FOUND.
         """
-        start = self._checked(posture)
+        starts = [self._checked(item) for item in np.atleast_2d(posture)]
         goals = self.geometry.arm.postures(pose)
         if not len(goals):
             raise self._no_posture(pose, 'pose')
         with self._lock:
-            ways = self.planner.transit(start, list(goals), around, seed=seed)
+            ways = self.planner.transit(starts, list(goals), around, seed=seed)
             moved = self.planner.timed(ways, open_liquid=around.carrying and around.carried_open)
         return _as_plan(self.geometry, moved, grasp_s=0.0)
 

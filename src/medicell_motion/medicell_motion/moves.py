@@ -92,7 +92,7 @@ class Moves:
                 return self.planner.timed(routed, open_liquid=is_open)
         if not ways:
             raise min(refusals, key=lambda refusal: _SEVERITY.index(refusal.code))
-        curves = self.planner.transit(ways[0].lifted, [way.above for way in ways], around)
+        curves = self.planner.transit([ways[0].lifted], [way.above for way in ways], around)
         curves = self._with_ends(ways[0].lift, curves, ways)
         return self.planner.timed(curves, open_liquid=is_open)
 
@@ -118,7 +118,7 @@ class Moves:
     ) -> list[Curve] | None:
         """Return a straight way or a level route in one branch, or None when all are blocked."""
         search = self.planner.search(upright=around.carried_open)
-        line = search.straight(way.lifted, [way.above])
+        line = search.straight([(way.lifted, way.above)])
         if line is not None:
             return [way.lift, self.planner.curve(search.space, line), way.lower]
         for route in carry_routes(start, goal, self.geometry.travel.ring_radius_m):
@@ -170,7 +170,7 @@ class Moves:
         outside = Surroundings(occupied=everywhere, uncovered=uncovered)
         ahead = reach(np.linspace(0.0, 1.0, 64))[0]
         if float(np.abs(ahead - posture).max()) > _PLACED_RAD:
-            curves += self.planner.transit(posture, [ahead], outside)
+            curves += self.planner.transit([posture], [ahead], outside)
         return self.planner.timed([*curves, reach], open_liquid=False)
 
     def _beside(self, posture: Array) -> str | None:

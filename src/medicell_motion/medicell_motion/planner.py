@@ -38,29 +38,34 @@ class Planner:
     edges: int = field(default=0, init=False)
 
     def transit(
-        self, start: Array, goals: Sequence[Array], around: Surroundings, *, seed: int = _SEED
+        self,
+        starts: Sequence[Array],
+        goals: Sequence[Array],
+        around: Surroundings,
+        *,
+        seed: int = _SEED,
     ) -> list[Curve]:
-        """Return ways, one after another, from a posture to one of several.
+        """Return ways, one after another, from one of some postures to one of others.
 
-        A container that is carried open stays upright: start and goals must hold it so. Tried
+        A container that is carried open stays upright: starts and goals must hold it so. Tried
         are straight lines, then a search. Raises FIRST_AIR_BREACH or PATH_BLOCKED, by name,
-        where start or all goals are blocked; PATH_NOT_FOUND where the search ends without an
+        where all starts or all goals are blocked; PATH_NOT_FOUND where the search ends without an
         answer.
         """
-        start = np.asarray(start, dtype=np.float64)
         self.scene.look(around)
-        free = self._free_goals(start, goals)
+        starts, goals = self._free(starts, 'start'), self._free(goals, 'goal')
+        pairs = self._nearest(starts, goals)
         search = self.search(upright=around.carrying and around.carried_open)
-        line = search.straight(start, free[:MOST_STRAIGHT])
+        line = search.straight(pairs[:MOST_STRAIGHT])
         if line is not None:
             lines: list[Line] | None = [line]
         else:
             chance = np.random.default_rng(seed)
             lines = search.connect(
-                start,
-                free,
+                starts,
+                goals,
                 chance=chance,
-                hints=self._hints(search.space, start, free[0]),
+                hints=self._hints(search.space, *pairs[0]),
                 go_on=lambda: search.edges < self.most_edges,
             )
             if lines is not None:
@@ -68,7 +73,7 @@ class Planner:
                 lines = search.shortened(lines, chance=chance, go_on=lambda: search.edges < most)
         self.edges = search.edges
         if lines is None:
-            raise self._not_found(search, start, free[0])
+            raise self._not_found(search, *pairs[0])
         return [self.curve(search.space, line) for line in lines]
 
     def search(self, *, upright: bool) -> Search:
@@ -129,17 +134,22 @@ class Planner:
             when = f' at {moved.times_s[nearest]:.2f} s'
         return self._refused([touch], when, what)
 
-    def _free_goals(self, start: Array, goals: Sequence[Array]) -> list[Array]:
-        """Return the goals that touch nothing, nearest by time first."""
-        if not self.scene.free(start):
-            raise self.refusal(start, None, 'at the start ')
-        speed = np.asarray(self.geometry.arm.max_velocity_rad_s)
-        ordered = sorted(goals, key=lambda goal: float((np.abs(goal - start) / speed).max()))
-        free = [goal for goal in ordered if self.scene.free(goal)]
+    def _free(self, postures: Sequence[Array], what: str) -> list[Array]:
+        """Return those that touch nothing; raises what all of them touch."""
+        free = [posture for posture in postures if self.scene.free(posture)]
         if not free:
-            found = [self.scene.touch(goal) for goal in ordered]
-            raise self._refused([item for item in found if item is not None], '', 'at the goal ')
+            found = [self.scene.touch(posture) for posture in postures]
+            touches = [item for item in found if item is not None]
+            raise self._refused(touches, '', f'at the {what} ')
         return free
+
+    def _nearest(
+        self, starts: Sequence[Array], goals: Sequence[Array]
+    ) -> list[tuple[Array, Array]]:
+        """Return pairs of start and goal, those first that take the joints the least time."""
+        speed = np.asarray(self.geometry.arm.max_velocity_rad_s)
+        pairs = [(start, goal) for start in starts for goal in goals]
+        return sorted(pairs, key=lambda pair: float((np.abs(pair[1] - pair[0]) / speed).max()))
 
     def _hints(self, space: Space, start: Array, goal: Array) -> list[Array]:
         """Return places over the ring at the azimuths of start and goal, arm drawn back."""

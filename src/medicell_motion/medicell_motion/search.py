@@ -22,6 +22,11 @@ _WORTH_M = 0.03
 _BACK_M = 0.01
 """How far before the first contact a blocked edge ends."""
 
+_NEARBY = 0.6
+"""Spread in radians of places that are drawn around one of a tree."""
+
+_NEARBY_SHARE = 0.3
+
 _SHORTCUTS = 12
 
 
@@ -86,10 +91,10 @@ class Search:
         path, count = self.reach(line)
         return len(path) == count and bool(np.abs(path[-1] - posture).max() < _MEETING)
 
-    def straight(self, start: Array, goals: Sequence[Array]) -> Line | None:
-        """Return the straight line to the first goal that it reaches."""
-        begin = self.space.coordinates(start)
-        for goal in goals:
+    def straight(self, pairs: Sequence[tuple[Array, Array]]) -> Line | None:
+        """Return the first free straight line of pairs of a start and a goal."""
+        for start, goal in pairs:
+            begin = self.space.coordinates(start)
             for end in self.ends(begin, goal):
                 line = self.line(start, begin, end)
                 if self.joins(line, goal):
@@ -107,25 +112,26 @@ class Search:
 
     def connect(
         self,
-        start: Array,
+        starts: Sequence[Array],
         goals: Sequence[Array],
         *,
         chance: np.random.Generator,
         hints: Sequence[Array] = (),
         go_on: Callable[[], bool],
     ) -> list[Line] | None:
-        """Return lines from the start to one of the goals, or None when it is told to stop.
+        """Return lines from one of the starts to one of the goals, or None when told to stop.
 
         `hints` are places that are tried before those drawn by chance.
         """
-        space, begin = self.space, self.space.coordinates(start)
-        first = _Tree([begin], [np.asarray(start)], [-1])
-        ends = [space.coordinates(goal) for goal in goals]
-        second = _Tree(ends, [np.asarray(goal) for goal in goals], [-1] * len(ends))
+        space = self.space
+        first, second = (
+            _Tree([space.coordinates(item) for item in roots], list(roots), [-1] * len(roots))
+            for roots in (starts, goals)
+        )
         waiting = list(hints)
         trees = (first, second)
         while go_on():
-            target = waiting.pop(0) if waiting else space.drawn(chance)
+            target = waiting.pop(0) if waiting else self._drawn(trees[0], chance)
             grown = self._grow(trees[0], target)
             if grown is not None:
                 met = self._grow(trees[1], trees[0].places[grown], trees[0].postures[grown])
@@ -179,6 +185,13 @@ class Search:
         shares = np.linspace(0.0, share, max(2, int(np.ceil(64 * share))))
         path = self.space.postures(line, shares)
         return path[-1], line.coordinates(shares)[-1]
+
+    def _drawn(self, tree: _Tree, chance: np.random.Generator) -> Array:
+        """Draw a place: anywhere, or around one of a tree, so that it gets out of a corner."""
+        if chance.uniform() > _NEARBY_SHARE:
+            return self.space.drawn(chance)
+        centre = tree.places[int(chance.integers(len(tree.places)))]
+        return np.asarray(centre + chance.normal(0.0, _NEARBY, len(centre)))
 
     def _grow(self, tree: _Tree, target: Array, posture: Array | None = None) -> int | None:
         """Grow a tree towards a place, or one posture of it; return the last place, or None."""

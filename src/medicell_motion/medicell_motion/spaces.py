@@ -15,7 +15,7 @@ from medicell_motion.arm import Arm, Array
 
 _SMALLEST_RADIUS_M = 0.05
 _RADIAL = 1e-9
-_FINEST = 16
+_FINEST = 6
 """How much finer than by its coordinates a line may have to be sampled before it is given up."""
 
 
@@ -184,7 +184,7 @@ def dense(space: Space, line: Line, radii_m: Array, step_m: float) -> tuple[Arra
     """
     length = float(np.abs(line.end - line.start) @ space.weights)
     count = max(2, int(np.ceil(length / step_m)) + 1)
-    for finer in (1, 4, _FINEST):
+    for finer in (1, _FINEST):
         path = space.postures(line, np.linspace(0.0, 1.0, (count - 1) * finer + 1))
         far = np.flatnonzero(np.abs(np.diff(path, axis=0)) @ radii_m > step_m * (1.0 + 1e-9))
         if not far.size:

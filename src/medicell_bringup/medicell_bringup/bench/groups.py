@@ -50,6 +50,15 @@ GROUPS = {
         text='One batch, heard by a subscriber in a process of its own. What was sent is the '
         "writer's own numbering from the first to the last message that was heard.",
     ),
+    'motion': Group(
+        title='Moves',
+        text='Random pairs of reachable, free poses in the shipped cell: every other one with an '
+        'empty hand, and with an open vial that stays upright; twelve vials of the nest are '
+        'open. Times are CPU time of one answer on one core, with collision, first air and '
+        'timing. Every plan is checked again by a second implementation, four times as finely. '
+        "Every tenth pair is given to OMPL's RRTConnect too, with 2 s of time and the same checks "
+        'of postures.',
+    ),
     'month': Group(
         title='A simulated month',
         text='The cell incubates a vessel for 30 simulated days, one process per node. The '

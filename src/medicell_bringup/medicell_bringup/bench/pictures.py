@@ -60,7 +60,11 @@ def draw(report: Report, folder: Path) -> dict[str, Path]:
 
 
 def _draw(result: GroupResult) -> Figure:
-    special: dict[str, Callable[[GroupResult], Figure]] = {'tick': _ticks, 'month': _month}
+    special: dict[str, Callable[[GroupResult], Figure]] = {
+        'tick': _ticks,
+        'month': _month,
+        'motion': _motion,
+    }
     return special.get(result.name, _bars)(result)
 
 
@@ -149,4 +153,28 @@ def _month(result: GroupResult) -> Figure:
     axis.set_ylabel('resident memory against day 3, MB')
     axis.grid()
     axis.legend(fontsize=8, ncols=2)
+    return figure
+
+
+def _motion(result: GroupResult) -> Figure:
+    """Draw the share of pairs that had an answer within a time, time by powers."""
+    figure, (axis,) = _figure(result, 1, 4.8)
+    for line, colour in zip(result.found.series, COLOURS, strict=False):
+        axis.semilogx(line.x, [100.0 * y for y in line.y], color=colour, label=line.label)
+    for item in result.found.measures:
+        if item.unit == 'ms' and item.at_most is not None:
+            share = 50.0 if 'median' in item.case else 99.0
+            axis.plot([item.at_most], [share], 'v', color=GREY)
+            axis.annotate(
+                f'limit {item.at_most:g} ms',
+                (item.at_most, share),
+                xytext=(6, -10),
+                textcoords='offset points',
+                fontsize=8,
+                color=GREY,
+            )
+    axis.set_xlabel('CPU time, ms')
+    axis.set_ylabel('pairs with an answer, %')
+    axis.grid()
+    axis.legend()
     return figure

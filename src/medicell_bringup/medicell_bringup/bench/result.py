@@ -22,13 +22,15 @@ Say = Callable[[str], object]
 class BenchOptions:
     """What is measured: which recipe, patient's example and seed, and how often.
 
-    `runs` is at least 1; `config` is the folder of cell.yaml, recipes and patients.
+    `runs` is at least 1; `config` is the folder of cell.yaml, recipes and patients; `pairs` are
+    the pairs of poses that the group motion plans.
     """
 
     recipe: str
     seed: int
     runs: int
     config: Path
+    pairs: int = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
