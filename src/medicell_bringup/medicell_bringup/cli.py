@@ -286,6 +286,7 @@ def bench_command(
         str, typer.Option(help='A shipped recipe by name, or a recipe file.')
     ] = 'car_t_12_day',
     seed: Annotated[int, typer.Option(help='Seed of every batch.')] = 1,
+    vials: Annotated[int, typer.Option(help='How many vials the group `vials` fills.')] = 1000,
     pairs: Annotated[
         int, typer.Option(min=2, help='How many pairs of poses the group `motion` plans.')
     ] = 10_000,
@@ -311,7 +312,12 @@ def bench_command(
     if read is not None:
         return again(read, output)
     options = BenchOptions(
-        recipe=recipe, seed=seed, runs=runs, config=config or shipped_config(), pairs=pairs
+        recipe=recipe,
+        seed=seed,
+        runs=runs,
+        config=config or shipped_config(),
+        vials=vials,
+        pairs=pairs,
     )
     return bench(groups or [], options, output)
 

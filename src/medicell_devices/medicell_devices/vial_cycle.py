@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from medicell_core.errors import ErrorCode, MedicellError, OperationFailed, OperationRefused
 from medicell_core.operations import (
@@ -16,7 +15,6 @@ from medicell_core.operations import (
     LabelVial,
     LabelVialResult,
     MoveContainer,
-    MoveContainerResult,
     ProcessVial,
     ProcessVialResult,
     Result,
@@ -24,6 +22,7 @@ from medicell_core.operations import (
     StopperVialResult,
 )
 from medicell_devices.contract import OperationContext
+from medicell_devices.cycle_robot import CycleRobot
 from medicell_devices.failure import PartlyDone
 from medicell_devices.steps import JournalledSteps
 
@@ -46,52 +45,6 @@ NO_PRODUCT = frozenset({ErrorCode.CLOSURE_FAILED, ErrorCode.VIAL_NOT_FILLED})
 TARE = 'TareVial'
 REJECT = 'reject'
 STEPS = ('tared', 'filled', 'stoppered', 'capped', 'labelled', 'placed')
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VialSeen:
-    """Where a vial is by the robot's own sensors, and how it is closed."""
-
-    station: str
-    """Empty when it is at none of the robot's stations."""
-    stoppered: bool
-    capped: bool
-
-
-class CycleRobot(Protocol):
-    """What the cycle asks of a robot: the verbs of its single moves, and three more."""
-
-    def move_container(
-        self, goal: MoveContainer, context: OperationContext
-    ) -> MoveContainerResult:
-        """Carry a vial to a station."""
-        ...
-
-    def stopper_vial(self, goal: StopperVial, context: OperationContext) -> StopperVialResult:
-        """Press a stopper in."""
-        ...
-
-    def cap_vial(self, goal: CapVial, context: OperationContext) -> CapVialResult:
-        """Crimp a cap on."""
-        ...
-
-    def label_vial(self, goal: LabelVial, context: OperationContext) -> LabelVialResult:
-        """Label a vial and read it back."""
-        ...
-
-    def see(self, vial: str) -> VialSeen:
-        """Return where a vial is, and how it is closed."""
-        ...
-
-    def tare(self, goal: FillVial, context: OperationContext) -> float:
-        """Return what the balance shows under an empty vial, in g."""
-        ...
-
-    def fill_up(
-        self, goal: FillVial, tare_g: float, context: OperationContext, *, fresh: bool
-    ) -> FillVialResult:
-        """Fill what is missing by the balance."""
-        ...
 
 
 class VialCycle:

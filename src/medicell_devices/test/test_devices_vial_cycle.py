@@ -185,7 +185,7 @@ def test_over_filled_vial_is_closed_and_put_to_the_rejects(
     real = bench.world.dispense
 
     def generous(**stroke: object) -> PumpReading:
-        return real(**{**stroke, 'duration_s': stroke['duration_s'] * 1.3})  # type: ignore
+        return real(**{**stroke, 'duration_s': stroke['duration_s'] * 1.3})  # type: ignore[arg-type, operator]
 
     monkeypatch.setattr(bench.world, 'dispense', generous)
     error = bench.fails(goal(bench))
@@ -203,7 +203,7 @@ def test_under_filled_vial_is_topped_up(bench: Bench, monkeypatch: pytest.Monkey
     def mean(**stroke: object) -> PumpReading:
         strokes.append(float(stroke['rate_ml_min']))  # type: ignore[arg-type]
         share = 0.5 if strokes[-1] == 5.0 else 1.0
-        return real(**{**stroke, 'duration_s': stroke['duration_s'] * share})  # type: ignore
+        return real(**{**stroke, 'duration_s': stroke['duration_s'] * share})  # type: ignore[arg-type, operator]
 
     monkeypatch.setattr(bench.world, 'dispense', mean)
     result = done(bench)
@@ -212,8 +212,7 @@ def test_under_filled_vial_is_topped_up(bench: Bench, monkeypatch: pytest.Monkey
 
 
 def test_vial_that_stood_open_too_long_is_closed_and_rejected(bench: Bench) -> None:
-    driver = bench.driver(Role.FILL_ROBOT, max_open_s=20.0)
-    assert driver
+    bench.driver(Role.FILL_ROBOT, max_open_s=20.0)
     error = bench.fails(goal(bench))
     assert error.code is ErrorCode.VIAL_OPEN_TOO_LONG
     assert 'allowed are 20 s' in error.message

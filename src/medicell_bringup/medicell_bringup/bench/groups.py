@@ -50,6 +50,12 @@ GROUPS = {
         text='One batch, heard by a subscriber in a process of its own. What was sent is the '
         "writer's own numbering from the first to the last message that was heard.",
     ),
+    'vials': Group(
+        title='Vials',
+        text='The whole cycle of the fill robot for each vial, in simulated time: a nest of 24 in '
+        'each world, whose instruments err by its seed. Errors are of the true volume. Every move '
+        'is looked at again, four times as finely, by a second implementation.',
+    ),
     'motion': Group(
         title='Moves',
         text='Random pairs of reachable, free poses in the shipped cell: every other one with an '

@@ -13,7 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from medicell_bringup.bench.groups import GROUPS
-from medicell_bringup.bench.result import GroupResult, Measure, Report
+from medicell_bringup.bench.result import GroupResult, Measure, Report, Series
 
 NAVY, BLUE, TEAL, ORANGE, GREY, LIGHT = (
     '#1d3557',
@@ -64,6 +64,7 @@ def _draw(result: GroupResult) -> Figure:
         'tick': _ticks,
         'month': _month,
         'motion': _motion,
+        'vials': _vials,
     }
     return special.get(result.name, _bars)(result)
 
@@ -153,6 +154,38 @@ def _month(result: GroupResult) -> Figure:
     axis.set_ylabel('resident memory against day 3, MB')
     axis.grid()
     axis.legend(fontsize=8, ncols=2)
+    return figure
+
+
+def _vials(result: GroupResult) -> Figure:
+    """Draw how many vials have which error, and which cycle, a line for each volume."""
+    panels: dict[str, list[Series]] = {}
+    for line in result.found.series:
+        panels.setdefault(line.label.rpartition(', ')[0], []).append(line)
+    figure, axes = _figure(result, len(panels), 6.4)
+    for axis, (name, lines) in zip(axes, panels.items(), strict=True):
+        for line, colour in zip(lines, COLOURS, strict=False):
+            volume = line.label.rpartition(', ')[2]
+            axis.fill_between(line.x, line.y, step='mid', color=colour, alpha=0.25)
+            axis.step(line.x, line.y, where='mid', color=colour, label=volume)
+        axis.set_xlabel(name)
+        axis.set_ylabel('vials')
+        axis.set_ylim(bottom=0.0)
+        axis.grid()
+        axis.legend(fontsize=8)
+    percent = (item.at_most for item in result.found.measures if item.unit == '%')
+    for limit in sorted({limit for limit in percent if limit is not None}):
+        for place in (-limit, limit):
+            axes[0].axvline(place, color=GREY, linewidth=1.5, linestyle='--')
+            axes[0].annotate(
+                f'{place:+g} %',
+                (place, 1.0),
+                xycoords=('data', 'axes fraction'),
+                xytext=(3, -10),
+                textcoords='offset points',
+                fontsize=8,
+                color=GREY,
+            )
     return figure
 
 

@@ -22,14 +22,15 @@ Say = Callable[[str], object]
 class BenchOptions:
     """What is measured: which recipe, patient's example and seed, and how often.
 
-    `runs` is at least 1; `config` is the folder of cell.yaml, recipes and patients; `pairs` are
-    the pairs of poses that the group motion plans.
+    `runs` is at least 1; `config` is the folder of cell.yaml, recipes and patients; `vials` is
+    how many the group of that name fills, `pairs` how many pairs of poses the group motion plans.
     """
 
     recipe: str
     seed: int
     runs: int
     config: Path
+    vials: int = 1000
     pairs: int = 10_000
 
 

@@ -26,6 +26,7 @@ from medicell_core.operations import (
 )
 from medicell_devices.checks import check_choice, check_range
 from medicell_devices.contract import OperationContext
+from medicell_devices.cycle_robot import VialSeen
 from medicell_devices.failure import PartlyDone
 from medicell_devices.settings import FillRobotSettings
 from medicell_devices.simulated.arm import ArmState
@@ -33,7 +34,7 @@ from medicell_devices.simulated.base import SimulatedDriver, check_label
 from medicell_devices.simulated.fluid_path import FluidPath
 from medicell_devices.simulated.gravimetric import GravimetricFiller
 from medicell_devices.simulated.liquids import Scales
-from medicell_devices.vial_cycle import VialCycle, VialSeen
+from medicell_devices.vial_cycle import VialCycle
 from medicell_motion.cell import Plan, RobotCell
 from medicell_sim.port import ContainerView, WorldPort
 

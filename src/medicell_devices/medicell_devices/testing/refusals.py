@@ -23,6 +23,7 @@ from medicell_core.operations import (
     MoveContainer,
     MoveToBay,
     Operation,
+    ProcessVial,
     Sample,
     SelectCells,
     SetClimate,
@@ -293,6 +294,27 @@ REFUSALS = (
         label_text=label_of('vial_03', OTHER_BATCH),
     ),
     _row('label for another vial', LabelVial, E.WRONG_CONTAINER, label_text=label_of('vial_02')),
+    _row('process too much', ProcessVial, E.VOLUME_OUT_OF_RANGE, volume_ml=21.0),
+    _row(
+        'process over the brim',
+        ProcessVial,
+        E.OVERFLOW,
+        station('vial_01', 'fill'),
+        volume_ml=12.0,
+    ),
+    _row('process to an unknown station', ProcessVial, E.UNKNOWN_STATION, station='attic'),
+    _row(
+        'process for another vial', ProcessVial, E.WRONG_CONTAINER, label_text=label_of('vial_02')
+    ),
+    _row('process a bag', ProcessVial, E.WRONG_CONTAINER, vial=cid('medium')),
+    _row('process what is not there', ProcessVial, E.VIAL_MISSING, placed('vial_01', 'floor')),
+    _row('process a reject', ProcessVial, E.VIAL_SEALED, station('vial_01', 'reject')),
+    _row(
+        'process a closed vial',
+        ProcessVial,
+        E.VIAL_SEALED,
+        station('vial_01', 'cap', stoppered=True),
+    ),
     # particle counter and laboratory
     _row('count no time', CountParticles, E.INVALID_GOAL, duration_s=0.0),
     _row('count for a week', CountParticles, E.INVALID_GOAL, duration_s=604800.0),
