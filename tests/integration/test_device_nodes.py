@@ -28,7 +28,9 @@ from medicell_core.containers import ContainerKind, Material
 from medicell_core.errors import ErrorCode
 from medicell_core.operations import OPERATIONS, Role
 from medicell_core.states import PackMLState
+from medicell_devices.arm.port import GRIPPER, GRIPPER_OPEN_M
 from medicell_devices.cell_config import CellConfig
+from medicell_motion.arm import JOINT_NAMES
 from medicell_nodes.readings import MESSAGES
 from medicell_ros import qos
 from medicell_ros.conversion import action_type
@@ -190,7 +192,9 @@ def test_the_robot_says_where_its_joints_are(cell: dict[str, Any], probe: Probe)
     _load_vessel(cell, probe)
     probe.perform(Incubate, 'incubator/incubate', **{**INCUBATE, 'duration_s': 1800.0})
     message = until(lambda: heard and heard[-1], 'joint states')
-    assert len(message.position) == len(message.name) == 6
+    assert message.name == [*JOINT_NAMES, GRIPPER]
+    assert len(message.position) == len(message.name)
+    assert message.position[-1] == GRIPPER_OPEN_M
 
 
 def test_inactive_device_answers_not_active(cell: dict[str, Any], probe: Probe) -> None:

@@ -145,6 +145,8 @@ def test_frames_display_is_off_and_markers_are_on() -> None:
 
 
 def test_every_namespace_of_the_markers_can_be_switched() -> None:
-    text = (SOURCES / 'medicell_nodes' / 'medicell_nodes' / 'scene_markers.py').read_text('utf-8')
+    folder = SOURCES / 'medicell_nodes' / 'medicell_nodes'
+    files = ('scene_markers.py', 'scene_motion.py')
+    text = '\n'.join((folder / name).read_text('utf-8') for name in files)
     for name in displays('MarkerArray')[0]['Namespaces']:
         assert f"'{name}'" in text

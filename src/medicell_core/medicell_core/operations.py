@@ -380,9 +380,21 @@ class MoveContainer(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MoveContainerResult(Result):
-    """Time and path length of the arm's tool."""
+    """Path length of the arm's tool, and how first air was kept, as planned and as measured.
+
+    Each check tells how many postures it looked at, the smallest level distance from the air
+    over an open container (NaN when nothing rises above its mouth), and over how many open
+    containers something was. `tracking_error_rad` is the greatest of any joint.
+    """
 
     path_length_m: float
+    planned_samples: int = 0
+    planned_gap_m: float = math.nan
+    planned_breaches: int = 0
+    measured_samples: int = 0
+    measured_gap_m: float = math.nan
+    measured_breaches: int = 0
+    tracking_error_rad: float = math.nan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ from medicell_core.operations import (
     Transfer,
     WashAndConcentrate,
 )
+from medicell_devices.arm.settings import ArmSettings
 from medicell_devices.limits import PERFUSION_RATE, Limit, Limits
 
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
@@ -225,6 +226,7 @@ class FillRobotSettings(Settings):
     empty_below_ml: NotNegative = 0.05
     weight_tolerance_ml: NotNegative = 0.1
     grip_s: NotNegative = 2.0
+    arm: ArmSettings = ArmSettings()
     stopper_s: NotNegative = 4.0
     stopper_force_n: Range = (5.0, 120.0)
     cap_s: NotNegative = 5.0

@@ -48,56 +48,6 @@ def test_dropped_vial_is_reported_where_it_lies(bench: Bench) -> None:
     assert bench.fails(goal(bench, MoveContainer)).code is ErrorCode.OUT_OF_REACH
 
 
-def test_arm_follows_its_plan_and_stands_where_it_was_stopped(bench: Bench) -> None:
-    driver = bench.driver(Role.FILL_ROBOT)
-    home = driver.joint_positions(bench.world.now_s())  # type: ignore[attr-defined]
-    wanted = goal(bench, MoveContainer)
-    seen = []
-    with bench.context(wanted, step_s=0.5) as context:
-        real = context._clock.sleep
-
-        def sleep(owner: str, duration_s: float) -> None:
-            real(owner, duration_s)
-            seen.append(driver.joint_positions(bench.world.now_s()))  # type: ignore[attr-defined]
-            if len(seen) == 6:
-                assert driver.current_plan() is not None  # type: ignore[attr-defined]
-                driver.stop()
-
-        context._clock = _Sleeping(bench.world, sleep)  # type: ignore[assignment]
-        with pytest.raises(MedicellError) as caught:
-            driver.move_container(wanted, context)  # type: ignore[attr-defined]
-    assert caught.value.code is ErrorCode.STOPPED
-    assert abs(seen[3] - home).max() > 0.05
-    bench.world.close()
-    assert driver.current_plan() is None  # type: ignore[attr-defined]
-    stopped = driver.joint_positions(bench.world.now_s() + 100.0)  # type: ignore[attr-defined]
-    assert stopped == pytest.approx(seen[5])
-
-
-class _Sleeping:
-    """A clock with another sleep."""
-
-    def __init__(self, clock: object, sleep: object) -> None:
-        self._clock = clock
-        self.sleep = sleep
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._clock, name)
-
-
-def test_next_move_begins_where_the_last_one_ended(bench: Bench) -> None:
-    driver = bench.driver(Role.FILL_ROBOT)
-    bench.run(goal(bench, MoveContainer))
-    here = driver.joint_positions(bench.world.now_s())  # type: ignore[attr-defined]
-    wanted = goal(bench, MoveContainer, station='stopper')
-    with bench.context(wanted) as context:
-        first = []
-        context.listen(lambda _: first.append(driver.current_plan()))
-        driver.move_container(wanted, context)  # type: ignore[attr-defined]
-    plan, _ = next(item for item in first if item is not None)
-    assert plan.positions_rad[0] == pytest.approx(here)
-
-
 @pytest.mark.parametrize('code', [ErrorCode.FIRST_AIR_BREACH, ErrorCode.PATH_BLOCKED])
 def test_plan_that_is_refused_moves_nothing(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, code: ErrorCode
@@ -192,8 +142,7 @@ def test_pump_stops_though_nobody_can_tell_where_the_arm_is(
     def stopped_now(**_: object) -> PumpReading:
         assert driver.telemetry()['pump_rate_ml_min'] > 0.0
         monkeypatch.setattr(bench.world, 'now_s', away)
-        with pytest.raises(MedicellError):
-            driver.stop()
+        driver.stop()
         monkeypatch.setattr(bench.world, 'now_s', now_s)
         rates.append(driver.telemetry()['pump_rate_ml_min'])
         raise MedicellError(ErrorCode.STOPPED, 'stop button')

@@ -32,7 +32,7 @@ from medicell_record.journal import Journal
 from medicell_ros import conversion, qos
 from medicell_ros.host import on_executor
 from medicell_ros.lifecycle import ManagedNode
-from medicell_ros.node_parameters import ORCHESTRATOR, WORLD, DeviceParameters
+from medicell_ros.node_parameters import NODES, ORCHESTRATOR, WORLD, DeviceParameters
 from medicell_ros.parameters import declare
 from medicell_sim.port import WorldPort
 
@@ -77,7 +77,7 @@ class DeviceNode(ManagedNode):
     ) -> None:
         super().__init__(role.value, **{'namespace': config.cell, **arguments})
         self.role = role
-        self.parameters = declare(self, DeviceParameters)
+        self.parameters = self._declared(role)
         self._config = config
         # Wrong input is refused before anything is waited for.
         self._settings = config.settings(role, self.driver_name)
@@ -98,6 +98,12 @@ class DeviceNode(ManagedNode):
         self._diagnostics_publisher = self.create_publisher(
             DiagnosticArray, '/diagnostics', qos.telemetry()
         )
+
+    def _declared(self, role: Role) -> DeviceParameters:
+        """Declare the parameters of the role's node."""
+        found = declare(self, NODES[role.value])
+        assert isinstance(found, DeviceParameters)
+        return found
 
     @property
     def driver_name(self) -> str:
@@ -127,7 +133,7 @@ class DeviceNode(ManagedNode):
         # Stamps need a first time, and a world that is not there must fail the transition.
         self._time.now_s()
         self._journal = self._open_journal()
-        self._extras = extras_of(self, driver)
+        self._extras = extras_of(self, driver, self.parameters, self._stamp_s)
         self._server = OperationServer(
             driver, self._time, self._journal, on_status=self._tell_status
         )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from medicell_core.operations import Role
 from medicell_devices.contract import Driver
 from medicell_ros.lifecycle import ManagedNode
+from medicell_ros.node_parameters import DeviceParameters, FillRobotParameters
 
 
 class Extras(Protocol):
@@ -21,9 +23,15 @@ class Extras(Protocol):
         ...
 
 
-def extras_of(node: ManagedNode, driver: Driver) -> Extras | None:
-    """Return what a role's driver has to tell beside state and telemetry, if anything.
+def extras_of(
+    node: ManagedNode,
+    driver: Driver,
+    parameters: DeviceParameters,
+    stamp_s: Callable[[], float],
+) -> Extras | None:
+    """Return what a role's driver has to tell and to hear beside its operations, if anything.
 
+    `stamp_s` tells the time as far as it is known, without waiting.
     Only that role's messages are loaded: they come in large packages.
     """
     if driver.role is Role.IMAGING:
@@ -31,7 +39,9 @@ def extras_of(node: ManagedNode, driver: Driver) -> Extras | None:
 
         return Pictures(node, driver) if isinstance(driver, TakesPictures) else None
     if driver.role is Role.FILL_ROBOT:
-        from medicell_nodes.arm import Arm, HasArm  # noqa: PLC0415
+        from medicell_devices.contracts.fill_robot import MovesArm  # noqa: PLC0415
+        from medicell_nodes.arm import ArmTopics  # noqa: PLC0415
 
-        return Arm(node, driver) if isinstance(driver, HasArm) else None
+        if isinstance(driver, MovesArm) and isinstance(parameters, FillRobotParameters):
+            return ArmTopics(node, driver, parameters, stamp_s)
     return None

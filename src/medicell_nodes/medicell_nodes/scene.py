@@ -10,17 +10,18 @@ from medicell_interfaces.msg import (
     BatchState,
     Containers,
     DeviceState,
-    FillRobotTelemetry,
     FluidHandlerTelemetry,
     ImagingTelemetry,
     IncubatorTelemetry,
 )
 from rclpy.clock import Clock, ClockType
 from sensor_msgs.msg import JointState
+from trajectory_msgs.msg import JointTrajectory
 from visualization_msgs.msg import MarkerArray
 
 from medicell_core.operations import Role
 from medicell_devices.cell_config import CellConfig
+from medicell_motion.geometry import shipped_geometry
 from medicell_nodes.scene_joints import JointBoard
 from medicell_nodes.scene_markers import SceneState, markers_of
 from medicell_ros import qos
@@ -50,7 +51,7 @@ class SceneNode(ManagedNode):
         super().__init__(NAME, **{'namespace': config.cell, **arguments})
         self.parameters = declare(self, SceneParameters)
         self._bays = tuple(config.incubator.bays)
-        self._state = SceneState()
+        self._state = SceneState(geometry=shipped_geometry())
         self._joints = JointBoard(self._bays)
         self._changed = True
         self._moved_s = 0.0
@@ -68,7 +69,7 @@ class SceneNode(ManagedNode):
             (Containers, 'orchestrator/containers', self._containers, qos.latched()),
             (IncubatorTelemetry, 'incubator/telemetry', self._climate, qos.telemetry()),
             (JointState, 'fill_robot/joint_states', self._arm, qos.telemetry()),
-            (FillRobotTelemetry, 'fill_robot/telemetry', self._joints.gripper, qos.telemetry()),
+            (JointTrajectory, 'fill_robot/joint_trajectory', self._path, qos.events()),
             (
                 FluidHandlerTelemetry,
                 'fluid_handler/telemetry',
@@ -128,6 +129,9 @@ class SceneNode(ManagedNode):
     def _climate(self, message: IncubatorTelemetry) -> None:
         self._state.climate = message
         self._joints.doors(message)
+
+    def _path(self, message: JointTrajectory) -> None:
+        self._state.trajectory = message
 
     def _arm(self, message: JointState) -> None:
         self._joints.arm(message)

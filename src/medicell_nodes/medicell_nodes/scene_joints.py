@@ -6,16 +6,15 @@ import math
 from collections.abc import Iterable
 
 from medicell_interfaces.msg import (
-    FillRobotTelemetry,
     FluidHandlerTelemetry,
     ImagingTelemetry,
     IncubatorTelemetry,
 )
 from sensor_msgs.msg import JointState
 
+from medicell_devices.arm.port import GRIPPER, GRIPPER_OPEN_M
 from medicell_motion.arm import JOINT_NAMES
 
-GRIPPER = 'gripper_left_joint'
 PUMPS = ('pump_left_joint', 'pump_right_joint')
 STAGE = ('stage_x_joint', 'stage_y_joint')
 FOCUS = 'focus_joint'
@@ -26,7 +25,6 @@ PRESSES = {
 }
 """The tool over a station that is down while the fill robot performs an operation."""
 
-GRIPPER_OPEN_M = 0.006
 DOOR_OPEN_RAD = 1.75
 PRESS_DOWN_M = 0.115
 FOCUS_LIMIT_M = 0.005
@@ -57,13 +55,9 @@ class JointBoard:
         return JointState(name=list(self._positions), position=list(self._positions.values()))
 
     def arm(self, message: JointState) -> None:
-        """Take over the arm's joints."""
+        """Take over the joints of the arm and its gripper."""
         for name, position in zip(message.name, message.position, strict=True):
             self._put(name, position)
-
-    def gripper(self, message: FillRobotTelemetry) -> None:
-        """Take over whether the gripper is closed."""
-        self._put(GRIPPER, 0.0 if message.gripper_closed else GRIPPER_OPEN_M)
 
     def pumps(self, message: FluidHandlerTelemetry) -> None:
         """Turn both pump heads by what was pumped: there is one figure for the two."""

@@ -17,9 +17,13 @@ from medicell_interfaces.msg import (
     IncubatorTelemetry,
 )
 from std_msgs.msg import ColorRGBA
+from trajectory_msgs.msg import JointTrajectory
 from visualization_msgs.msg import Marker, MarkerArray
 
+from medicell_core.operations import Role
 from medicell_core.states import PackMLState
+from medicell_motion.geometry import CellGeometry
+from medicell_nodes.scene_motion import air_columns, motion_markers
 from medicell_nodes.scene_shapes import DARK, FORMS, RED, Body
 
 STATES, BATCH, BAYS = 'states', 'batch', 'bays'
@@ -74,6 +78,9 @@ class SceneState:
     batch: BatchState | None = None
     containers: Containers | None = None
     climate: IncubatorTelemetry | None = None
+    trajectory: JointTrajectory | None = None
+    """What the arm was told last."""
+    geometry: CellGeometry
 
 
 def markers_of(state: SceneState, bays: Sequence[str]) -> MarkerArray:
@@ -86,6 +93,10 @@ def markers_of(state: SceneState, bays: Sequence[str]) -> MarkerArray:
     parts.extend(_bays(state, bays))
     if state.containers is not None:
         parts.extend(_containers(state.containers))
+        parts.extend(air_columns(state.containers, state.geometry))
+    robot = state.devices.get(Role.FILL_ROBOT.value)
+    if state.trajectory is not None and robot is not None and robot.operation:
+        parts.extend(motion_markers(state.trajectory, state.geometry))
     for number, marker in enumerate(parts):
         marker.id = number
     return MarkerArray(markers=[Marker(action=Marker.DELETEALL), *parts])

@@ -59,6 +59,33 @@ class DeviceParameters(NodeParameters):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FillRobotParameters(DeviceParameters):
+    """Parameters of the fill robot's node."""
+
+    arm: str = parameter(
+        'builtin',
+        "What moves: `builtin` computes the arm on the cell's clock; `topic` commands one by"
+        ' `~/joint_trajectory` and hears it on `~/joint_states`, such as a ros2_control arm.',
+        choices=('builtin', 'topic'),
+    )
+    joint_states_hz: float = parameter(
+        20.0,
+        'At most so many joint states of the built-in arm are published while it moves, per second'
+        " of the cell's time and of the wall's.",
+        minimum=1.0,
+        maximum=50.0,
+    )
+    speed_override_pct: float = parameter(
+        100.0,
+        'Pace of the arm in per cent of the planned one; can be set at any time, and changes a'
+        ' motion under way.',
+        minimum=1.0,
+        maximum=100.0,
+        read_only=False,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorldParameters(NodeParameters):
     """Parameters of the simulated world's node."""
 
@@ -117,6 +144,7 @@ class SceneParameters(NodeParameters):
 NODES: dict[str, type[NodeParameters]] = {
     WORLD: WorldParameters,
     **dict.fromkeys(DEVICES, DeviceParameters),
+    Role.FILL_ROBOT.value: FillRobotParameters,
     ORCHESTRATOR: OrchestratorParameters,
     'scene': SceneParameters,
 }

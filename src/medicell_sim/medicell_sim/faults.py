@@ -21,6 +21,7 @@ class Hook(TextEnum):
     SCENE = 'scene'
     NEST = 'nest'
     CARRY = 'carry'
+    DRIVE = 'drive'
     AIR = 'air'
 
 
@@ -186,6 +187,27 @@ FAULTS: dict[str, FaultKind] = {
             ('MoveContainer', 'ProcessVial'),
             'A place of the nest is empty: its vial lies on the floor.',
             'That vial is gone; the others can be used.',
+        ),
+        _kind(
+            'joint_stalled',
+            Hook.DRIVE,
+            ('MoveContainer', 'ProcessVial'),
+            'A brake of the arm holds a joint while the others move.',
+            'Only a person frees it (remedy); the arm then goes on along its path.',
+        ),
+        _kind(
+            'joint_state_late',
+            Hook.DRIVE,
+            ('MoveContainer', 'ProcessVial'),
+            'The joint states of the arm arrive late.',
+            'Passes with the next motion.',
+        ),
+        _kind(
+            'joint_state_lost',
+            Hook.DRIVE,
+            ('MoveContainer', 'ProcessVial'),
+            'The stream of joint states breaks off.',
+            'Only a person mends it (remedy); the arm then goes on along its path.',
         ),
         _kind(
             'particle_excursion',

@@ -103,6 +103,18 @@ class ParticleReading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ArmView:
+    """What ails the fill robot's drives: all zero and false when nothing does."""
+
+    stalled_joint: int
+    """Number of a joint that stands, 1 to 6; 0 when all of them move."""
+    delay_s: float
+    """How late joint states arrive."""
+    silent: bool
+    """Whether no joint states arrive any more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FaultView:
     """A fault of the scenario and whether it has struck yet."""
 
@@ -283,6 +295,10 @@ class WorldPort(Clock, Protocol):
     # fill robot
     def carry(self, *, operation_id: str, container: str, station: str) -> bool:
         """Carry a container to a station; False when it was dropped on the way (on `floor`)."""
+        ...
+
+    def arm(self) -> ArmView:
+        """Return what ails the arm's drives now; asked whenever they are told to move."""
         ...
 
     def stopper(self, *, operation_id: str, vial: str) -> float:

@@ -7,9 +7,15 @@ from medicell_sim.faults import FaultBoard, Hook
 from medicell_sim.instruments import stream
 from medicell_sim.kit import Kit, SimContainer
 from medicell_sim.parameter_models import WorldParameters
+from medicell_sim.port import ArmView
 
 _FLOOR = 'floor'
 _NEST = 'fill_robot/nest_'
+_ARM = 'arm'
+_STALLED_JOINT = 2
+"""The shoulder, whose brake carries the arm."""
+_DELAY_S = 0.6
+"""How late joint states arrive when they do: longer than a supervised arm may go unseen."""
 
 
 class Robot:
@@ -41,6 +47,17 @@ class Robot:
                 return False
         self._kit.move(container.id, station)
         return True
+
+    def arm(self, operation_id: str, now_s: float) -> ArmView:
+        """Return what ails the drives; a delay passes when they are told to move again."""
+        self._faults.end('joint_state_late')
+        self._faults.strike(Hook.DRIVE, operation_id=operation_id, place=_ARM, now_s=now_s)
+        late = self._faults.active('joint_state_late') is not None
+        return ArmView(
+            stalled_joint=_STALLED_JOINT if self._faults.active('joint_stalled') else 0,
+            delay_s=_DELAY_S if late else 0.0,
+            silent=self._faults.active('joint_state_lost') is not None,
+        )
 
     def stopper(self, operation_id: str, vial: SimContainer) -> float:
         """Press a stopper in; returns the peak force in newtons."""

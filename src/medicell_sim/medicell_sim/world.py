@@ -22,6 +22,7 @@ from medicell_sim.materials import hang
 from medicell_sim.microscope import Microscope
 from medicell_sim.parameter_models import WorldParameters
 from medicell_sim.port import (
+    ArmView,
     Balance,
     BayReading,
     ContainerView,
@@ -308,6 +309,11 @@ class World(TimedWorld):
             item = self._kit.get(container)
             self._incubation.commit(item, self.now_s())
             return self._robot.carry(operation_id, item, station, self.now_s())
+
+    def arm(self) -> ArmView:
+        """Return what ails the arm's drives now; a fault of this operation strikes now."""
+        with self._lock:
+            return self._robot.arm(self.timeline.running, self.now_s())
 
     def stopper(self, *, operation_id: str, vial: str) -> float:
         """Press a stopper in; returns the peak force in newtons."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from sim_kit import OPERATION, make_world, pump, seed_culture, select, wash
@@ -11,7 +12,7 @@ from sim_kit import OPERATION, make_world, pump, seed_culture, select, wash
 from medicell_core.operations import OPERATIONS
 from medicell_sim.faults import FAULTS
 from medicell_sim.parameters import load_parameters
-from medicell_sim.port import Scene
+from medicell_sim.port import ArmView, Scene
 from medicell_sim.world import World
 
 FAULT = load_parameters().fault
@@ -286,10 +287,26 @@ def test_every_fault_strikes_once_and_ends_by_remedy(world: World, name: str) ->
         scene(world)
         world.particles(operation_id=OPERATION, duration_s=60.0)
         world.carry(operation_id=OPERATION, container='B.vial_1', station='fill_robot/balance')
+        world.arm()
         assert struck(world, name)
         world.remedy(name)
         assert not active(world, name)
     assert len(world.faults()) == 1
+
+
+def test_arm_ails_by_what_struck_it_and_a_delay_passes_with_the_next_motion(world: World) -> None:
+    sound = ArmView(stalled_joint=0, delay_s=0.0, silent=False)
+    assert world.arm() == sound
+    for name in ('joint_stalled', 'joint_state_late', 'joint_state_lost'):
+        world.inject(name, 'feed')
+    ailing = world.arm()
+    assert ailing.stalled_joint > 0
+    assert ailing.delay_s > 0.0
+    assert ailing.silent
+    assert world.arm() == replace(ailing, delay_s=0.0)
+    world.remedy('joint_stalled')
+    world.remedy('joint_state_lost')
+    assert world.arm() == sound
 
 
 def test_a_blocked_wash_leaves_the_cells_where_they_are(world: World) -> None:

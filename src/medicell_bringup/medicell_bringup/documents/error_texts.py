@@ -62,14 +62,24 @@ MEANINGS: dict[ErrorCode, str] = {
     ErrorCode.VIAL_NOT_STOPPERED: 'The vial has no stopper yet.',
     ErrorCode.FILL_OUT_OF_TOLERANCE: 'The balance found another volume than was asked for. The '
     'vial is rejected.',
-    ErrorCode.FIRST_AIR_BREACH: 'Every path would pass over an open container: nothing moved.',
+    ErrorCode.FIRST_AIR_BREACH: 'Every path would pass over an open container: nothing moved. Or '
+    'the joint states measured in a move show that something was over one: the batch is held.',
     ErrorCode.LABEL_MISMATCH: 'The label read back is not what was printed. The vial is rejected.',
     ErrorCode.PATH_BLOCKED: 'Every path would touch something, or turn the wrist over: nothing '
     'moved.',
     ErrorCode.PATH_NOT_FOUND: 'No path was found in the time allowed, and none is proved '
     'impossible: nothing moved.',
-    ErrorCode.VIAL_OPEN_TOO_LONG: 'Product stood in the open vial for longer than allowed. The vial '
-    'is closed and rejected.',
+    ErrorCode.PATH_TOLERANCE_EXCEEDED: 'A joint was further off its path than is allowed. The arm '
+    'braked and stands; a vial stays gripped.',
+    ErrorCode.GOAL_NOT_REACHED: 'A joint was not at the end of its path in time.',
+    ErrorCode.JOINT_STALLED: 'A joint stood while it was told to move. The arm braked and stands; '
+    'a vial stays gripped.',
+    ErrorCode.JOINT_STATE_LATE: 'The joint states came too late to supervise the arm by. It '
+    'braked and stands; a vial stays gripped.',
+    ErrorCode.JOINT_STATE_LOST: 'The stream of joint states broke off. The arm was told to brake; '
+    'nothing measures that it stands.',
+    ErrorCode.VIAL_OPEN_TOO_LONG: 'Product stood in the open vial for longer than allowed. The '
+    'vial is closed and rejected.',
     ErrorCode.VIAL_MISSING: 'The vial is at none of the stations: nothing moved.',
     ErrorCode.CLOSURE_FAILED: 'The force of the stopper or the torque of the cap is out of its '
     'range, or not known. The vial is rejected.',

@@ -12,6 +12,7 @@ from medicell_bringup.documents.docstrings import field_texts
 from medicell_bringup.documents.markdown import code, page, prose, section, table
 from medicell_bringup.documents.recipes import quantity_range
 from medicell_core.operations import Role
+from medicell_devices.arm.settings import PerJoint
 from medicell_devices.cell_config import CellConfig
 from medicell_orchestrator.patient import QUANTITIES
 from medicell_record.release import FIGURE_UNITS, LimitKind
@@ -89,12 +90,18 @@ def _settings(role: Role) -> str:
     cls = CellConfig.model_fields[role.value].annotation
     assert isinstance(cls, type)
     assert issubclass(cls, BaseModel)
+    return section(code(role.value), prose(cls.__doc__ or ''), table(_HEADS, _rows(cls)))
+
+
+def _rows(cls: type[BaseModel], within: str = '') -> Iterator[tuple[str, ...]]:
+    """Yield a row per key; those of a table within the table after its name and a dot."""
     texts = field_texts(cls)
-    rows = (
-        (code(name), _takes(item), _default(item), texts.get(name, ''))
-        for name, item in cls.model_fields.items()
-    )
-    return section(code(role.value), prose(cls.__doc__ or ''), table(_HEADS, rows))
+    for name, item in cls.model_fields.items():
+        kind = item.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from _rows(kind, f'{name}.')
+        else:
+            yield code(within + name), _takes(item), _default(item), texts.get(name, '')
 
 
 def _takes(item: FieldInfo) -> str:
@@ -104,6 +111,8 @@ def _takes(item: FieldInfo) -> str:
     what = named.get(item.annotation, '')  # type: ignore[arg-type]
     if not what and name.startswith('tuple[str'):
         what = 'list of names'
+    elif not what and item.annotation == PerJoint:
+        what = 'six numbers above 0, one per joint'
     elif not what and name.startswith('tuple['):
         what = 'lower and upper limit'
     elif not what and name.startswith('dict['):
@@ -126,6 +135,8 @@ def _default(item: FieldInfo) -> str:
     value = item.default
     if isinstance(value, dict):
         return ', '.join(f'{key} {figure:g}' for key, figure in value.items())
+    if isinstance(value, tuple) and item.annotation == PerJoint:
+        return ', '.join(f'{figure:g}' for figure in value)
     if isinstance(value, tuple):
         return ' to '.join(f'{figure:g}' for figure in value)
     return f'{value:g}' if isinstance(value, (int, float)) else code(str(value))

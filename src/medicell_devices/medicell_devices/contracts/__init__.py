@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from medicell_core.operations import Role
-from medicell_devices.contracts.fill_robot import FillRobot, JointSource
+from medicell_devices.contracts.fill_robot import FillRobot, MovesArm
 from medicell_devices.contracts.fluid_handler import FluidHandler
 from medicell_devices.contracts.imaging import ImageSource, Imaging
 from medicell_devices.contracts.incubator import Incubator
@@ -27,7 +27,7 @@ __all__ = [
     'ImageSource',
     'Imaging',
     'Incubator',
-    'JointSource',
     'Laboratory',
+    'MovesArm',
     'ParticleCounter',
 ]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol, runtime_checkable
-
-import numpy as np
-import numpy.typing as npt
 
 from medicell_core.operations import (
     CapVial,
@@ -23,8 +21,9 @@ from medicell_core.operations import (
     StopperVial,
     StopperVialResult,
 )
+from medicell_devices.arm.motion import OnStanding
+from medicell_devices.arm.port import Arm, ArmTrajectory, Array, GripperState, JointSamples
 from medicell_devices.contract import Driver, OperationContext
-from medicell_motion.cell import Plan
 
 
 @runtime_checkable
@@ -92,13 +91,43 @@ class FillRobot(Driver, Protocol):
 
 
 @runtime_checkable
-class JointSource(Protocol):
-    """A driver that knows where its arm is."""
+class MovesArm(Protocol):
+    """A driver whose arm is seen and influenced beside its operations; all methods return at once.
 
-    def joint_positions(self, now_s: float) -> npt.NDArray[np.float64]:
-        """Return the six joint angles in radians at a time of the cell's clock."""
+    They may be called from any thread.
+    """
+
+    def use_arm(self, arm: Arm) -> None:
+        """Move another arm from now on: any that follows trajectories and tells its joints."""
         ...
 
-    def current_plan(self) -> tuple[Plan, float] | None:
-        """Return the path being followed and when it began, or None at rest."""
+    def listen_joints(self, listener: Callable[[JointSamples], None]) -> None:
+        """Tell new joint states to a listener, in the thread that has found them."""
+        ...
+
+    def joint_positions(self) -> Array:
+        """Return the newest measured joint angles in radians; raises JOINT_STATE_LOST."""
+        ...
+
+    def gripper_state(self) -> GripperState:
+        """Return the newest state of the gripper."""
+        ...
+
+    def commanded(self) -> ArmTrajectory | None:
+        """Return what the arm is told to follow, or None at rest at the end of its path."""
+        ...
+
+    def set_speed_override(self, percent: float) -> None:
+        """Change the arm's pace, 1 to 100 % of the planned one; raises INVALID_GOAL."""
+        ...
+
+    def protective_stop(self, on_standing: OnStanding) -> None:
+        """Brake on the path and keep still until `resume_motion`; a vial stays gripped.
+
+        `on_standing` is told how long it took until no joint moved, in seconds.
+        """
+        ...
+
+    def resume_motion(self) -> None:
+        """Go on along the same path with what was suspended. Safe to call twice."""
         ...

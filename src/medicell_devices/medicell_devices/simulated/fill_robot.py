@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
 import numpy as np
-import numpy.typing as npt
 
 from medicell_core.containers import ContainerKind
 from medicell_core.errors import ErrorCode, OperationFailed, OperationRefused
@@ -24,18 +27,23 @@ from medicell_core.operations import (
     StopperVial,
     StopperVialResult,
 )
+from medicell_devices.arm.motion import ArmMotion, OnStanding
+from medicell_devices.arm.path import JointLimits
+from medicell_devices.arm.port import Arm, ArmTrajectory, Array, Grip, GripperState, JointSamples
 from medicell_devices.checks import check_choice, check_range
 from medicell_devices.contract import OperationContext
 from medicell_devices.cycle_robot import VialSeen
 from medicell_devices.failure import PartlyDone
 from medicell_devices.settings import FillRobotSettings
-from medicell_devices.simulated.arm import ArmState
+from medicell_devices.simulated.arm import BuiltinArm, DriveModel
 from medicell_devices.simulated.base import SimulatedDriver, check_label
+from medicell_devices.simulated.carrying import Carrier, Carry
 from medicell_devices.simulated.fluid_path import FluidPath
 from medicell_devices.simulated.gravimetric import GravimetricFiller
 from medicell_devices.simulated.liquids import Scales
 from medicell_devices.vial_cycle import VialCycle
-from medicell_motion.cell import Plan, RobotCell
+from medicell_motion.arm import JOINT_NAMES
+from medicell_motion.cell import RobotCell
 from medicell_sim.port import ContainerView, WorldPort
 
 PLACE = 'fill_robot'
@@ -54,8 +62,7 @@ class SimulatedFillRobot(SimulatedDriver):
         super().__init__(port, settings)
         self._settings = settings
         self._cell = RobotCell.shipped() if cell is None else cell
-        self._arm = ArmState(self._cell)
-        self._carrying = ''
+        self._motion, self._carrier = self._armed(settings)
         self._scales = Scales(
             port=port,
             density_g_ml=settings.density_g_ml,
@@ -76,21 +83,72 @@ class SimulatedFillRobot(SimulatedDriver):
 
     def telemetry(self) -> dict[str, float]:
         """Return the joints, whether the gripper holds something, and the needle's pump."""
-        joints = self._arm.posture(self._port.now_s())
+        self._motion.poll()
+        grip, stopping_s = self._carrier.grip, self._motion.stopping_time_s
+        stop = {} if math.isnan(stopping_s) else {'stopping_time_s': stopping_s}
         return {
             **super().telemetry(),
-            **{f'joint_{index + 1}_rad': float(angle) for index, angle in enumerate(joints)},
-            'gripper_closed': float(bool(self._carrying)),
+            **{
+                f'joint_{index + 1}_rad': float(angle)
+                for index, angle in enumerate(self._motion.measured_posture())
+            },
+            'gripper_closed': float(grip is not Grip.OPEN),
+            'gripper_holds': float(grip is Grip.HOLDING),
+            'speed_override_pct': self._motion.speed_override_pct,
+            'protective_stop': float(self._motion.held),
+            **stop,
+            'tracking_error_rad': self._motion.tracking_error_rad,
             'pump_rate_ml_min': self._path.rate_ml_min,
         }
 
-    def joint_positions(self, now_s: float) -> npt.NDArray[np.float64]:
-        """Return the six joint angles in radians at a time of the cell's clock."""
-        return self._arm.posture(now_s)
+    def health(self) -> dict[str, str]:
+        """Return the arm's pace and stops too; a stop that took too long is a fault."""
+        entries = super().health()
+        entries['speed override'] = f'{self._motion.speed_override_pct:g} %'
+        entries['protective stop'] = 'in force' if self._motion.held else 'none'
+        took_s, limit_s = self._motion.stopping_time_s, self._settings.arm.stopping_limit_s
+        if took_s > limit_s:
+            entries['fault'] = f'stopping_time_s is {took_s:.2f} s; allowed are {limit_s:g} s'
+        return entries
 
-    def current_plan(self) -> tuple[Plan, float] | None:
-        """Return the path being followed and when it began, or None at rest."""
-        return self._arm.current()
+    def use_arm(self, arm: Arm) -> None:
+        """Move another arm than the built-in one, from now on."""
+        self._motion.use(arm)
+        self._carrier.use(arm)
+
+    def listen_joints(self, listener: Callable[[JointSamples], None]) -> None:
+        """Tell new joint states to a listener, in the thread that has found them."""
+        self._motion.listen(listener)
+
+    def joint_positions(self) -> Array:
+        """Return the newest measured joint angles in radians."""
+        self._motion.poll()
+        return self._motion.measured_posture()
+
+    def gripper_state(self) -> GripperState:
+        """Return the newest state of the gripper."""
+        return self._carrier.gripper
+
+    def commanded(self) -> ArmTrajectory | None:
+        """Return what the arm is told to follow, or None at rest at the end of its path."""
+        return self._motion.commanded()
+
+    def set_speed_override(self, percent: float) -> None:
+        """Change the arm's pace, of a path under way too; 1 to 100 per cent of the planned one."""
+        self._motion.set_speed_override(percent)
+
+    def protective_stop(self, on_standing: OnStanding) -> None:
+        """Brake on the path, stop the pump, and keep still until `resume_motion`. Safe twice.
+
+        `on_standing` is told how long it took until no joint moved, in seconds.
+        """
+        with self._acting:
+            self._path.shut()
+            self._motion.protective_stop(on_standing)
+
+    def resume_motion(self) -> None:
+        """Go on along the same path with what was suspended. Safe to call twice."""
+        self._motion.resume()
 
     def read_label(self, goal: ReadLabel, context: OperationContext) -> ReadLabelResult:
         """Read a container's label with the wrist's camera."""
@@ -110,28 +168,14 @@ class SimulatedFillRobot(SimulatedDriver):
                 raise OperationRefused(
                     ErrorCode.STATION_OCCUPIED, f'station: {goal.station} holds {holder}'
                 )
-            plan = self._cell.plan_move(
-                start,
-                goal.station,
+            carry = Carry(
+                container=goal.container,
+                start=start,
+                station=goal.station,
                 open_stations=self._open_stations(but=goal.container),
-                posture=self._arm.posture(self._port.now_s()),
-                carried_open=not view.stoppered,
+                is_open=not view.stoppered,
             )
-            self._follow(plan, goal.container, context)
-            with self._moving(context):
-                self._carrying = ''
-                arrived = self._port.carry(
-                    operation_id=goal.operation_id,
-                    container=goal.container,
-                    station=f'{PLACE}/{goal.station}',
-                )
-            if not arrived:
-                raise OperationFailed(
-                    ErrorCode.CONTAINER_DROPPED,
-                    f'{goal.container} was lost between {start} and {goal.station}; '
-                    f'it is at {self._port.look(goal.container).location}',
-                )
-            return MoveContainerResult(path_length_m=plan.path_length_m)
+            return self._carrier.carry(carry, context, arrive=lambda: self._arrived(goal))
 
     def fill_vial(self, goal: FillVial, context: OperationContext) -> FillVialResult:
         """Tare, fill in two speeds, weigh, and top up what is missing."""
@@ -240,9 +284,59 @@ class SimulatedFillRobot(SimulatedDriver):
                 )
             return result
 
+    def _armed(self, settings: FillRobotSettings) -> tuple[ArmMotion, Carrier]:
+        """Return the arm's motion and what carries with it, on the built-in arm."""
+        home, limits, arm = self._cell.home(), self._cell.geometry.arm, settings.arm
+        drives = BuiltinArm(
+            self._port.now_s,
+            home=home,
+            model=DriveModel.of(arm),
+            ails=self._port.arm,
+            holds=self._between_fingers,
+        )
+        motion = ArmMotion(
+            drives,
+            self._port.now_s,
+            home=home,
+            limits=JointLimits(
+                velocity=np.asarray(limits.max_velocity_rad_s),
+                acceleration=np.asarray(limits.max_acceleration_rad_s2),
+                jerk=np.asarray(limits.max_jerk_rad_s3),
+            ),
+            tolerances=arm.tolerances(JOINT_NAMES),
+            look_s=arm.supervision_period_s,
+        )
+        carrier = Carrier(
+            self._cell, drives, motion, arm, grip_s=settings.grip_s, moving=self._moving
+        )
+        return motion, carrier
+
+    def _between_fingers(self) -> bool:
+        """Say whether there is a container where the fingers are."""
+        carry = self._carrier.reached
+        if carry is None:
+            return False
+        return self._port.look(carry.container).location == f'{PLACE}/{carry.start}'
+
+    @contextmanager
+    def _moving(self, context: OperationContext) -> Iterator[None]:
+        """Hold the instrument for one movement, after a protective stop that is in force."""
+        self._motion.await_release(context)
+        with super()._moving(context):
+            yield
+
+    def _arrived(self, goal: MoveContainer) -> str:
+        """Put a container down at its station; returns where it is found then."""
+        arrived = self._port.carry(
+            operation_id=goal.operation_id,
+            container=goal.container,
+            station=f'{PLACE}/{goal.station}',
+        )
+        return goal.station if arrived else self._port.look(goal.container).location
+
     def _make_safe(self) -> None:
         self._path.shut()
-        self._arm.halt(self._port.now_s())
+        self._motion.halt()
 
     def _station_of(self, view: ContainerView) -> str:
         place, _, station = view.location.partition('/')
@@ -295,18 +389,6 @@ class SimulatedFillRobot(SimulatedDriver):
             if vial and vial != but and not self._port.look(vial).stoppered:
                 found.append(station)
         return frozenset(found)
-
-    def _follow(self, plan: Plan, container: str, context: OperationContext) -> None:
-        """Take a path's time; the arm stands where it is when the operation ends early."""
-        with self._moving(context):
-            self._arm.follow(plan, self._port.now_s())
-        context.sleep(plan.grasp_s, step='reaching')
-        with self._moving(context):
-            self._carrying = container
-        context.sleep(plan.duration_s - plan.grasp_s, step=f'carrying {container}')
-        context.sleep(2.0 * self._settings.grip_s, step=f'setting {container} down')
-        with self._moving(context):
-            self._arm.halt(self._port.now_s())
 
     def _judge(
         self,

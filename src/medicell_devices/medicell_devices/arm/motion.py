@@ -1,0 +1,427 @@
+"""Moves an arm along checked paths: at any pace, stopped and resumed on the path, supervised."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable
+
+import numpy as np
+
+from medicell_core.errors import ErrorCode, MedicellError, OperationFailed
+from medicell_devices.arm.following import Following
+from medicell_devices.arm.history import JointHistory
+from medicell_devices.arm.path import JointLimits, JointPath
+from medicell_devices.arm.port import Arm, ArmTrajectory, Array, JointSamples
+from medicell_devices.arm.supervision import (
+    Tolerances,
+    goal_departure,
+    greatest_error,
+    path_departure,
+    standing_since,
+    stream_departure,
+)
+from medicell_devices.contract import OperationContext
+
+SLOWEST_RAD_S = 0.02
+"""Slower than this in every joint counts as standing."""
+HELD_S = 0.1
+"""Wall seconds, and then as many of the cell's, between two looks whether a stop is over."""
+REJOIN_GOALS = 2.0
+"""So many goal tolerances off its path, an arm goes on along it without going back to it first."""
+
+OnStanding = Callable[[float], None]
+"""Told in how many seconds the arm came to stand; NaN when that could not be measured."""
+
+
+class ArmMotion:
+    """The one way to an arm: follows paths, holds joint states against them, stops on them.
+
+    `follow`, `go_on` and `back` block the operation that moves; the other methods return at
+    once, from any thread. What ends a motion early leaves the arm standing on its path, from
+    where `go_on` continues and `back` returns.
+    """
+
+    def __init__(
+        self,
+        arm: Arm,
+        now_s: Callable[[], float],
+        *,
+        home: Array,
+        limits: JointLimits,
+        tolerances: Tolerances,
+        look_s: float,
+        held_wall_s: float = HELD_S,
+    ) -> None:
+        self._arm = arm
+        self._now_s = now_s
+        self._limits = limits
+        self._tolerances = tolerances
+        self._look_s = look_s
+        self._held_wall_s = held_wall_s
+        self._lock = threading.RLock()
+        self._released = threading.Condition(self._lock)
+        self._held = False
+        self._share = 1.0
+        self._goal: Array | None = np.array(home)
+        self._following: Following | None = None
+        self._seen_s = -math.inf
+        self._judged_s = -math.inf
+        self._history = JointHistory(len(home))
+        self._stop_begun_s: float | None = None
+        self._on_standing: list[OnStanding] = []
+        self._listener: Callable[[JointSamples], None] | None = None
+        self.stopping_time_s = math.nan
+        self.tracking_error_rad = 0.0
+
+    # --- what can be seen ---
+
+    @property
+    def limits(self) -> JointLimits:
+        """What the arm's joints may do."""
+        return self._limits
+
+    @property
+    def held(self) -> bool:
+        """Whether a protective stop is in force."""
+        return self._held
+
+    @property
+    def speed_override_pct(self) -> float:
+        """The pace of every path in per cent of the planned one."""
+        return 100.0 * self._share
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether the arm stands, or moves, on a path that it has not gone to its end."""
+        return self._following is not None
+
+    def commanded(self) -> ArmTrajectory | None:
+        """Return the trajectory that the arm is told to follow, or None at rest at a goal."""
+        with self._lock:
+            return None if self._following is None else self._following.told
+
+    def posture(self) -> Array:
+        """Return where the arm stands, as commanded after a whole path, else as measured."""
+        with self._lock:
+            if self._goal is not None:
+                return np.array(self._goal)
+        self.poll()
+        return self.measured_posture()
+
+    def measured_posture(self) -> Array:
+        """Return the newest measured joints; raises JOINT_STATE_LOST before the first."""
+        newest = self._history.newest
+        if newest is None:
+            raise OperationFailed(
+                ErrorCode.JOINT_STATE_LOST, 'the arm has not told where its joints are'
+            )
+        return newest[1]
+
+    def measured(self) -> JointSamples:
+        """Return the joint states measured since `begin_record`."""
+        with self._lock:
+            return self._history.samples()
+
+    def begin_record(self) -> None:
+        """Forget the joint states measured until now, but for the newest."""
+        self.poll()
+        with self._lock:
+            newest = self._history.newest
+            self._history.clear()
+            if newest is not None:
+                self._history.add(
+                    JointSamples(times_s=np.array([newest[0]]), positions_rad=newest[1][None])
+                )
+            self.tracking_error_rad = 0.0
+
+    def listen(self, listener: Callable[[JointSamples], None] | None) -> None:
+        """Tell new joint states to a listener, in the thread that has found them."""
+        self._listener = listener
+
+    def poll(self) -> None:
+        """Take in the joint states that have come, and whether a stop has ended."""
+        with self._lock:
+            came = self._arm.samples(self._seen_s)
+            if len(came.times_s):
+                self._seen_s = float(came.times_s[-1])
+                self._history.add(came)
+            told = self._standing()
+        for on_standing in told:
+            on_standing(self.stopping_time_s)
+        if len(came.times_s) and self._listener is not None:
+            self._listener(came)
+
+    # --- what anybody may ask for ---
+
+    def use(self, arm: Arm) -> None:
+        """Move another arm from now on; where it stands is what it measures."""
+        with self._lock:
+            self._arm, self._goal = arm, None
+            self._history.clear()
+            self._seen_s = -math.inf
+
+    def set_speed_override(self, percent: float) -> None:
+        """Change the pace of every path, of the one under way too; 1 to 100 per cent."""
+        if not 1.0 <= percent <= 100.0:
+            raise MedicellError(
+                ErrorCode.INVALID_GOAL, f'percent is {percent:g}; allowed are 1 to 100 %'
+            )
+        with self._lock:
+            self._share = percent / 100.0
+            if not self._held:
+                self._repace(self._share)
+
+    def protective_stop(self, on_standing: OnStanding | None = None) -> None:
+        """Brake on the path and stand there until `resume`; safe to call twice.
+
+        `on_standing` is told the measured stopping time, from the thread that has measured it.
+        """
+        with self._lock:
+            self._held = True
+            if on_standing is not None:
+                self._on_standing.append(on_standing)
+            self._brake()
+        self.poll()
+
+    def resume(self) -> None:
+        """End a protective stop: what was under way goes on from where it stands. Safe twice."""
+        with self._lock:
+            self._held = False
+            self._repace(self._share)
+            self._released.notify_all()
+
+    def halt(self) -> None:
+        """Brake on the path; the motion is over and is not resumed by itself. Safe twice."""
+        with self._lock:
+            if self._following is not None:
+                self._following.ended = True
+                self._brake()
+
+    # --- what an operation does ---
+
+    def follow(self, path: JointPath, context: OperationContext, *, from_s: float = 0.0) -> None:
+        """Follow a path to rest at its end; a protective stop suspends it.
+
+        Raises PATH_TOLERANCE_EXCEEDED, JOINT_STALLED, JOINT_STATE_LATE, JOINT_STATE_LOST and
+        GOAL_NOT_REACHED when the joints do not, with the arm stopped; CANCELLED, STOPPED.
+        """
+        self._await_rest(context)
+        self.await_release(context)
+        now_s = self._now_s()
+        with self._lock:
+            self._seen_s = max(self._seen_s, now_s)
+            self._judged_s = now_s
+            self._goal = None
+            self._following = Following(path, now_s=now_s, path_s=from_s)
+            if not self._held:
+                self._repace(self._share)
+        while not self._arrived(context):
+            pass
+        with self._lock:
+            self._goal, self._following = path.at(path.duration_s), None
+
+    def go_on(self, context: OperationContext, check: Callable[[Array], None]) -> None:
+        """Follow an unfinished path from where the arm stands on it to its end.
+
+        An arm that stands off it, since a joint did not follow, goes back straight to the
+        nearest place it has passed; `check` is asked for that way first, (n, joints), and
+        raises what speaks against it.
+        """
+        path, place_s = self._rejoined(context, check)
+        self.follow(path, context, from_s=place_s)
+
+    def back(self, context: OperationContext, check: Callable[[Array], None]) -> None:
+        """Return along an unfinished path to its beginning."""
+        path, place_s = self._rejoined(context, check)
+        if place_s > 0.0:
+            self.follow(path.reversed_from(place_s), context)
+        with self._lock:
+            self._goal, self._following = path.at(0.0), None
+
+    def forget(self) -> None:
+        """Give an unfinished path up: the arm stands free."""
+        with self._lock:
+            self._following = None
+
+    def await_release(self, context: OperationContext) -> None:
+        """Wait while a protective stop is in force; raises CANCELLED or STOPPED."""
+        while self._held:
+            with self._released:
+                self._released.wait(self._held_wall_s)
+            context.sleep(HELD_S, step='held by a protective stop')
+            self.poll()
+
+    # --- one step of a motion ---
+
+    def _arrived(self, context: OperationContext) -> bool:
+        """Wait for the next look and take it; returns whether the end is reached."""
+        with self._lock:
+            following, held = self._following, self._held
+            assert following is not None
+            now_s = self._now_s()
+            left_s = following.pace.end_s - now_s
+        if following.ended:
+            context.check()
+            raise OperationFailed(ErrorCode.STOPPED, 'the arm was stopped on its path')
+        if left_s > 0.0:
+            context.sleep(min(self._look_s, left_s))
+        elif held:
+            self.await_release(context)
+            with self._lock:
+                # A person may take any time: only what comes from now on is late or not.
+                self._seen_s = max(self._seen_s, self._now_s())
+        elif not following.at_end:
+            with self._lock:
+                self._repace(self._share)
+        else:
+            if self._settled(following, now_s):
+                return True
+            context.sleep(min(self._look_s, self._tolerances.settle_s))
+        self._look(context, following)
+        return False
+
+    def _look(self, context: OperationContext, following: Following) -> None:
+        """Take in the joint states and raise what they say, after a controlled stop."""
+        self.poll()
+        now_s = self._now_s()
+        with self._lock:
+            since_s = self._judged_s - self._tolerances.stall_window_s
+            samples = self._history.samples(max(since_s, following.begun_s))
+            self._judged_s = self._seen_s
+            wanted = following.wanted(samples.times_s)
+            age_s = now_s - self._seen_s
+            self.tracking_error_rad = max(self.tracking_error_rad, greatest_error(samples, wanted))
+        departure = path_departure(samples, wanted, following.begun_s, self._tolerances)
+        if departure is not None:
+            raise self._stopped(departure, context)
+        if age_s > self._tolerances.late_s:
+            raise self._silent(context, following, now_s)
+
+    def _settled(self, following: Following, now_s: float) -> bool:
+        """Say whether the joints are at the goal; raises GOAL_NOT_REACHED after its time."""
+        waited_s = now_s - following.pace.end_s
+        newest = self._history.newest
+        if newest is None or newest[0] < following.pace.end_s:
+            return False
+        goal = following.path.at(following.path.duration_s)
+        departure = goal_departure(newest[1], goal, waited_s, self._tolerances)
+        if departure is not None and waited_s >= self._tolerances.settle_s:
+            self.halt()
+            raise departure
+        return departure is None
+
+    def _silent(
+        self, context: OperationContext, following: Following, now_s: float
+    ) -> OperationFailed:
+        """Stop, then find out whether joint states come late or not at all."""
+        last_s = self._seen_s
+        self.halt()
+        while self._seen_s <= last_s and self._now_s() - last_s < self._tolerances.lost_s:
+            context.sleep(self._look_s)
+            self.poll()
+        lost = self._seen_s <= last_s
+        error = stream_departure(
+            code=ErrorCode.JOINT_STATE_LOST if lost else ErrorCode.JOINT_STATE_LATE,
+            age_s=(self._now_s() if lost else now_s) - last_s,
+            begun_s=following.begun_s,
+            now_s=now_s,
+            tolerances=self._tolerances,
+        )
+        return self._stopped(error, context)
+
+    def _stopped(self, error: OperationFailed, context: OperationContext) -> OperationFailed:
+        """Bring the arm to stand and return the error with how long that took."""
+        self.halt()
+        self._await_rest(context)
+        context.sleep(self._look_s)
+        self.poll()
+        took_s = self.stopping_time_s
+        told = 'its stop was not measured' if math.isnan(took_s) else f'stood after {took_s:.2f} s'
+        return OperationFailed(error.code, f'{error.message}; {told}')
+
+    def _rejoined(
+        self, context: OperationContext, check: Callable[[Array], None]
+    ) -> tuple[JointPath, float]:
+        """Bring the arm back to its unfinished path; returns the path and where it is on it."""
+        self._await_rest(context)
+        self.await_release(context)
+        self.poll()
+        with self._lock:
+            following = self._following
+            assert following is not None
+            path, place_s = following.path, following.pace.at(self._now_s())[0]
+        here = self.measured_posture()
+        if bool(
+            (np.abs(here - path.at(place_s)) <= REJOIN_GOALS * self._tolerances.goal_rad).all()
+        ):
+            return path, place_s
+        place_s, _ = path.nearest(here, before_s=place_s)
+        way = straight(here, path.at(place_s), self._limits)
+        check(way.positions_rad)
+        self.follow(way, context)
+        with self._lock:
+            self._following = Following(path, now_s=self._now_s(), path_s=place_s)
+        return path, place_s
+
+    def _await_rest(self, context: OperationContext) -> None:
+        """Let a stop that is under way come to its end."""
+        with self._lock:
+            following = self._following
+            left_s = 0.0 if following is None else following.pace.end_s - self._now_s()
+        if left_s > 0.0:
+            context.sleep(left_s)
+
+    def _repace(self, share: float) -> None:
+        """Change the pace of what is under way; lock held."""
+        following = self._following
+        if following is None or (following.ended and share > 0.0):
+            return
+        told = following.repaced(self._now_s(), share)
+        if told is not None:
+            self._arm.start(told)
+
+    def _brake(self) -> None:
+        """Ramp to a stand on the path; lock held."""
+        following, now_s = self._following, self._now_s()
+        if following is None or now_s >= following.pace.end_s:
+            if self._stop_begun_s is None:
+                self.stopping_time_s = 0.0
+        elif not following.braking:
+            self._stop_begun_s = now_s
+            self._repace(0.0)
+
+    def _standing(self) -> list[OnStanding]:
+        """Measure a stop that has ended; returns whom to tell; lock held."""
+        begun_s, following = self._stop_begun_s, self._following
+        if begun_s is None:
+            told, self._on_standing = self._on_standing, []
+            return told
+        end_s = begun_s if following is None else following.pace.end_s
+        now_s = self._now_s()
+        if now_s < end_s + self._look_s:
+            return []
+        after = self._history.samples(begun_s)
+        if len(after.times_s) and after.times_s[-1] >= end_s:
+            still_s = standing_since(after, slowest_rad_s=SLOWEST_RAD_S)
+            self.stopping_time_s = still_s - begun_s
+        elif now_s < end_s + self._tolerances.lost_s:
+            return []
+        else:
+            self.stopping_time_s = math.nan
+        self._stop_begun_s = None
+        told, self._on_standing = self._on_standing, []
+        return told
+
+
+def straight(first: Array, last: Array, limits: JointLimits) -> JointPath:
+    """Return the straight way of all joints between two postures, within their limits."""
+    share = np.linspace(0.0, 1.0, 61)
+    shape = share**3 * (10.0 - 15.0 * share + 6.0 * share**2)
+    way = np.abs(last - first)
+    # Peaks of speed, acceleration and jerk of this polynomial over a time of 1.
+    by_speed = (1.875 * way / limits.velocity).max()
+    by_force = np.sqrt(5.774 * way / limits.acceleration).max()
+    by_jerk = np.cbrt(60.0 * way / limits.jerk).max()
+    duration = max(float(by_speed), float(by_force), float(by_jerk), 1e-3)
+    return JointPath(share * duration, first + shape[:, None] * (last - first), limits)

@@ -1,0 +1,289 @@
+"""An arm on its path: at any pace, stopped and resumed on it, and never off it unseen."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from arm_rig import CELL, SOUND, Rig, limits
+
+from medicell_core.errors import ErrorCode, MedicellError
+from medicell_devices.arm.history import JointHistory
+from medicell_devices.arm.path import JointPath
+from medicell_devices.arm.port import ArmTrajectory, Grip, GripperState, JointSamples
+from medicell_sim.port import ArmView
+
+STALLED = ArmView(stalled_joint=2, delay_s=0.0, silent=False)
+LATE = ArmView(stalled_joint=0, delay_s=0.6, silent=False)
+LOST = ArmView(stalled_joint=0, delay_s=0.0, silent=True)
+TURNS = (1.2, 0.4, -0.5, 0.3, 0.2, -0.6)
+STEP_S = 0.004
+
+
+def planned() -> JointPath:
+    plan = CELL.plan_move('nest_01', 'fill', posture=CELL.home())
+    return JointPath(plan.times_s, plan.positions_rad, limits())
+
+
+def goal_of(path: JointPath) -> np.ndarray:
+    return path.at(path.duration_s)
+
+
+def sampled(told: ArmTrajectory) -> tuple[np.ndarray, np.ndarray]:
+    """Return the postures and the accelerations that were told."""
+    times = np.arange(0.0, told.times_s[-1], STEP_S) + told.start_s
+    rows = told.at(times)
+    speeds = np.gradient(rows, STEP_S, axis=0)
+    return rows, np.gradient(speeds, STEP_S, axis=0)
+
+
+def test_arm_without_errors_is_where_it_was_told_and_ends_at_its_goal() -> None:
+    rig = Rig(lag_s=0.0, error_rad=0.0)
+    path = rig.way(*TURNS)
+    assert rig.follow(path) is None
+    assert rig.since_s == pytest.approx(path.duration_s, abs=0.2)
+    assert rig.motion.tracking_error_rad < 1e-12
+    assert rig.motion.measured_posture() == pytest.approx(goal_of(path), abs=1e-12)
+    assert rig.motion.commanded() is None
+
+
+def test_lag_and_error_are_measured_and_small() -> None:
+    rig = Rig()
+    assert rig.follow(planned()) is None
+    assert 0.001 < rig.motion.tracking_error_rad < 0.02
+    again = Rig()
+    assert again.follow(planned()) is None
+    assert again.motion.tracking_error_rad == rig.motion.tracking_error_rad
+
+
+@pytest.mark.parametrize('share', np.linspace(0.02, 0.98, 25))
+def test_protective_stop_stays_on_the_path_within_limits_and_goes_on(share: float) -> None:
+    rig = Rig()
+    path, took = planned(), list[float]()
+    at_s = share * path.duration_s
+    rig.at(at_s, lambda: rig.motion.protective_stop(took.append))
+    rig.at(at_s + 4.0, rig.motion.resume)
+    assert rig.follow(path) is None
+    assert len(took) == 1
+    assert 0.0 <= took[0] <= rig.settings.stopping_limit_s
+    assert rig.motion.stopping_time_s == took[0]
+    rows, forces = sampled(rig.told[1])
+    dense = path.part(0.0, path.duration_s)
+    assert max(dense.nearest(row, before_s=path.duration_s)[1] for row in rows[::20]) < 0.05
+    most = np.maximum(limits().acceleration, 1.0)
+    assert float((np.abs(forces) / most).max()) < 1.15
+    assert rig.motion.posture() == pytest.approx(goal_of(path))
+    assert rig.since_s > path.duration_s + 3.0
+
+
+def test_stopping_postures_are_postures_of_the_path() -> None:
+    rig = Rig()
+    path = rig.way(*TURNS)
+    rig.at(0.5 * path.duration_s, rig.motion.protective_stop)
+    rig.at(5.0, rig.motion.resume)
+    assert rig.follow(path) is None
+    direction = goal_of(path) - rig.home
+    for told in rig.told:
+        shares = (told.positions_rad - rig.home) @ direction / (direction @ direction)
+        assert told.positions_rad == pytest.approx(rig.home + np.outer(shares, direction))
+
+
+def test_stop_of_an_arm_that_stands_takes_no_time() -> None:
+    rig, took = Rig(), list[float]()
+    rig.motion.protective_stop(took.append)
+    rig.motion.protective_stop(took.append)
+    assert took == [0.0, 0.0]
+    rig.motion.resume()
+    rig.motion.resume()
+    assert not rig.motion.held
+
+
+def test_motion_that_begins_under_a_protective_stop_waits_for_its_end() -> None:
+    rig = Rig()
+    rig.motion.protective_stop()
+    rig.at(3.0, rig.motion.resume)
+    path = rig.way(*TURNS)
+    assert rig.follow(path) is None
+    assert rig.told[0].start_s >= rig.begun_s + 3.0
+
+
+def test_stop_while_braking_and_resume_while_braking_are_safe() -> None:
+    rig = Rig()
+    path = planned()
+    for since_s, act in (
+        (1.0, rig.motion.protective_stop),
+        (1.1, rig.motion.protective_stop),
+        (1.2, rig.motion.resume),
+        (1.3, rig.motion.protective_stop),
+        (4.0, rig.motion.resume),
+    ):
+        rig.at(since_s, act)
+    assert rig.follow(path) is None
+    assert rig.motion.posture() == pytest.approx(goal_of(path))
+
+
+@pytest.mark.parametrize('percent', [1.0, 10.0, 50.0])
+def test_override_slows_the_whole_path(percent: float) -> None:
+    rig = Rig()
+    rig.motion.set_speed_override(percent)
+    assert rig.motion.speed_override_pct == percent
+    path = rig.way(*TURNS)
+    assert rig.follow(path) is None
+    assert rig.since_s == pytest.approx(path.duration_s * 100.0 / percent, rel=0.02, abs=0.2)
+
+
+def test_override_changes_a_motion_under_way_within_the_limits() -> None:
+    rig = Rig()
+    path = planned()
+    rig.at(1.0, lambda: rig.motion.set_speed_override(30.0))
+    rig.at(4.0, lambda: rig.motion.set_speed_override(100.0))
+    assert rig.follow(path) is None
+    assert len(rig.told) == 3
+    for told in rig.told[1:]:
+        _, forces = sampled(told)
+        assert float((np.abs(forces) / limits().acceleration).max()) < 1.15
+    assert rig.since_s > path.duration_s + 1.0
+
+
+@pytest.mark.parametrize('percent', [0.0, 0.9, 100.1, math.nan])
+def test_override_out_of_range_is_refused_with_its_limits(percent: float) -> None:
+    rig = Rig()
+    with pytest.raises(MedicellError, match='1 to 100') as caught:
+        rig.motion.set_speed_override(percent)
+    assert caught.value.code is ErrorCode.INVALID_GOAL
+    assert rig.motion.speed_override_pct == 100.0
+
+
+@pytest.mark.parametrize(
+    ('ailment', 'code', 'named'),
+    [
+        (STALLED, ErrorCode.JOINT_STALLED, 'joint_2'),
+        (LATE, ErrorCode.JOINT_STATE_LATE, '0.3 s'),
+        (LOST, ErrorCode.JOINT_STATE_LOST, '1.5 s'),
+    ],
+)
+def test_tracking_fault_stops_the_arm_with_its_code_and_the_path_is_gone_to_its_end(
+    ailment: ArmView, code: ErrorCode, named: str
+) -> None:
+    rig = Rig()
+    path = planned()
+    rig.ailment = ailment
+    error = rig.follow(path)
+    assert error is not None
+    assert error.code is code
+    assert named in error.message
+    assert 'after the start' in error.message
+    commanded = rig.motion.commanded()
+    assert commanded is not None
+    assert rig.now >= commanded.end_s
+    assert commanded.velocities_rad_s[-1] == pytest.approx(np.zeros(6))
+    rig.ailment = SOUND
+    rig.motion.go_on(rig, lambda _: None)  # type: ignore[arg-type]
+    assert rig.motion.posture() == pytest.approx(goal_of(path))
+    assert rig.motion.measured_posture() == pytest.approx(goal_of(path), abs=1e-3)
+
+
+def test_way_back_to_the_path_is_asked_for_before_it_is_gone() -> None:
+    rig = Rig()
+    rig.ailment = STALLED
+    assert rig.follow(planned()) is not None
+    rig.ailment = SOUND
+    told = len(rig.told)
+    stood = rig.motion.measured_posture()
+
+    def refuse(way: np.ndarray) -> None:
+        assert way[0] == pytest.approx(stood, abs=2e-3)
+        raise MedicellError(ErrorCode.FIRST_AIR_BREACH, 'no')
+
+    with pytest.raises(MedicellError, match='no'):
+        rig.motion.go_on(rig, refuse)  # type: ignore[arg-type]
+    assert len(rig.told) == told
+
+
+def test_arm_that_was_stopped_returns_to_where_its_path_began() -> None:
+    rig = Rig()
+    path = planned()
+    rig.at(1.7, rig.motion.halt)
+    error = rig.follow(path)
+    assert error is not None
+    assert error.code is ErrorCode.STOPPED
+    rig.motion.back(rig, lambda _: None)  # type: ignore[arg-type]
+    assert rig.motion.posture() == pytest.approx(rig.home)
+    assert rig.motion.measured_posture() == pytest.approx(rig.home, abs=1e-3)
+    assert rig.motion.commanded() is None
+
+
+def test_joint_that_lags_is_off_its_path_and_named() -> None:
+    error = Rig(lag_s=0.2).follow(planned())
+    assert error is not None
+    assert error.code is ErrorCode.PATH_TOLERANCE_EXCEEDED
+    assert 'joint_' in error.message
+    assert 'allowed are 0.0500 rad' in error.message
+    assert 'stood after' in error.message
+
+
+def test_joint_that_never_comes_to_its_goal_is_named_after_the_settling_time() -> None:
+    rig = Rig(error_rad=0.02)
+    path = rig.way(*TURNS)
+    error = rig.follow(path)
+    assert error is not None
+    assert error.code is ErrorCode.GOAL_NOT_REACHED
+    assert 'within 1 s' in error.message
+    assert rig.since_s >= path.duration_s + rig.settings.settle_s
+
+
+def test_stop_whose_joints_cannot_be_seen_is_told_as_not_measured() -> None:
+    rig, took = Rig(), list[float]()
+    rig.ailment = LOST
+    path = rig.way(*TURNS)
+    rig.at(0.5 * path.duration_s, lambda: rig.motion.protective_stop(took.append))
+    error = rig.follow(path)
+    assert error is not None
+    assert error.code is ErrorCode.JOINT_STATE_LOST
+    rig.now += rig.settings.joint_state_lost_s
+    rig.motion.poll()
+    assert len(took) == 1
+    assert math.isnan(took[0])
+
+
+def test_joint_states_of_a_move_are_kept_from_its_beginning_to_its_end() -> None:
+    rig = Rig()
+    rig.motion.begin_record()
+    path = rig.way(*TURNS)
+    assert rig.follow(path) is None
+    kept = rig.motion.measured()
+    assert kept.times_s[0] - rig.begun_s <= 0.02
+    assert kept.times_s[-1] - rig.begun_s == pytest.approx(path.duration_s, abs=1e-3)
+    assert float(np.diff(kept.times_s).max()) <= 0.04
+    rig.motion.begin_record()
+    assert len(rig.motion.measured().times_s) == 1
+
+
+def test_history_never_grows_beyond_its_bound_and_keeps_both_ends() -> None:
+    history = JointHistory(6, most=100)
+    for number in range(1000):
+        history.add(
+            JointSamples(times_s=np.array([float(number)]), positions_rad=np.full((1, 6), number))
+        )
+    kept = history.samples().times_s
+    assert len(kept) <= 100
+    assert kept[0] == 0.0
+    assert kept[-1] >= 990.0
+    assert (np.diff(kept) > 0.0).all()
+
+
+@pytest.mark.parametrize(
+    ('opening_m', 'force_n', 'grip'),
+    [
+        (0.006, 0.0, Grip.OPEN),
+        (0.0, 15.0, Grip.HOLDING),
+        (0.0, 1.0, Grip.EMPTY),
+        (0.0, math.nan, Grip.HOLDING),
+    ],
+)
+def test_gripper_is_judged_by_its_opening_and_its_force(
+    opening_m: float, force_n: float, grip: Grip
+) -> None:
+    state = GripperState(opening_m=opening_m, force_n=force_n)
+    assert state.judged(open_m=0.004, least_force_n=5.0) is grip

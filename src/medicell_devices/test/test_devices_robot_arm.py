@@ -1,0 +1,349 @@
+"""The fill robot's arm in its cell: stopped, resumed, at fault, and measured for first air."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from medicell_core.errors import ErrorCode, MedicellError
+from medicell_core.operations import (
+    FillVial,
+    MoveContainer,
+    MoveContainerResult,
+    Operation,
+    Role,
+)
+from medicell_devices.contracts import MovesArm
+from medicell_devices.failure import PartlyDone
+from medicell_devices.simulated.fill_robot import SimulatedFillRobot
+from medicell_devices.testing.bench import Bench, cid
+from medicell_devices.testing.goals import VALID, station
+from medicell_motion.cell import Plan
+
+FAULTS = {
+    'joint_stalled': ErrorCode.JOINT_STALLED,
+    'joint_state_late': ErrorCode.JOINT_STATE_LATE,
+    'joint_state_lost': ErrorCode.JOINT_STATE_LOST,
+}
+HALF_WAY = 45
+"""So many looks after its beginning the bench's move is under way with the vial."""
+REACHING = 8
+"""The same while the hand is empty."""
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    made = Bench()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def robot(bench: Bench) -> SimulatedFillRobot:
+    driver = bench.driver(Role.FILL_ROBOT)
+    assert isinstance(driver, SimulatedFillRobot)
+    assert isinstance(driver, MovesArm)
+    return driver
+
+
+def goal(bench: Bench, cls: type[Operation] = MoveContainer, **changes: object) -> Operation:
+    return bench.goal(cls, **{**VALID[cls], **changes})
+
+
+class Watched:
+    """The bench's clock, and something done after every sleep."""
+
+    def __init__(self, bench: Bench, looked: Callable[[int], object]) -> None:
+        self._clock = bench.world
+        self._looked = looked
+        self._looks = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._clock, name)
+
+    def sleep(self, owner: str, duration_s: float) -> None:
+        self._clock.sleep(owner, duration_s)
+        self._looks += 1
+        self._looked(self._looks)
+
+
+def performed(bench: Bench, wanted: Operation, looked: Callable[[int], object]) -> Any:
+    """Perform a goal; `looked` is told after each sleep how many there were."""
+    driver: Any = bench.driver(Role.FILL_ROBOT)
+    verbs = {MoveContainer: driver.move_container, FillVial: driver.fill_vial}
+    with bench.context(wanted) as context:
+        context._clock = Watched(bench, looked)  # type: ignore[assignment]
+        return verbs[type(wanted)](wanted, context)
+
+
+def on_look(number: int, act: Callable[[], object]) -> Callable[[int], object]:
+    return lambda look: act() if look == number else None
+
+
+def location(bench: Bench, vial: str = 'vial_01') -> str:
+    return bench.world.look(cid(vial)).location
+
+
+def passed(bench: Bench, duration_s: float) -> None:
+    """Let time go by."""
+    with bench.context(goal(bench)) as context:
+        context.sleep(duration_s)
+
+
+def test_move_tells_how_first_air_was_planned_and_measured(bench: Bench) -> None:
+    result = bench.run(goal(bench))
+    assert isinstance(result, MoveContainerResult)
+    assert result.planned_samples > 100
+    assert result.measured_samples > 100
+    assert result.planned_breaches == result.measured_breaches == 0
+    assert result.measured_gap_m == pytest.approx(result.planned_gap_m, abs=2e-3)
+    assert 0.0 < result.tracking_error_rad < 0.05
+
+
+def test_arm_that_is_stopped_brakes_on_its_path_with_the_vial_gripped(
+    bench: Bench, robot: SimulatedFillRobot
+) -> None:
+    home = robot.joint_positions()
+    with pytest.raises(MedicellError) as caught:
+        performed(bench, goal(bench), on_look(HALF_WAY, robot.stop))
+    assert caught.value.code is ErrorCode.STOPPED
+    told = robot.commanded()
+    assert told is not None
+    assert told.velocities_rad_s[-1] == pytest.approx(np.zeros(6))
+    passed(bench, 2.0)
+    readings = robot.telemetry()
+    stood = robot.joint_positions()
+    assert stood == pytest.approx(told.positions_rad[-1], abs=1e-3)
+    assert abs(stood - home).max() > 0.1
+    assert 0.05 < readings['stopping_time_s'] < 1.2
+    assert readings['gripper_holds'] == 1.0
+    assert location(bench) == 'fill_robot/nest_01'
+
+
+def test_move_that_was_stopped_goes_on_from_where_it_stood(
+    bench: Bench, robot: SimulatedFillRobot
+) -> None:
+    with pytest.raises(MedicellError):
+        performed(bench, goal(bench), on_look(HALF_WAY, robot.stop))
+    passed(bench, 2.0)
+    robot.reset()
+    stood = robot.joint_positions()
+    first: list[np.ndarray] = []
+
+    def began(_: int) -> None:
+        told = robot.commanded()
+        if told is not None and not first:
+            first.append(told.positions_rad[0])
+
+    result = performed(bench, goal(bench), began)
+    assert first[0] == pytest.approx(stood, abs=2e-3)
+    assert result.measured_breaches == 0
+    assert location(bench) == 'fill_robot/fill'
+    assert robot.telemetry()['gripper_holds'] == 0.0
+
+
+def test_held_vial_is_brought_back_before_another_is_fetched(
+    bench: Bench, robot: SimulatedFillRobot
+) -> None:
+    with pytest.raises(MedicellError):
+        performed(bench, goal(bench), on_look(HALF_WAY, robot.stop))
+    passed(bench, 2.0)
+    robot.reset()
+    steps = len(bench.progress)
+    bench.run(goal(bench, container=cid('vial_02')))
+    said = [item.step for item in bench.progress[steps:]]
+    assert said.index(f'bringing {cid("vial_01")} back') < said.index(f'carrying {cid("vial_02")}')
+    assert location(bench) == 'fill_robot/nest_01'
+    assert location(bench, 'vial_02') == 'fill_robot/fill'
+
+
+def test_held_vial_can_go_elsewhere_than_it_was_meant_to(
+    bench: Bench, robot: SimulatedFillRobot
+) -> None:
+    with pytest.raises(MedicellError):
+        performed(bench, goal(bench), on_look(HALF_WAY, robot.stop))
+    passed(bench, 2.0)
+    robot.reset()
+    bench.run(goal(bench, station='reject'))
+    assert location(bench) == 'fill_robot/reject'
+
+
+@pytest.mark.parametrize('fault', FAULTS)
+def test_tracking_fault_holds_the_vial_and_the_move_goes_on_after_it(
+    bench: Bench, robot: SimulatedFillRobot, fault: str
+) -> None:
+    bench.world.inject(fault, 'p')
+    error = bench.fails(goal(bench))
+    assert error.code is FAULTS[fault]
+    assert robot.health()['fault']
+    bench.world.remedy(fault)
+    result = bench.run(goal(bench))
+    assert isinstance(result, MoveContainerResult)
+    assert result.measured_breaches == 0
+    assert location(bench) == 'fill_robot/fill'
+
+
+@pytest.mark.parametrize('fault', FAULTS)
+def test_tracking_fault_with_the_vial_between_the_fingers_goes_on_along_the_same_path(
+    bench: Bench, robot: SimulatedFillRobot, fault: str
+) -> None:
+    wanted = goal(bench)
+    arm = on_look(REACHING, lambda: bench.world.inject(fault, 'p'))
+    with pytest.raises(MedicellError) as caught:
+        performed(bench, wanted, arm)
+    assert caught.value.code is FAULTS[fault]
+    assert robot.telemetry()['gripper_holds'] == 1.0
+    assert location(bench) == 'fill_robot/nest_01'
+    bench.world.remedy(fault)
+    steps = len(bench.progress)
+    bench.run(goal(bench))
+    assert f'carrying {cid("vial_01")} on' in [item.step for item in bench.progress[steps:]]
+    assert location(bench) == 'fill_robot/fill'
+
+
+def test_protective_stop_suspends_the_move_and_resume_ends_it(
+    bench: Bench, robot: SimulatedFillRobot
+) -> None:
+    took: list[float] = []
+    held: list[dict[str, float]] = []
+
+    def looked(look: int) -> None:
+        if look == HALF_WAY:
+            robot.protective_stop(took.append)
+        if look == HALF_WAY + 25:
+            held.append(robot.telemetry())
+            robot.resume_motion()
+
+    result = performed(bench, goal(bench), looked)
+    assert 0.0 < took[0] <= robot._settings.arm.stopping_limit_s
+    assert held[0]['protective_stop'] == held[0]['gripper_holds'] == 1.0
+    assert held[0]['stopping_time_s'] == took[0]
+    assert result.measured_breaches == 0
+    assert location(bench) == 'fill_robot/fill'
+    assert robot.telemetry()['protective_stop'] == 0.0
+
+
+def test_protective_stop_ends_with_the_operation_that_is_cancelled_under_it(
+    bench: Bench, robot: SimulatedFillRobot
+) -> None:
+    wanted = goal(bench)
+
+    def looked(look: int) -> None:
+        if look == HALF_WAY:
+            robot.protective_stop(lambda _: None)
+        if look == HALF_WAY + 25:
+            running[0].end_early(ErrorCode.CANCELLED, 'cancelled')
+
+    running: list[Any] = []
+    with bench.context(wanted) as context:
+        running.append(context)
+        context._clock = Watched(bench, looked)  # type: ignore[assignment]
+        with pytest.raises(MedicellError) as caught:
+            robot.move_container(wanted, context)  # type: ignore[arg-type]
+    assert caught.value.code is ErrorCode.CANCELLED
+    assert robot.telemetry()['protective_stop'] == 1.0
+
+
+def test_protective_stop_in_a_fill_stops_the_pump_and_nothing_is_dosed_twice(
+    bench: Bench, robot: SimulatedFillRobot
+) -> None:
+    station('vial_01', 'fill')(bench)
+    rates: list[float] = []
+
+    def looked(look: int) -> None:
+        if robot.telemetry()['pump_rate_ml_min'] > 0.0 and not rates:
+            robot.protective_stop(lambda _: None)
+            rates.append(robot.telemetry()['pump_rate_ml_min'])
+            due.append(look + 5)
+        if due == [look]:
+            robot.resume_motion()
+
+    due: list[int] = []
+    performed(bench, goal(bench, FillVial, volume_ml=5.0), looked)
+    assert rates == [0.0]
+    assert bench.world.truth(cid('vial_01')).volume_ml == pytest.approx(5.0, rel=0.03)
+
+
+def test_speed_override_is_told_and_slows_the_move(
+    bench: Bench, robot: SimulatedFillRobot
+) -> None:
+    robot.set_speed_override(25.0)
+    assert robot.telemetry()['speed_override_pct'] == 25.0
+    began_s = bench.world.now_s()
+    bench.run(goal(bench))
+    slow_s = bench.world.now_s() - began_s
+    with Bench() as other:
+        began_s = other.world.now_s()
+        other.run(goal(other))
+        assert slow_s > 2.0 * (other.world.now_s() - began_s)
+
+
+def test_next_move_begins_where_the_last_one_ended(
+    bench: Bench, robot: SimulatedFillRobot
+) -> None:
+    bench.run(goal(bench))
+    here = robot.joint_positions()
+    first: list[np.ndarray] = []
+
+    def began(_: int) -> None:
+        told = robot.commanded()
+        if told is not None and not first:
+            first.append(told.positions_rad[0])
+
+    performed(bench, goal(bench, station='stopper'), began)
+    assert first[0] == pytest.approx(here, abs=1e-3)
+
+
+def test_gripper_that_closes_on_nothing_is_told(
+    bench: Bench, robot: SimulatedFillRobot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(robot, '_between_fingers', lambda: False)
+    monkeypatch.setattr(robot._carrier._arm, '_holds', lambda: False)
+    error = bench.fails(goal(bench))
+    assert error.code is ErrorCode.CONTAINER_DROPPED
+    assert 'closed on nothing at nest_01' in error.message
+    assert robot.telemetry()['gripper_closed'] == 0.0
+
+
+def test_breach_that_is_measured_is_told_with_its_counts_though_the_plan_had_none(
+    bench: Bench, robot: SimulatedFillRobot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for vial, place in (('vial_01', 'nest_04'), ('vial_02', 'nest_05')):
+        bench.world.carry(
+            operation_id='set-up', container=cid(vial), station=f'fill_robot/{place}'
+        )
+    real = type(robot._cell).plan_move
+
+    def sweeping(cell: Any, *places: str, **options: Any) -> Plan:
+        """Return the plan with a turn over the nest put in where the vial has been lifted."""
+        plan = real(cell, *places, **options)
+        heights = cell.geometry.arm.skeleton(plan.positions_rad)[:, 4, 2]
+        lifted = (plan.times_s > plan.grasp_s) & (heights > 0.22)
+        index = int(np.argmax(lifted))
+        share = np.sin(np.linspace(0.0, np.pi, 50)) ** 2
+        turned = plan.positions_rad[index] + np.outer(share, [0.3, 0, 0, 0, 0, 0])
+        times = plan.times_s[index] + np.linspace(0.1, 3.0, 50)
+        return replace(
+            plan,
+            times_s=np.concatenate(
+                [plan.times_s[: index + 1], times, plan.times_s[index + 1 :] + 3.0]
+            ),
+            positions_rad=np.concatenate(
+                [plan.positions_rad[: index + 1], turned, plan.positions_rad[index + 1 :]]
+            ),
+            duration_s=plan.duration_s + 3.0,
+        )
+
+    monkeypatch.setattr(type(robot._cell), 'plan_move', sweeping)
+    error = bench.fails(goal(bench))
+    assert error.code is ErrorCode.FIRST_AIR_BREACH
+    assert 'measured' in error.message
+    assert isinstance(error, PartlyDone)
+    assert isinstance(error.result, MoveContainerResult)
+    assert error.result.measured_breaches > 0
+    assert error.result.measured_gap_m < 0.0
+    assert location(bench) == 'fill_robot/fill'

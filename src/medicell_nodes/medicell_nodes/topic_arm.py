@@ -1,0 +1,129 @@
+"""An arm behind two topics: trajectories go out, joint states come in, as ros2_control has it."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import deque
+from collections.abc import Callable
+
+import numpy as np
+from builtin_interfaces.msg import Duration
+from sensor_msgs.msg import JointState
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+
+from medicell_devices.arm.port import (
+    GRIPPER,
+    GRIPPER_OPEN_M,
+    ArmTrajectory,
+    Array,
+    GripperState,
+    JointSamples,
+)
+from medicell_motion.arm import JOINT_NAMES
+from medicell_ros import qos
+from medicell_ros.conversion import NANOSECONDS, time_from_message, time_to_message
+from medicell_ros.lifecycle import ManagedNode
+
+GRIP_S = 0.5
+"""In which time the fingers are told to open or close."""
+KEPT = 2000
+"""Joint states that wait to be looked at: 20 s at 100 Hz."""
+
+
+class TopicArm:
+    """Publishes `~/joint_trajectory` and `~/gripper_trajectory`, hears `~/joint_states`.
+
+    Stamps are of the cell's clock; a joint state without one is taken to be new. The gripper's
+    joint and its effort may come with the arm's joints or in messages of their own.
+    """
+
+    def __init__(self, node: ManagedNode, stamp_s: Callable[[], float]) -> None:
+        self._node = node
+        self._stamp_s = stamp_s
+        self._lock = threading.Lock()
+        self._samples: deque[tuple[float, Array]] = deque(maxlen=KEPT)
+        self._gripper = GripperState(opening_m=GRIPPER_OPEN_M, force_n=math.nan)
+        self._paths = node.create_publisher(JointTrajectory, '~/joint_trajectory', qos.events())
+        self._grips = node.create_publisher(JointTrajectory, '~/gripper_trajectory', qos.events())
+        self._states = node.create_subscription(
+            JointState, '~/joint_states', node.guarded(self._hear), qos.telemetry()
+        )
+
+    def close(self) -> None:
+        """Destroy what was made."""
+        self._node.destroy_subscription(self._states)
+        self._node.destroy_publisher(self._paths)
+        self._node.destroy_publisher(self._grips)
+
+    def start(self, trajectory: ArmTrajectory) -> None:
+        """Have the controller follow a trajectory, in place of the one before."""
+        self._node.send(self._paths, trajectory_message(trajectory))
+
+    def stop(self) -> None:
+        """Have the controller hold: ros2_control's takes a trajectory without points so."""
+        self._node.send(self._paths, JointTrajectory(joint_names=list(JOINT_NAMES)))
+
+    def samples(self, since_s: float) -> JointSamples:
+        """Return the joint states with stamps after a time that have arrived, newest last."""
+        with self._lock:
+            found = [item for item in self._samples if item[0] > since_s]
+        rows = [row for _, row in found]
+        return JointSamples(
+            times_s=np.array([stamp for stamp, _ in found]),
+            positions_rad=np.array(rows) if rows else np.zeros((0, len(JOINT_NAMES))),
+        )
+
+    def grip(self, *, closed: bool) -> None:
+        """Close the fingers, or open them."""
+        message = JointTrajectory(joint_names=[GRIPPER])
+        message.points = [
+            JointTrajectoryPoint(
+                positions=[0.0 if closed else GRIPPER_OPEN_M], time_from_start=_duration(GRIP_S)
+            )
+        ]
+        self._node.send(self._grips, message)
+
+    def gripper(self) -> GripperState:
+        """Return the newest state of the gripper."""
+        return self._gripper
+
+    def _hear(self, message: JointState) -> None:
+        places = {name: index for index, name in enumerate(message.name)}
+        if GRIPPER in places:
+            index = places[GRIPPER]
+            force_n = message.effort[index] if index < len(message.effort) else math.nan
+            self._gripper = GripperState(opening_m=message.position[index], force_n=abs(force_n))
+        if not all(name in places for name in JOINT_NAMES):
+            return
+        stamp_s = time_from_message(message.header.stamp)
+        if math.isnan(stamp_s):
+            stamp_s = self._stamp_s()
+        row = np.array([message.position[places[name]] for name in JOINT_NAMES])
+        with self._lock:
+            newer = not self._samples or stamp_s > self._samples[-1][0]
+            if newer and bool(np.isfinite(row).all()):
+                self._samples.append((stamp_s, row))
+
+
+def trajectory_message(trajectory: ArmTrajectory) -> JointTrajectory:
+    """Return a trajectory as a controller takes it; times count from the stamp."""
+    message = JointTrajectory(joint_names=list(JOINT_NAMES))
+    message.header.stamp = time_to_message(trajectory.start_s)
+    message.points = [
+        JointTrajectoryPoint(
+            positions=positions, velocities=velocities, time_from_start=_duration(float(at_s))
+        )
+        for at_s, positions, velocities in zip(
+            trajectory.times_s,
+            trajectory.positions_rad.tolist(),
+            trajectory.velocities_rad_s.tolist(),
+            strict=True,
+        )
+    ]
+    return message
+
+
+def _duration(time_s: float) -> Duration:
+    total = round(time_s * NANOSECONDS)
+    return Duration(sec=total // NANOSECONDS, nanosec=total % NANOSECONDS)
