@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from medicell_bringup.model.checks import check
+from medicell_bringup.model.checks import check, check_robot
 from medicell_bringup.model.description import Description, parse
 from medicell_core.errors import InputError
 from medicell_motion.expansion import expand
@@ -21,7 +21,7 @@ GEOMETRY = ROOT / 'src' / 'medicell_motion' / 'medicell_motion' / 'cell_geometry
 CONFIG = ROOT / 'config' / 'cell.yaml'
 POSTURES = 1000
 AGREES_M = 1e-9
-BOX = '<geometry><box size="1 1 1"/></geometry>'
+BOX = '<geometry><box size="2 2 2"/></geometry>'
 INERTIA = '<inertia ixx="1" iyy="1" izz="1" ixy="0" ixz="0" iyz="0"/>'
 INERTIAL = f'<inertial><mass value="1"/>{INERTIA}</inertial>'
 SOUND = f"""<robot name="two">
@@ -76,22 +76,55 @@ def test_one_pose_is_that_among_all_poses(cell: Description) -> None:
         assert np.allclose(cell.pose(link, positions, base='map'), poses[link])
 
 
-def test_joint_limits_are_those_of_the_planner(cell: Description, geometry: CellGeometry) -> None:
-    joints = [cell.joints[f'joint_{number}'] for number in range(1, 7)]
-    assert tuple(joint.lower for joint in joints) == geometry.arm.lower_limit_rad
-    assert tuple(joint.upper for joint in joints) == geometry.arm.upper_limit_rad
-    assert tuple(joint.velocity for joint in joints) == geometry.arm.max_velocity_rad_s
-
-
-def test_every_station_of_the_planner_has_its_frame(
+def test_arm_limits_and_stations_are_those_of_the_planner(
     cell: Description, geometry: CellGeometry
 ) -> None:
-    poses = cell.poses({})
-    base = np.linalg.inv(poses['fill_robot_base_link'])
-    for station in geometry.stations.values():
-        frame = base @ poses[f'fill_robot_{station.name}']
-        assert np.abs(frame[:3, 3] - station.position_m).max() < AGREES_M, station.name
-        assert np.abs(frame[:3, 0] - station.pose[:3, 2]).max() < AGREES_M, station.name
+    check_robot(cell, geometry)
+
+
+def altered(text: str, opening: str, old: str, new: str) -> str:
+    """Change one thing behind the opening tag of a link or joint."""
+    place = text.index(opening)
+    head, tail = text[:place], text[place:]
+    assert old in tail
+    return head + tail.replace(old, new, 1)
+
+
+def held(description: Description, geometry: CellGeometry) -> None:
+    """Hold a description against all checks of the command `model`."""
+    check(description)
+    check_robot(description, geometry)
+
+
+@pytest.mark.parametrize(
+    ('opening', 'old', 'new', 'said'),
+    [
+        ('<joint name="joint_2"', 'upper="2.1"', 'upper="2.2"', 'upper is 2.2'),
+        ('<joint name="joint_5"', 'lower="-2.09"', 'lower="-2.19"', 'lower is -2.19'),
+        ('<joint name="joint_1"', 'velocity="3.0"', 'velocity="30.0"', 'velocity is 30.0'),
+        ('<joint name="joint_6"', 'effort="8.0"', 'effort="80.0"', 'effort is 80.0'),
+        ('<joint name="joint_3"', 'xyz="0 0 0.32"', 'xyz="0 0 0.33"', 'fill_robot_tool'),
+        ('<joint name="joint_4"', '<axis xyz="0 0 1"', '<axis xyz="1 0 0"', 'fill_robot_tool'),
+        ('<joint name="fill_robot_cap_joint"', 'xyz="-0', 'xyz="-1', 'fill_robot_cap'),
+        ('<joint name="fill_robot_nest_12_joint"', 'rpy="0 0 ', 'rpy="0 0.01 ', 'nest_12'),
+        ('<link name="fill_robot_link_2"', 'value="5', 'value="5000', 'full of steel'),
+        (
+            '<link name="fill_robot_link_3"',
+            'origin xyz="0 0 0.16',
+            'origin xyz="0 0 1.6',
+            'outside',
+        ),
+        ('<link name="fill_robot_link_5"', 'ixx="', 'ixx="9', 'triangle inequality|at its edges'),
+        ('<link name="fill_robot_link_1"', 'izz="', 'izz="-', 'not all above 0'),
+        ('<link name="fill_robot_balance"', 'izz="0.00', 'izz="0.01', 'triangle|edges'),
+    ],
+)
+def test_one_wrong_number_in_the_model_is_found(
+    text: str, geometry: CellGeometry, opening: str, old: str, new: str, said: str
+) -> None:
+    wrong = parse(altered(text, opening, old, new))
+    with pytest.raises(InputError, match=said):
+        held(wrong, geometry)
 
 
 def test_every_obstacle_of_the_planner_can_be_touched(
@@ -159,10 +192,10 @@ def test_the_smallest_sound_description_passes() -> None:
         (lambda text: text.replace('link name="arm"', 'link name="Arm"'), 'does not exist'),
         (lambda text: text.replace('</robot>', '<link name="lost"/></robot>'), '2 roots'),
         (lambda text: text.replace('</robot>', '<link name="arm"/></robot>'), 'twice'),
-        (lambda text: text.replace('size="1 1 1"', 'size="1 0 1"'), 'not above 0'),
+        (lambda text: text.replace('size="2 2 2"', 'size="1 0 1"'), 'not above 0'),
         (lambda text: text.replace('<material name="grey"/>', '<material name="red"/>'), "'red'"),
         (lambda text: text.replace('</robot>', ''), 'not XML'),
-        (lambda text: text.replace('box size="1 1 1"', 'mesh filename="a.stl"'), 'must be a box'),
+        (lambda text: text.replace('box size="2 2 2"', 'mesh filename="a.stl"'), 'must be a box'),
     ],
 )
 def test_a_wrong_description_is_refused(change: Callable[[str], str], said: str) -> None:

@@ -9,6 +9,20 @@ from medicell_motion.geometry import CellGeometry
 from medicell_motion.shapes import Capsule
 from medicell_motion.stations import Station
 
+BASE = 'fill_robot_base_link'
+TOOL = 'fill_robot_tool'
+PART_OF_LINK = {
+    'fill_robot_base_link': 'base',
+    'fill_robot_link_1': 'shoulder',
+    'fill_robot_link_2': 'upper_arm',
+    'fill_robot_link_3': 'forearm',
+    'fill_robot_link_5': 'wrist',
+    'fill_robot_link_6': 'tool',
+    'fill_robot_finger_left': 'finger',
+    'fill_robot_finger_right': 'finger',
+}
+"""What a link of the model is called in a refusal."""
+
 CARRIED = 'carried container'
 _UPPER, _FOREARM, _WRIST, _TOOL, _FINGER = 'upper_arm', 'forearm', 'wrist', 'tool', 'finger'
 _FINGER_RADIUS_M = 0.003

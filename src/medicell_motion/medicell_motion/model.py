@@ -8,19 +8,7 @@ import pinocchio as pin
 
 from medicell_core.errors import ErrorCode, InputError
 from medicell_motion.arm import JOINT_NAMES
-
-BASE = 'fill_robot_base_link'
-TOOL = 'fill_robot_tool'
-PART_OF_LINK = {
-    'fill_robot_base_link': 'base',
-    'fill_robot_link_1': 'shoulder',
-    'fill_robot_link_2': 'upper_arm',
-    'fill_robot_link_3': 'forearm',
-    'fill_robot_link_5': 'wrist',
-    'fill_robot_link_6': 'tool',
-    'fill_robot_finger_left': 'finger',
-    'fill_robot_finger_right': 'finger',
-}
+from medicell_motion.body import BASE, TOOL
 
 
 def reduced_model(urdf: str) -> tuple[pin.Model, pin.GeometryModel]:

@@ -16,9 +16,9 @@ import numpy.typing as npt
 import pinocchio as pin
 
 from medicell_motion.arm import JOINT_NAMES, JOINTS, Array
-from medicell_motion.body import CARRIED
+from medicell_motion.body import BASE, CARRIED, PART_OF_LINK, TOOL
 from medicell_motion.geometry import CellGeometry
-from medicell_motion.model import BASE, PART_OF_LINK, TOOL, body_names, reduced_model
+from medicell_motion.model import body_names, reduced_model
 
 Booleans = npt.NDArray[np.bool_]
 
@@ -86,8 +86,8 @@ class Scene:
         self._pairs = self._make_pairs()
         self._data = self._model.createData()
         clearance = geometry.travel.clearance_m
-        self._margins = tuple(clearance * factor for factor in _COARSENESS)
-        self._levels = [self._level(margin) for margin in self._margins]
+        self.margins_m = tuple(clearance * factor for factor in _COARSENESS)
+        self._levels = [self._level(margin) for margin in self.margins_m]
         self._active = np.ones(len(self._pairs), dtype=np.bool_)
         self.radii = self._travel_radii()
         self.checks = 0
@@ -167,8 +167,8 @@ class Scene:
         half = (travelled[low] + travelled[high]) / 2.0
         middle = low + int(np.argmin(np.abs(travelled[low : high + 1] - half)))
         away = max(travelled[middle] - travelled[low], travelled[high] - travelled[middle])
-        for level in range(1, len(self._margins)):
-            if away <= self._margins[level] - self._margins[0]:
+        for level in range(1, len(self.margins_m)):
+            if away <= self.margins_m[level] - self.margins_m[0]:
                 return True if self.free(path[middle], level=level) else None
         return None
 

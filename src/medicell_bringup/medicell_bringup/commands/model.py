@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from medicell_bringup.model.checks import check
+from medicell_bringup.model.checks import check, check_robot
 from medicell_bringup.model.description import Description, parse
 from medicell_core.errors import ErrorCode, InputError
 from medicell_devices.cell_config import load_cell
@@ -41,6 +41,7 @@ def show_model(options: ModelOptions) -> int:
     text = expand_shipped(cell_config)
     description = parse(text)
     check(description)
+    check_robot(description, load_geometry(shipped_geometry()))
     sys.stdout.write(summary(description))
     if options.out is not None:
         options.out.write_text(text, encoding='utf-8')

@@ -6,17 +6,34 @@ import re
 
 import numpy as np
 
-from medicell_bringup.model.description import MOVING, Description, Inertia, Joint, refusal
+from medicell_bringup.model.description import (
+    MOVING,
+    Array,
+    Description,
+    Inertia,
+    Joint,
+    Link,
+    Shape,
+    refusal,
+)
+from medicell_motion.arm import JOINT_NAMES
+from medicell_motion.body import BASE, TOOL
+from medicell_motion.geometry import CellGeometry
 
 _NAME = re.compile(r'[a-z][a-z0-9_]*')
 _TOLERANCE = 1e-9
+_DENSEST_KG_M3 = 8_000.0
+"""Steel; no instrument is denser than a block of it."""
+
+_BEND_RAD = 0.3
 
 
 def check(description: Description) -> None:
     """Raise InputError that names link or joint, value and limit of the first thing wrong.
 
     One tree under one root; lower-case names; masses above 0 and inertias that a body can
-    have, on every link that moves or can be touched; joints with limits; materials that exist.
+    have, on every link that moves or can be touched, and that its shapes can hold; joints with
+    limits; materials that exist.
     """
     _check_tree(description)
     for joint in description.joints.values():
@@ -33,6 +50,8 @@ def check(description: Description) -> None:
         for shape in link.visuals:
             if shape.material not in description.materials:
                 raise refusal(place, f'material {shape.material!r} is not defined')
+        if link.inertia is not None:
+            _check_body(link, link.inertia, place)
 
 
 def _check_tree(description: Description) -> None:
@@ -76,3 +95,84 @@ def _check_inertia(inertia: Inertia, place: str) -> None:
         raise refusal(
             place, f'principal moments {moments.tolist()} kg m2 break the triangle inequality'
         )
+
+
+def check_robot(description: Description, geometry: CellGeometry) -> None:
+    """Raise InputError where the model's arm is not the one that moves are planned for.
+
+    Compared are every joint's limits of position, velocity and effort, the tool's frame in a
+    bent posture, and every station's frame.
+    """
+    arm = geometry.arm
+    for index, name in enumerate(JOINT_NAMES):
+        if name not in description.joints:
+            raise refusal(f'joint {name}', 'is missing')
+        joint = description.joints[name]
+        for what, found, wanted in (
+            ('lower', joint.lower, arm.lower_limit_rad[index]),
+            ('upper', joint.upper, arm.upper_limit_rad[index]),
+            ('velocity', joint.velocity, arm.max_velocity_rad_s[index]),
+            ('effort', joint.effort, arm.max_effort_nm[index]),
+        ):
+            if not abs(found - wanted) <= _TOLERANCE:
+                raise refusal(f'joint {name}', f'{what} is {found}; planned is with {wanted}')
+    posture = np.full(len(JOINT_NAMES), _BEND_RAD)
+    positions = dict(zip(JOINT_NAMES, posture, strict=True))
+    tool = description.pose(TOOL, positions, base=BASE)
+    _check_frame(TOOL, tool, arm.forward(posture))
+    poses = description.poses({})
+    base = np.linalg.inv(poses[BASE])
+    for station in geometry.stations.values():
+        name = f'fill_robot_{station.name}'
+        if name not in poses:
+            raise refusal(f'link {name}', 'is missing')
+        # A station's frame has x along the tool, z up.
+        x, z = station.pose[:3, 2], -station.pose[:3, 0]
+        frame = np.eye(4)
+        frame[:3, :3] = np.column_stack([x, np.cross(z, x), z])
+        frame[:3, 3] = station.position_m
+        _check_frame(name, base @ poses[name], frame)
+
+
+def _check_frame(name: str, found: Array, wanted: Array) -> None:
+    if float(np.abs(found - wanted).max()) > _TOLERANCE:
+        raise refusal(
+            f'link {name}',
+            f'is at {found[:3, 3].round(6).tolist()} in {BASE}; planned is with '
+            f'{wanted[:3, 3].round(6).tolist()}, or it is turned otherwise',
+        )
+
+
+def _check_body(link: Link, inertia: Inertia, place: str) -> None:
+    """Hold mass and inertia against the box around all that can be seen or touched of a link."""
+    shapes = (*link.visuals, *link.collisions)
+    if not shapes:
+        return
+    corners = np.concatenate([_corners(shape) for shape in shapes])
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    if (inertia.centre < low - _TOLERANCE).any() or (inertia.centre > high + _TOLERANCE).any():
+        raise refusal(place, f'centre of mass {inertia.centre.tolist()} m is outside of the body')
+    heaviest = _DENSEST_KG_M3 * float(np.prod(high - low))
+    if inertia.mass_kg > heaviest:
+        raise refusal(
+            place, f'mass {inertia.mass_kg} kg is above {heaviest:.3g} kg, its box full of steel'
+        )
+    # No part of a body is further from its centre than the box's corners.
+    furthest = np.maximum(high - inertia.centre, inertia.centre - low)
+    most = inertia.mass_kg * (float(furthest @ furthest) - furthest**2)
+    moments = np.diag(inertia.tensor)
+    if (moments > most + _TOLERANCE).any():
+        raise refusal(
+            place, f'moments {moments.tolist()} kg m2 are above {most.tolist()}, all at its edges'
+        )
+
+
+def _corners(shape: Shape) -> Array:
+    """Return the corners of the box around a shape in its link, (8, 3)."""
+    if shape.kind == 'cylinder':
+        radius, length = shape.size
+        half = np.array([radius, radius, length / 2.0])
+    else:
+        half = np.full(3, shape.size) / (1.0 if shape.kind == 'sphere' else 2.0)
+    signs = np.array(np.meshgrid([-1.0, 1.0], [-1.0, 1.0], [-1.0, 1.0])).reshape(3, -1).T
+    return np.asarray(signs * half @ shape.origin[:3, :3].T + shape.origin[:3, 3])

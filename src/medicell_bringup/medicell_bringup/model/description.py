@@ -30,9 +30,10 @@ class Shape:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inertia:
-    """Mass in kg, and the tensor about the centre of mass in kg m2, (3, 3)."""
+    """Mass in kg, its centre in metres (3,), and the tensor about that in kg m2, (3, 3)."""
 
     mass_kg: float
+    centre: Array
     tensor: Array
 
 
@@ -230,9 +231,10 @@ def _inertia(element: ElementTree.Element | None) -> Inertia | None:
             [value['ixz'], value['iyz'], value['izz']],
         ]
     )
-    turned = _origin(element)[:3, :3]
+    origin = _origin(element)
+    turned = origin[:3, :3]
     mass = float(_numbers(element.find('mass'), 'value', '0')[0])
-    return Inertia(mass_kg=mass, tensor=turned @ tensor @ turned.T)
+    return Inertia(mass_kg=mass, centre=origin[:3, 3], tensor=turned @ tensor @ turned.T)
 
 
 def _joint(element: ElementTree.Element) -> Joint:
