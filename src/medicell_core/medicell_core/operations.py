@@ -485,7 +485,8 @@ class ProcessVialResult(Result):
 
     `added_ml` is what came into the vial in this operation. `open_s` is for how long product
     stood open, `closed_for_s` for how long the stopper has been in. `step` is the last one that
-    was done, `station` where the vial stands.
+    was done, `station` where the vial stands. Moves, path and first air are those of this
+    operation: sums, and the smallest gaps.
     """
 
     net_weight_g: float
@@ -502,7 +503,14 @@ class ProcessVialResult(Result):
     label_prints: int
     step: str
     station: str
+    moves: int
     path_length_m: float
+    planned_samples: int
+    planned_gap_m: float
+    planned_breaches: int
+    measured_samples: int
+    measured_gap_m: float
+    measured_breaches: int
 
 
 # --- particle counter ----------------------------------------------------------------------

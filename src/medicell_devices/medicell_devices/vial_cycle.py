@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from medicell_core.errors import ErrorCode, MedicellError, OperationFailed, OperationRefused
@@ -15,6 +15,7 @@ from medicell_core.operations import (
     LabelVial,
     LabelVialResult,
     MoveContainer,
+    MoveContainerResult,
     ProcessVial,
     ProcessVialResult,
     Result,
@@ -71,7 +72,7 @@ class VialCycle:
         self._force_n = self._torque_nm = math.nan
         self._label, self._prints = '', 0
         self._step = ''
-        self._path_m = 0.0
+        self._moved: list[MoveContainerResult] = []
 
     def run(self) -> ProcessVialResult:
         """Bring the vial to its station; raises PartlyDone with what was measured until then.
@@ -266,7 +267,12 @@ class VialCycle:
             container=self._goal.vial,
             station=station,
         )
-        self._path_m += self._steps.act(goal, self._robot.move_container).path_length_m
+        try:
+            self._moved.append(self._steps.act(goal, self._robot.move_container))
+        except PartlyDone as error:
+            if isinstance(error.result, MoveContainerResult):
+                self._moved.append(error.result)
+            raise
 
     def _open_s(self) -> float:
         """Return for how long product has stood open; NaN when none has come."""
@@ -305,6 +311,7 @@ class VialCycle:
 
     def _result(self) -> ProcessVialResult:
         filled, seen = self._filled, self._robot.see(self._goal.vial)
+        moved = self._moved
         return ProcessVialResult(
             net_weight_g=math.nan if filled is None else filled.net_weight_g,
             volume_ml=math.nan if filled is None else filled.volume_ml,
@@ -320,5 +327,17 @@ class VialCycle:
             label_prints=self._prints,
             step=self._step,
             station=seen.station,
-            path_length_m=self._path_m,
+            moves=len(moved),
+            path_length_m=sum(item.path_length_m for item in moved),
+            planned_samples=sum(item.planned_samples for item in moved),
+            planned_gap_m=_least(item.planned_gap_m for item in moved),
+            planned_breaches=sum(item.planned_breaches for item in moved),
+            measured_samples=sum(item.measured_samples for item in moved),
+            measured_gap_m=_least(item.measured_gap_m for item in moved),
+            measured_breaches=sum(item.measured_breaches for item in moved),
         )
+
+
+def _least(values: Iterable[float]) -> float:
+    """Return the least of what is known; NaN when nothing is."""
+    return min((value for value in values if not math.isnan(value)), default=math.nan)

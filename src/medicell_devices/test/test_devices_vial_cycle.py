@@ -83,7 +83,11 @@ def test_cycle_brings_a_vial_to_its_station_with_all_its_figures(bench: Bench) -
     assert (result.step, result.station, result.label_prints) == ('placed', 'handover', 1)
     figures = (result.open_s, result.closed_for_s, result.force_n, result.torque_nm)
     assert all(value > 0.0 for value in figures)
+    assert (result.moves, result.planned_breaches, result.measured_breaches) == (5, 0, 0)
     assert result.path_length_m > 1.0
+    assert result.planned_samples > 0
+    assert result.measured_samples > 0
+    assert result.measured_gap_m > 0.0
 
 
 def test_cycle_of_a_vial_that_is_done_moves_nothing_and_tells_the_same(bench: Bench) -> None:

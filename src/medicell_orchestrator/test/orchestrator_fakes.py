@@ -135,7 +135,14 @@ def processed(goal: ops.ProcessVial, **changes: object) -> ops.ProcessVialResult
         label_prints=1,
         step='placed',
         station=goal.station,
+        moves=5,
         path_length_m=5.0,
+        planned_samples=500,
+        planned_gap_m=0.02,
+        planned_breaches=0,
+        measured_samples=300,
+        measured_gap_m=0.02,
+        measured_breaches=0,
     )
     return replace(good, **changes)  # type: ignore[arg-type]
 

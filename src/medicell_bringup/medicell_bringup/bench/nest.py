@@ -188,7 +188,9 @@ def _filled(
                 cycle_s=cycle_s,
                 open_s=math.nan if result is None else result.open_s,
                 moves=checked.moves - before[0],
-                air_breaches=checked.breaches - before[1],
+                air_breaches=checked.breaches
+                - before[1]
+                + (0 if result is None else result.measured_breaches),
                 collisions=checked.collisions - before[2],
             )
         )

@@ -76,6 +76,7 @@ class SimulatedFillRobot(SimulatedDriver):
             strokes_of=lambda _: 1,
             max_pump_error_pct=settings.max_pump_error_pct,
             valve_s=settings.valve_s,
+            now_s=port.now_s,
         )
         self._filler = GravimetricFiller(port, self._path, self._moving, settings)
         nest = tuple(f'nest_{index + 1:02d}' for index in range(settings.nest_positions))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 
 from medicell_core.errors import ErrorCode, MedicellError, OperationFailed
 from medicell_core.operations import Result, TransferResult
@@ -35,6 +36,7 @@ class FluidPath:
         max_pump_error_pct: float,
         valve_s: float,
         before_stroke: BeforeStroke | None = None,
+        now_s: Callable[[], float] | None = None,
     ) -> None:
         self._scales = scales
         self._moving = moving
@@ -43,13 +45,19 @@ class FluidPath:
         self._error_pct = max_pump_error_pct
         self._valve_s = valve_s
         self._before_stroke = before_stroke
+        self._now_s = now_s
         self.open_valves: tuple[str, ...] = ()
         self.rate_ml_min = 0.0
         self.pressure_kpa = 0.0
         self.pumped_ml = 0.0
+        self.shut_at_s = math.nan
+        """When a running pump was switched off last, where there is a clock to tell."""
 
     def shut(self) -> None:
         """Switch the pump off and shut the valves."""
+        if self.rate_ml_min > 0.0 and self._now_s is not None:
+            with suppress(MedicellError):
+                self.shut_at_s = self._now_s()
         self.open_valves = ()
         self.rate_ml_min = 0.0
         self.pressure_kpa = 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -59,7 +60,10 @@ class GravimetricFiller:
             fill.held_ml = self._net_ml(fill, context)
         try:
             for share, rate in self._stages():
-                self._dose(fill, goal.volume_ml * share - fill.held_ml, rate, context)
+                whole = False
+                while not whole:
+                    missing_ml = goal.volume_ml * share - fill.held_ml
+                    whole = self._dose(fill, missing_ml, rate, context)
             while self._wants_top_up(fill):
                 missing_ml = goal.volume_ml - fill.held_ml
                 self._dose(fill, missing_ml, self._settings.top_up_rate_ml_min, context)
@@ -105,25 +109,32 @@ class GravimetricFiller:
 
     def _dose(
         self, fill: _Fill, volume_ml: float, rate_ml_min: float, context: OperationContext
-    ) -> None:
-        """Dose once and weigh; not at all when more would come late than is wanted."""
+    ) -> bool:
+        """Dose once and weigh; not at all when more would come late than is wanted.
+
+        Returns whether it came whole: a protective stop may have broken it off.
+        """
         late = self.in_flight(fill.goal.source, context)
         open_s = late.open_s(volume_ml, rate_ml_min)
         if open_s <= 0.0 and rate_ml_min > self._settings.top_up_rate_ml_min:
-            return
+            return True
         open_s = max(open_s, self._settings.least_open_s)
-        self._pour(fill.goal, open_s, rate_ml_min, context)
+        whole = self._pour(fill.goal, open_s, rate_ml_min, context)
         before_ml, fill.held_ml = fill.held_ml, self._net_ml(fill, context)
-        if rate_ml_min == self._settings.slow_rate_ml_min:
+        if whole and rate_ml_min == self._settings.slow_rate_ml_min:
             arrived_ml = fill.held_ml - before_ml
             self._in_flight[fill.goal.source] = late.learnt(
                 arrived_ml=arrived_ml, open_s=open_s, rate_ml_min=rate_ml_min
             )
+        return whole
 
     def _pour(
         self, goal: FillVial, open_s: float, rate_ml_min: float, context: OperationContext
-    ) -> None:
-        """Open the valve for a time, in strokes after each of which the sensors are read."""
+    ) -> bool:
+        """Open the valve for a time, in strokes after each of which the sensors are read.
+
+        Returns whether it was open for all of it.
+        """
         told_ml = moved_ml = 0.0
         left_s = open_s
         with self._path.flow(context, rate_ml_min, goal.source, goal.vial):
@@ -132,6 +143,8 @@ class GravimetricFiller:
                 left_s -= stroke_s
                 shut = left_s <= 0.0
                 reading = self._stroke(goal, stroke_s, rate_ml_min, context, shut=shut)
+                if reading is None:
+                    return False
                 self._path.check(reading)
                 if reading.source_empty:
                     raise OperationFailed(ErrorCode.EMPTY_SOURCE, f'{goal.source} ran empty')
@@ -139,6 +152,7 @@ class GravimetricFiller:
                 moved_ml += reading.moved_ml
                 if not shut:
                     self._path.check_metering(told_ml, moved_ml)
+        return True
 
     def _stroke(
         self,
@@ -148,20 +162,30 @@ class GravimetricFiller:
         context: OperationContext,
         *,
         shut: bool,
-    ) -> PumpReading:
-        begun_s, ran = self._port.now_s(), False
+    ) -> PumpReading | None:
+        """Let liquid run for a time; None when the valve was shut from outside meanwhile."""
+        begun_s = self._port.now_s()
         try:
             context.sleep(stroke_s, step='filling')
-            with self._moving(context):
-                ran = True
-                return self._dispense(goal, stroke_s, rate_ml_min, context, shut=shut)
         except MedicellError as error:
-            if error.code in ENDED and not ran:
-                # Liquid ran until the valve shut, whoever had it shut.
-                with suppress(MedicellError):
-                    ran_s = min(stroke_s, self._port.now_s() - begun_s)
-                    self._dispense(goal, ran_s, rate_ml_min, context, shut=True)
+            if error.code in ENDED:
+                self._broken_off(goal, begun_s, rate_ml_min, context)
             raise
+        if not self._path.open_valves:
+            self._broken_off(goal, begun_s, rate_ml_min, context)
+            return None
+        with self._moving(context):
+            return self._dispense(goal, stroke_s, rate_ml_min, context, shut=shut)
+
+    def _broken_off(
+        self, goal: FillVial, begun_s: float, rate_ml_min: float, context: OperationContext
+    ) -> None:
+        """Let come what ran until the valve was shut, whoever had it shut."""
+        with suppress(MedicellError):
+            ended_s = self._path.shut_at_s
+            if math.isnan(ended_s) or ended_s < begun_s:
+                ended_s = self._port.now_s()
+            self._dispense(goal, ended_s - begun_s, rate_ml_min, context, shut=True)
 
     def _dispense(
         self,
