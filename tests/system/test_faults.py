@@ -40,13 +40,22 @@ HELD = {
 }
 """What a person is told to do."""
 
+HELD_WITH_A_VIAL = {
+    'joint_stalled@fill': 'Free the joint.',
+    'joint_state_late@fill': "Mend the stream of the arm's joint states.",
+    'joint_state_lost@fill': "Mend the stream of the arm's joint states.",
+}
+"""The same where the vial in work may be given up."""
+
 
 def deviations(result: LocalResult) -> list[Deviation]:
     return [item.entry for item in result.entries if isinstance(item.entry, Deviation)]
 
 
 def test_every_fault_is_tested() -> None:
-    assert {item.partition('@')[0] for item in (*RECOVERED, *HELD)} == set(FAULTS)
+    assert {item.partition('@')[0] for item in (*RECOVERED, *HELD, *HELD_WITH_A_VIAL)} == set(
+        FAULTS
+    )
 
 
 @pytest.mark.parametrize('fault', RECOVERED)
@@ -64,8 +73,19 @@ def test_fault_is_recovered_and_recorded(fault: str) -> None:
     assert result.balance.cells_error_pct < 0.1
 
 
-@pytest.mark.parametrize(('fault', 'advice'), HELD.items())
-def test_fault_that_needs_a_person_holds_with_a_question(fault: str, advice: str) -> None:
+@pytest.mark.parametrize(
+    ('fault', 'advice', 'choices'),
+    [
+        *((fault, advice, ['retry', 'abort']) for fault, advice in HELD.items()),
+        *(
+            (fault, advice, ['retry', 'skip', 'abort'])
+            for fault, advice in HELD_WITH_A_VIAL.items()
+        ),
+    ],
+)
+def test_fault_that_needs_a_person_holds_with_a_question(
+    fault: str, advice: str, choices: list[str]
+) -> None:
     result = local_batch(1, fault=fault)
     assert result.outcome == 'held'
     assert [item.struck for item in result.faults] == [True]
@@ -74,14 +94,14 @@ def test_fault_that_needs_a_person_holds_with_a_question(fault: str, advice: str
     assert path.rpartition('/')[2] == fault.partition('@')[2]
     assert question.text.startswith(f'{path}: ')
     assert advice in question.text
-    assert question.choices == ['retry', 'abort']
+    assert question.choices == choices
     for choice in question.choices:
         assert f'{choice} to ' in question.text
     assert [item.recovered for item in deviations(result)] == [False]
     assert result.balance.volume_error_pct < 0.1
 
 
-@pytest.mark.parametrize('fault', HELD)
+@pytest.mark.parametrize('fault', [*HELD, *HELD_WITH_A_VIAL])
 def test_remedied_fault_goes_on_to_the_end_after_an_answer(fault: str) -> None:
     name = fault.partition('@')[0]
 

@@ -43,6 +43,12 @@ ADVICE: dict[ErrorCode, str] = {
     ErrorCode.OUT_OF_FOCUS: 'Adjust the objective.',
     ErrorCode.ILLUMINATION_FAILED: 'Change the lamp.',
     ErrorCode.LABEL_UNREADABLE: 'Clean the label.',
+    ErrorCode.FIRST_AIR_BREACH: 'Find what was over the open vial, and whether it is to be kept.',
+    ErrorCode.PATH_TOLERANCE_EXCEEDED: 'Find what drew the arm off its path.',
+    ErrorCode.GOAL_NOT_REACHED: 'Find what keeps the arm from its goal.',
+    ErrorCode.JOINT_STALLED: 'Free the joint.',
+    ErrorCode.JOINT_STATE_LATE: "Mend the stream of the arm's joint states.",
+    ErrorCode.JOINT_STATE_LOST: "Mend the stream of the arm's joint states.",
     ErrorCode.PARTICLE_EXCURSION: 'Find where the particles come from.',
     ErrorCode.FLOW_OUT_OF_RANGE: "Check the particle counter's pump and tubing.",
 }
