@@ -2,15 +2,17 @@
 
 The surface of a liquid that is accelerated sideways by a stands at the slope a / (g + b), with b
 the upward acceleration. A container that is set in motion suddenly makes a wave that rises to at
-most twice that level; the file's `overshoot` is that factor. A tilt of the container adds its
-own slope. The liquid stays in when what rises at the wall is less than the freeboard.
+most twice that level; the file's `overshoot` is that factor. The tilt that the container may have
+adds its own slope. The liquid stays in when what rises at the wall is less than the freeboard.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from medicell_core.errors import ErrorCode, OperationRefused
 from medicell_motion.arm import Array
+from medicell_motion.body import CARRIED
 from medicell_motion.geometry import CellGeometry
 
 GRAVITY_M_S2 = 9.80665
@@ -30,8 +32,19 @@ def rise_share(geometry: CellGeometry, times_s: Array, positions_rad: Array) -> 
     liquid = geometry.liquid
     level = np.linalg.norm(pushed[:, :2], axis=1)
     slope = liquid.overshoot * level / (GRAVITY_M_S2 + np.minimum(pushed[:, 2], 0.0))
-    rise = liquid.inner_radius_m * (slope + np.tan(tilts_rad(geometry, positions_rad)))
+    rise = liquid.inner_radius_m * (slope + np.tan(np.deg2rad(liquid.max_tilt_deg)))
     return float(rise.max() / liquid.freeboard_m)
+
+
+def check_tilt(geometry: CellGeometry, positions_rad: Array) -> None:
+    """Raise PATH_BLOCKED when an open container in the hand would be tilted beyond its limit."""
+    tilt = float(np.rad2deg(tilts_rad(geometry, positions_rad).max()))
+    limit = geometry.liquid.max_tilt_deg
+    if tilt > limit:
+        raise OperationRefused(
+            ErrorCode.PATH_BLOCKED,
+            f'{CARRIED} is open and would be tilted by {tilt:.1f} degrees; {limit:g} are allowed',
+        )
 
 
 def tilts_rad(geometry: CellGeometry, positions_rad: Array) -> Array:

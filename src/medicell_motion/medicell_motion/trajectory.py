@@ -13,7 +13,7 @@ from ruckig import Trajectory as Profile
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_motion.arm import Arm, Array
 from medicell_motion.geometry import CellGeometry
-from medicell_motion.liquid import rise_share
+from medicell_motion.liquid import check_tilt, rise_share
 
 SAMPLE_S = 0.02
 """Greatest time between two samples of a trajectory."""
@@ -64,6 +64,8 @@ def timed(curve: Curve, geometry: CellGeometry, *, open_liquid: bool) -> Traject
     path = curve(grid)
     if float(np.ptp(path, axis=0).max()) < _STANDSTILL_RAD:
         return standstill(path[0])
+    if open_liquid:
+        check_tilt(geometry, path)
     first, second, third = _derivatives(path)
     arm = geometry.arm
     bounds = [

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from medicell_core.errors import ErrorCode, MedicellError
 from medicell_motion.cell import Plan, RobotCell
 from medicell_motion.geometry import CellGeometry, shipped_geometry
 from medicell_motion.liquid import GRAVITY_M_S2, rise_share, tilts_rad
@@ -110,5 +111,15 @@ def test_rise_is_that_of_the_tilted_surface_with_its_overshoot(geometry: CellGeo
     liquid = geometry.liquid
     radius = np.hypot(*geometry.arm.forward(start)[:2, 3])
     push = radius * np.hypot(2.0, (2.0 * times[-2]) ** 2)
-    wanted = liquid.overshoot * liquid.inner_radius_m * push / GRAVITY_M_S2 / liquid.freeboard_m
+    slope = liquid.overshoot * push / GRAVITY_M_S2 + np.tan(np.deg2rad(liquid.max_tilt_deg))
+    wanted = liquid.inner_radius_m * slope / liquid.freeboard_m
     assert rise_share(geometry, times, start + turn) == pytest.approx(wanted, rel=1e-3)
+
+
+def test_open_container_that_would_tilt_is_refused_with_its_angle(geometry: CellGeometry) -> None:
+    home = RobotCell(geometry).home()
+    bent = line(home, home + np.array([0.0, 0.0, 0.0, 0.0, 0.2, 0.0]))
+    assert timed(bent, geometry, open_liquid=False).duration_s > 0.0
+    with pytest.raises(MedicellError, match=r'tilted by 11\.5 degrees; 2 are allowed') as refused:
+        timed(bent, geometry, open_liquid=True)
+    assert refused.value.code is ErrorCode.PATH_BLOCKED
