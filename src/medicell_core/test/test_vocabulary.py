@@ -97,4 +97,4 @@ def test_closing_the_wall_clock_ends_a_sleep_at_once() -> None:
 
 def test_entry_kinds_are_named_after_their_classes() -> None:
     assert all(name == kind.__name__ for name, kind in ENTRY_TYPES.items())
-    assert len(ENTRY_TYPES) == 15
+    assert len(ENTRY_TYPES) == 16

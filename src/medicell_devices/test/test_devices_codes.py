@@ -1,4 +1,4 @@
-"""Every error code of the devices is provoked by a test of this package."""
+"""Every error code of the devices is provoked by a test, of this package or of the motion."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ NOT_OF_A_DEVICE = {
 def test_every_code_of_the_devices_is_provoked() -> None:
     here = Path(__file__)
     contract = here.parents[1] / 'medicell_devices' / 'testing'
-    files = [*here.parent.glob('*.py'), *contract.glob('*.py')]
+    motion = here.parents[2] / 'medicell_motion' / 'test'
+    files = [item for folder in (here.parent, contract, motion) for item in folder.glob('*.py')]
     text = '\n'.join(path.read_text(encoding='utf-8') for path in files if path != here)
     provoked = set(re.findall(r'\b(?:ErrorCode|E)\.([A-Z_0-9]+)', text))
     due = {code for code in ErrorCode if 1 <= code <= 11 or 100 <= code <= 599}
