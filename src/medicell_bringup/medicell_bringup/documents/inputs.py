@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -107,11 +107,12 @@ def _rows(cls: type[BaseModel], within: str = '') -> Iterator[tuple[str, ...]]:
 def _takes(item: FieldInfo) -> str:
     """Return type and range of a field, in words."""
     named = {float: 'number', int: 'whole number', str: 'text', bool: 'true or false'}
-    name = str(item.annotation)
-    what = named.get(item.annotation, '')  # type: ignore[arg-type]
+    annotation: Any = item.annotation
+    name = str(annotation)
+    what = named.get(annotation, '')
     if not what and name.startswith('tuple[str'):
         what = 'list of names'
-    elif not what and item.annotation == PerJoint:
+    elif not what and annotation == PerJoint:
         what = 'six numbers above 0, one per joint'
     elif not what and name.startswith('tuple['):
         what = 'lower and upper limit'
@@ -132,10 +133,10 @@ def _bounds(metadata: list[Any]) -> Iterator[str]:
 def _default(item: FieldInfo) -> str:
     if item.is_required():
         return 'needed'
-    value = item.default
+    value, annotation = item.default, cast('Any', item.annotation)
     if isinstance(value, dict):
         return ', '.join(f'{key} {figure:g}' for key, figure in value.items())
-    if isinstance(value, tuple) and item.annotation == PerJoint:
+    if isinstance(value, tuple) and annotation == PerJoint:
         return ', '.join(f'{figure:g}' for figure in value)
     if isinstance(value, tuple):
         return ' to '.join(f'{figure:g}' for figure in value)

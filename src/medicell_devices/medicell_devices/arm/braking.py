@@ -56,7 +56,7 @@ def braked(
         if rate < _STANDING:
             rate = 0.0
         rates.append(rate)
-    return STEP_S * np.arange(len(rates)), np.array(rates)
+    return np.asarray(STEP_S * np.arange(len(rates))), np.asarray(rates, dtype=np.float64)
 
 
 def _bounds(

@@ -120,8 +120,9 @@ class SimulatedParticleCounter(SimulatedDriver):
         most = (self._most_0_5_um(duration_s), self._most_5_um(duration_s))
         text = (
             f'{found.count_0_5_um} particles of 0.5 um and more (at most {most[0]}), '
-            f'{found.count_5_um} of 5 um and more (at most {most[1]}) in {air_m3:.3f} m3; the '
-            f'limits are {settings.limit_0_5_um_per_m3:g} and {settings.limit_5_um_per_m3:g} per m3'
+            f'{found.count_5_um} of 5 um and more (at most {most[1]}) in {air_m3:.3f} m3; '
+            f'limits are {settings.limit_0_5_um_per_m3:g} and '
+            f'{settings.limit_5_um_per_m3:g} per m3'
         )
         if found.count_0_5_um > most[0] or found.count_5_um > most[1]:
             raise PartlyDone(ErrorCode.PARTICLE_EXCURSION, text, result)
