@@ -73,7 +73,7 @@ def test_protective_stop_stays_on_the_path_within_limits_and_goes_on(share: floa
     assert max(dense.nearest(row, before_s=path.duration_s)[1] for row in rows[::20]) < 0.05
     most = np.maximum(limits().acceleration, 1.0)
     assert float((np.abs(forces) / most).max()) < 1.15
-    assert rig.motion.posture() == pytest.approx(goal_of(path))
+    assert rig.motion.locate(rig) == pytest.approx(goal_of(path))
     assert rig.since_s > path.duration_s + 3.0
 
 
@@ -120,7 +120,7 @@ def test_stop_while_braking_and_resume_while_braking_are_safe() -> None:
     ):
         rig.at(since_s, act)
     assert rig.follow(path) is None
-    assert rig.motion.posture() == pytest.approx(goal_of(path))
+    assert rig.motion.locate(rig) == pytest.approx(goal_of(path))
 
 
 @pytest.mark.parametrize('percent', [1.0, 10.0, 50.0])
@@ -179,8 +179,8 @@ def test_tracking_fault_stops_the_arm_with_its_code_and_the_path_is_gone_to_its_
     assert rig.now >= commanded.end_s
     assert commanded.velocities_rad_s[-1] == pytest.approx(np.zeros(6))
     rig.ailment = SOUND
-    rig.motion.go_on(rig, lambda _: None)  # type: ignore[arg-type]
-    assert rig.motion.posture() == pytest.approx(goal_of(path))
+    rig.motion.go_on(rig, lambda _: None)
+    assert rig.motion.locate(rig) == pytest.approx(goal_of(path))
     assert rig.motion.measured_posture() == pytest.approx(goal_of(path), abs=1e-3)
 
 
@@ -197,7 +197,7 @@ def test_way_back_to_the_path_is_asked_for_before_it_is_gone() -> None:
         raise MedicellError(ErrorCode.FIRST_AIR_BREACH, 'no')
 
     with pytest.raises(MedicellError, match='no'):
-        rig.motion.go_on(rig, refuse)  # type: ignore[arg-type]
+        rig.motion.go_on(rig, refuse)
     assert len(rig.told) == told
 
 
@@ -208,8 +208,8 @@ def test_arm_that_was_stopped_returns_to_where_its_path_began() -> None:
     error = rig.follow(path)
     assert error is not None
     assert error.code is ErrorCode.STOPPED
-    rig.motion.back(rig, lambda _: None)  # type: ignore[arg-type]
-    assert rig.motion.posture() == pytest.approx(rig.home)
+    rig.motion.back(rig, lambda _: None)
+    assert rig.motion.locate(rig) == pytest.approx(rig.home)
     assert rig.motion.measured_posture() == pytest.approx(rig.home, abs=1e-3)
     assert rig.motion.commanded() is None
 
@@ -245,6 +245,17 @@ def test_stop_whose_joints_cannot_be_seen_is_told_as_not_measured() -> None:
     rig.motion.poll()
     assert len(took) == 1
     assert math.isnan(took[0])
+
+
+def test_arm_that_is_not_seen_does_not_go_on_from_where_it_was_seen_last() -> None:
+    rig = Rig()
+    rig.ailment = LOST
+    assert rig.follow(planned()) is not None
+    told = len(rig.told)
+    with pytest.raises(MedicellError, match='not known') as caught:
+        rig.motion.go_on(rig, lambda _: None)
+    assert caught.value.code is ErrorCode.JOINT_STATE_LOST
+    assert len(rig.told) == told
 
 
 def test_joint_states_of_a_move_are_kept_from_its_beginning_to_its_end() -> None:

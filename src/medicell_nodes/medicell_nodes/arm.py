@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from medicell_interfaces.srv import ProtectiveStop, ResumeMotion
 from rcl_interfaces.msg import SetParametersResult
+from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.parameter import Parameter
 from rclpy.task import Future
 from sensor_msgs.msg import JointState
@@ -64,7 +65,13 @@ class ArmTopics:
         driver.set_speed_override(node.get_parameter(OVERRIDE).value)
         node.add_on_set_parameters_callback(self._set)
         self._services = [
-            node.create_service(ProtectiveStop, '~/protective_stop', self._stop),
+            node.create_service(
+                ProtectiveStop,
+                '~/protective_stop',
+                self._stop,
+                # It is awaited, and must not keep the node's other callbacks from being called.
+                callback_group=ReentrantCallbackGroup(),
+            ),
             node.create_service(
                 ResumeMotion,
                 '~/resume_motion',

@@ -101,14 +101,6 @@ class ArmMotion:
         with self._lock:
             return None if self._following is None else self._following.told
 
-    def posture(self) -> Array:
-        """Return where the arm stands, as commanded after a whole path, else as measured."""
-        with self._lock:
-            if self._goal is not None:
-                return np.array(self._goal)
-        self.poll()
-        return self.measured_posture()
-
     def measured_posture(self) -> Array:
         """Return the newest measured joints; raises JOINT_STATE_LOST before the first."""
         newest = self._history.newest
@@ -220,6 +212,16 @@ class ArmMotion:
             pass
         with self._lock:
             self._goal, self._following = path.at(path.duration_s), None
+
+    def locate(self, context: OperationContext) -> Array:
+        """Return where the arm stands: as commanded after a whole path, else as measured now.
+
+        Raises JOINT_STATE_LOST when no joint state comes.
+        """
+        self._await_rest(context)
+        with self._lock:
+            goal = self._goal
+        return self._measured_now(context) if goal is None else np.array(goal)
 
     def go_on(self, context: OperationContext, check: Callable[[Array], None]) -> None:
         """Follow an unfinished path from where the arm stands on it to its end.
@@ -346,12 +348,11 @@ class ArmMotion:
         """Bring the arm back to its unfinished path; returns the path and where it is on it."""
         self._await_rest(context)
         self.await_release(context)
-        self.poll()
+        here = self._measured_now(context)
         with self._lock:
             following = self._following
             assert following is not None
             path, place_s = following.path, following.pace.at(self._now_s())[0]
-        here = self.measured_posture()
         if bool(
             (np.abs(here - path.at(place_s)) <= REJOIN_GOALS * self._tolerances.goal_rad).all()
         ):
@@ -363,6 +364,23 @@ class ArmMotion:
         with self._lock:
             self._following = Following(path, now_s=self._now_s(), path_s=place_s)
         return path, place_s
+
+    def _measured_now(self, context: OperationContext) -> Array:
+        """Return joints that were measured after now: an older state may be of another place."""
+        begun_s = self._now_s()
+        while True:
+            self.poll()
+            newest = self._history.newest
+            if newest is not None and newest[0] >= begun_s:
+                return newest[1]
+            waited_s = self._now_s() - begun_s
+            if waited_s >= self._tolerances.lost_s:
+                raise OperationFailed(
+                    ErrorCode.JOINT_STATE_LOST,
+                    f'no joint state has come for {waited_s:.2f} s; where the arm stands is not '
+                    f'known; allowed are {self._tolerances.lost_s:g} s',
+                )
+            context.sleep(self._look_s)
 
     def _await_rest(self, context: OperationContext) -> None:
         """Let a stop that is under way come to its end."""

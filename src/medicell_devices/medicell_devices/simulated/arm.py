@@ -56,8 +56,8 @@ class DriveModel:
 class BuiltinArm:
     """Follows trajectories by computation; nothing moves between two looks, all is made up then.
 
-    `ails` tells what is wrong with the drives, asked at each start; `holds` whether there is
-    something between the fingers.
+    `ails` tells what is wrong with the drives, asked at each start and while the stream of joint
+    states is broken; `holds` whether there is something between the fingers.
     """
 
     def __init__(
@@ -95,10 +95,9 @@ class BuiltinArm:
         """Follow a trajectory from now on, in place of the one before."""
         with self._lock:
             self._advance(self._now_s())
-            before, self._ailment = self._ailment, self._ails()
-            if self._ailment == _SOUND:
-                self._ails_from_s = _NEVER_S
-            elif before == _SOUND:
+            before = self._ailment
+            self._ask()
+            if before == _SOUND != self._ailment:
                 length_s = trajectory.end_s - trajectory.start_s
                 self._ails_from_s = trajectory.start_s + _STRIKES_AT * length_s
             self._told = trajectory
@@ -118,6 +117,8 @@ class BuiltinArm:
     def samples(self, since_s: float) -> JointSamples:
         """Return the joint states with stamps after a time that have arrived, newest last."""
         with self._lock:
+            if self._ailment.silent:
+                self._ask()
             now_s = self._now_s()
             self._advance(now_s)
             times = np.array(self._times)
@@ -135,6 +136,12 @@ class BuiltinArm:
             return GripperState(opening_m=GRIPPER_OPEN_M, force_n=0.0)
         force_n = self._model.grip_force_n if self._holds() else 0.0
         return GripperState(opening_m=0.0, force_n=force_n)
+
+    def _ask(self) -> None:
+        """Ask what ails the drives; lock held."""
+        self._ailment = self._ails()
+        if self._ailment == _SOUND:
+            self._ails_from_s = _NEVER_S
 
     def _arrived_until(self, now_s: float) -> float:
         """Return the newest stamp whose joint state has come by now."""

@@ -149,7 +149,7 @@ class Carrier:
             carry.start,
             carry.station,
             open_stations=carry.open_stations,
-            posture=motion.posture(),
+            posture=motion.locate(context),
             carried_open=carry.is_open,
         )
         whole = JointPath(plan.times_s, plan.positions_rad, motion.limits)
