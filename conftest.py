@@ -1,8 +1,10 @@
-"""What every test of the repository gets: a ROS domain, and a word on the requirements shown."""
+"""What every test gets: a ROS domain, default signals, a cache, a word on requirements."""
 
 from __future__ import annotations
 
 import os
+import signal
+import tempfile
 from contextlib import ExitStack
 
 import pytest
@@ -11,6 +13,13 @@ from requirements_trace import OPTION, TraceReporter
 from medicell_ros.domain import VARIABLE, own_domain
 
 HELD = pytest.StashKey[ExitStack]()
+CACHE = 'XDG_CACHE_HOME'
+DEFAULTS = {
+    signal.SIGINT: signal.default_int_handler,
+    signal.SIGHUP: signal.SIG_DFL,
+    signal.SIGQUIT: signal.SIG_DFL,
+}
+"""What the signals do that nohup and shells that start jobs in the background have ignored."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -20,16 +29,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Claim a domain before any test module can start a node."""
+    """Claim a domain before any test module can start a node, and what else a run has its own."""
+    _undo_ignored_signals()
     held = ExitStack()
     config.stash[HELD] = held
     os.environ[VARIABLE] = str(held.enter_context(own_domain()))
     os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
     os.environ['FASTDDS_BUILTIN_TRANSPORTS'] = 'UDPv4'
     if not hasattr(config, 'workerinput'):
+        # Workers, and all processes of tests, inherit the one cache of the run.
+        os.environ[CACHE] = held.enter_context(
+            tempfile.TemporaryDirectory(prefix='medicell_cache_', ignore_cleanup_errors=True)
+        )
         config.pluginmanager.register(TraceReporter())
 
 
+def _undo_ignored_signals() -> None:
+    """Give signals back their default: tests send them to processes, which inherit it."""
+    for number, default in DEFAULTS.items():
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, default)
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Let the domain go."""
+    """Let domain and cache go."""
     config.stash[HELD].close()

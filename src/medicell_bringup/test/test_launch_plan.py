@@ -15,6 +15,7 @@ from medicell_bringup.launching.plan import DESCRIPTIONS, Plan, launch_arguments
 from medicell_bringup.shipped import shipped_config
 from medicell_core.errors import InputError
 from medicell_core.operations import Role
+from medicell_motion.expansion import CACHE_VARIABLE
 
 LONG = 'a' * 60 + '-'
 """A text that an unwise expression takes years to refuse."""
@@ -108,7 +109,7 @@ def test_hardware_keeps_the_journal_that_is_named_or_is_refused(
 
 
 def test_frames_are_those_of_the_shipped_model_or_its_file_is_named(
-    config: Path, monkeypatch: pytest.MonkeyPatch
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(planning, '_installed', lambda _: True)
     monkeypatch.setattr(planning.Process, 'path', lambda _: Path())
@@ -120,6 +121,7 @@ def test_frames_are_those_of_the_shipped_model_or_its_file_is_named(
         raise ValueError('no such name')
 
     monkeypatch.setattr('xacro.process_file', fail)
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / 'empty'))
     with pytest.raises(InputError, match=r'cell\.urdf\.xacro: xacro: no such name'):
         launch_plan('devices', {})
 
