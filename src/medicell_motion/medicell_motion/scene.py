@@ -30,7 +30,7 @@ APART = 2
 
 _BENDS = 101
 OWN_AIR = f'air over the {CARRIED}'
-_COARSENESS = (1.0, 4.0, 12.0, 30.0)
+_COARSENESS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 """Margins of the checks in clearances: the wide ones clear much of a free path at once."""
 
 

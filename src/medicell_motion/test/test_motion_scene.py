@@ -50,7 +50,7 @@ def test_closed_form_is_the_kinematics_of_the_model(cell: RobotCell, scene: Scen
         assert np.abs(scene.tip(posture) - cell.geometry.arm.forward(posture)).max() < 1e-9
 
 
-@pytest.mark.parametrize('level', [0, 1, 2])
+@pytest.mark.parametrize('level', [0, 2, 4])
 def test_broad_phase_honours_the_margin_of_every_level(
     cell: RobotCell, scene: Scene, level: int
 ) -> None:
