@@ -160,6 +160,33 @@ def test_call_that_is_meant_for_another_world_is_not_done(world: LossyWorld, pro
     assert world.done == {}
 
 
+def test_late_call_of_an_older_client_is_refused_and_ends_nothing_of_the_newer_one(
+    world: LossyWorld, client: WorldClient, config: CellConfig, probe: Probe
+) -> None:
+    probe.wait_for('owner')
+    with WorldClient('test', f'/{config.cell}', wait_s=SILENT_S) as newer:
+        newer.begin('owner')
+        begun_s = newer.now_s()
+        with pytest.raises(MedicellError, match='is newer') as caught:
+            client.pump(**PUMP)
+        assert caught.value.code is ErrorCode.INVALID_GOAL
+        newer.sleep('owner', 3600.0)
+        assert newer.now_s() == pytest.approx(begun_s + 3600.0, abs=1e-3)
+        newer.end('owner')
+    assert world.done['pump'] == 0
+
+
+def test_newer_client_of_the_same_name_ends_what_the_older_one_had_begun(
+    world: LossyWorld, client: WorldClient, config: CellConfig, probe: Probe
+) -> None:
+    probe.wait_for('owner')
+    client.begin('owner')
+    assert world._owners
+    with WorldClient('test', f'/{config.cell}', wait_s=SILENT_S) as newer:
+        newer.now_s()
+        assert not world._owners
+
+
 def test_memory_tells_the_answer_again_until_the_caller_has_it() -> None:
     memory, answer = CallMemory(), CallWorld.Response(result_json='{"value": 1}')
     assert memory.recall(4, 4) is None

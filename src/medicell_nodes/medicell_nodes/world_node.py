@@ -220,13 +220,24 @@ class WorldNode(ManagedNode):
             )
 
     def _meet(self, caller: _Caller) -> None:
-        """Know who calls; what an earlier node of its name had begun is ended."""
+        """Know who calls; what an earlier node of its name had begun is ended.
+
+        Raises INVALID_GOAL for a late call of an earlier one: the newer is not ended by it.
+        """
         known = self._newest.get(caller.node)
-        if known != caller:
-            self._newest[caller.node] = caller
-            if known is not None:
-                self._calls.pop(known, None)
-                self._end_owners_of(known)
+        if known == caller:
+            return
+        if known is not None and caller.incarnation < known.incarnation:
+            self._calls.pop(caller, None)
+            raise MedicellError(
+                ErrorCode.INVALID_GOAL,
+                f'incarnation: {caller.incarnation} of {caller.node} is over; '
+                f'{known.incarnation} is newer',
+            )
+        self._newest[caller.node] = caller
+        if known is not None:
+            self._calls.pop(known, None)
+            self._end_owners_of(known)
 
     async def _take_turn(self, verb: str, arguments: dict[str, Any], caller: _Caller) -> None:
         turn: Future = Future()
