@@ -85,7 +85,8 @@ def read_inputs(
     judge_of(read.product, config / 'products')
     cell = load_cell(cell_file)
     check_cell(read, cell)
-    check_file(params_file, NODES, named=True)
+    inside = f'/{(namespace or cell.cell).strip("/")}'
+    check_file(params_file, NODES, namespace=inside, named=True)
     if not 0 <= seed <= MAX_SEED:
         raise refused('--seed', f'{seed} is not between 0 and {MAX_SEED}')
     inputs = RunInputs(
@@ -96,7 +97,7 @@ def read_inputs(
         cell_file=cell_file,
         cell=cell,
         params_file=params_file.resolve(),
-        namespace=f'/{(namespace or cell.cell).strip("/")}',
+        namespace=inside,
         seed=seed,
         speed=read_speed(speed),
         out=out,

@@ -199,6 +199,13 @@ def test_unknown_description_is_refused(capfd: pytest.CaptureFixture[str]) -> No
         ('    seed: 1', '    seed: one', 'parameters.yaml:7: /**/world.seed: must be a whole'),
         ('/**/world:', '/**/wrld:', "parameters.yaml:5: /**/wrld: no node is named 'wrld'"),
         ('/**/world:', '/**:', 'parameters.yaml:5: /**: no node is named'),
+        (
+            '/**/world:',
+            'world:',
+            'parameters.yaml:5: world: stands for no node in /cell_1: ROS would pass it over;'
+            ' must be called /**/world or /cell_1/world',
+        ),
+        ('/**/world:', '/cell_2/world:', 'parameters.yaml:5: /cell_2/world: stands for no node'),
     ],
 )
 def test_wrong_parameter_file_is_refused_with_its_place(
@@ -208,6 +215,12 @@ def test_wrong_parameter_file_is_refused_with_its_place(
     with pytest.raises(InputError) as caught:
         launch_plan('cell', {'params_file': str(file)})
     assert said in caught.value.message
+
+
+def test_section_of_the_namespace_that_is_said_is_taken(config: Path) -> None:
+    file = spoil(config / 'parameters.yaml', '/**/world:', '/cell_2/world:')
+    said = {'params_file': str(file), 'namespace': 'cell_2'}
+    assert launch_plan('cell', said).processes[0].namespace == '/cell_2'
 
 
 def test_missing_driver_package_is_refused_with_its_place(config: Path) -> None:

@@ -19,6 +19,7 @@ from medicell_ros.lifecycle import ManagedNode
 from medicell_ros.node_parameters import DEVICES, NODES
 from medicell_ros.parameters import check_file, given_value, parameter_files
 from medicell_ros.peers import Peers
+from medicell_ros.sections import given_namespace
 from medicell_ros.signals import end_by_signals
 
 EXIT_OK, EXIT_FAILED, EXIT_BAD_INPUT = 0, 1, 2
@@ -63,7 +64,7 @@ def run_node(
     end_by_signals(ended)
     try:
         for file in parameter_files(given):
-            check_file(file, NODES)
+            check_file(file, NODES, namespace=given_namespace(name, given))
         node, outliving = make(_config_file(name, given))
         with NodeHost([node], on_failure=fail):
             _serve(node, outliving, ended, failures)

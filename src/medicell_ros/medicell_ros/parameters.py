@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
@@ -12,6 +13,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from medicell_core.errors import ErrorCode, InputError
+from medicell_ros.sections import WILDCARDS, full_name, given_namespace, stands_for
 
 if TYPE_CHECKING:
     from rcl_interfaces.msg import ParameterDescriptor
@@ -23,8 +25,6 @@ Value = str | float | int | bool
 BUILT_IN = ('use_sim_time', 'start_type_description_service', 'enable_logger_service')
 """Parameters that rclpy declares itself."""
 BUILT_IN_PREFIX = 'qos_overrides.'
-WILDCARDS = ('*', '**')
-"""Last parts of a section's name that stand for every node."""
 _METADATA = 'medicell_parameter'
 _TYPE_NAMES = {str: 'a text', float: 'a number', int: 'a whole number', bool: 'true or false'}
 
@@ -89,27 +89,43 @@ def declare(node: Node, cls: type[T]) -> T:
     return cls(**values)
 
 
-def check_file(path: Path, known: Mapping[str, type], *, named: bool = False) -> None:
+def check_file(
+    path: Path, known: Mapping[str, type], *, namespace: str, named: bool = False
+) -> None:
     """Refuse a parameter file that names an unknown node or parameter, or a wrong value.
 
-    `known` holds the parameter dataclass of each node of the cell. A section for all nodes must
-    hold parameters that some node has; with `named` there must be none. Raises InputError with
-    file, line and field.
+    `known` holds the parameter dataclass of each node of the cell in `namespace`. A section that
+    stands for none of them is refused, as ROS would pass it over. One for all nodes must hold
+    parameters that some node has; with `named` there must be none. Raises InputError with file,
+    line and field.
     """
     document = _read(path)
-    for node, content in _sections(path, document):
-        line = _line(document, node)
-        name = node.strip('/').rpartition('/')[2]
-        if name not in known and (named or name not in WILDCARDS):
+    for section, content in _sections(path, document):
+        last = section.rpartition('/')[2]
+        for_all = last in WILDCARDS and not named
+        candidates = [name for name in known if for_all or name == last]
+        nodes = [name for name in candidates if stands_for(section, full_name(namespace, name))]
+        if not nodes:
+            text = f'no node is named {last!r}; known are {", ".join(sorted(known))}'
+            if candidates:
+                text = _passed_over(namespace, '' if for_all else last)
             raise InputError(
                 ErrorCode.INVALID_GOAL,
-                f'no node is named {name!r}; known are {", ".join(sorted(known))}',
+                text,
                 file=str(path),
-                line=line,
-                field=node,
+                line=_line(document, section),
+                field=section,
             )
-        classes = [known[name]] if name in known else list(known.values())
-        _check_section(path, content, node, classes)
+        _check_section(path, content, section, [known[name] for name in nodes])
+
+
+def _passed_over(namespace: str, node: str) -> str:
+    """Return why ROS passes over a section that is meant for a node, or for all if empty."""
+    anywhere = f'/**/{node}' if node else '/**'
+    return (
+        f'stands for no node in {namespace}: ROS would pass it over; must be called'
+        f' {anywhere} or {full_name(namespace, node or "*")}'
+    )
 
 
 def check_values(node: str, values: Mapping[str, Any], cls: type) -> None:
@@ -132,25 +148,34 @@ def parameter_files(arguments: Sequence[str]) -> list[Path]:
 def given_value(node: str, name: str, arguments: Sequence[str]) -> str:
     """Return a text parameter that a command line or its files give a node, or an empty text.
 
-    For what must be known before the node exists; what comes later on the line counts more.
+    For what must be known before the node exists. As in ROS the later section counts more, and
+    a section has the place where it is first named.
     """
-    found = ''
-    for index, item in enumerate(arguments[:-1]):
-        value = arguments[index + 1]
-        if item == '--params-file':
-            found = _value_in_file(Path(value), node, name) or found
-        elif item in ('-p', '--param') and value.partition(':=')[0] in (name, f'{node}:{name}'):
-            found = value.partition(':=')[2]
-    return found
+    said: dict[str, str] = {}
+    for section, parameters in _given(arguments):
+        said[section] = str(parameters.get(name, said.get(section, '')))
+    own = full_name(given_namespace(node, arguments), node)
+    return next(
+        (value for section, value in reversed(said.items()) if value and stands_for(section, own)),
+        '',
+    )
 
 
-def _value_in_file(path: Path, node: str, name: str) -> str:
-    for key, content in _sections(path, _read(path)):
-        if key.rpartition('/')[2] in (node, *WILDCARDS) and isinstance(content, Mapping):
-            value = content.get('ros__parameters', {}).get(name, '')
-            if value:
-                return str(value)
-    return ''
+def _given(arguments: Sequence[str]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the sections of a command line and its files, with the parameters of each."""
+    for word, value in pairwise(arguments):
+        if word == '--params-file':
+            path = Path(value)
+            for section, content in _sections(path, _read(path)):
+                parameters = (
+                    content.get('ros__parameters') if isinstance(content, Mapping) else None
+                )
+                if isinstance(parameters, Mapping):
+                    yield '/' + section.removeprefix('/'), parameters
+        elif word in ('-p', '--param'):
+            key, _, said = value.partition(':=')
+            node, _, name = key.rpartition(':')
+            yield f'/{node or "**"}', {name: said}
 
 
 def _check_section(path: Path, content: Any, node: str, classes: Sequence[type]) -> None:
@@ -191,6 +216,8 @@ def _check_value(
 def _read(path: Path) -> Any:
     try:
         return YAML(typ='rt').load(path.read_text(encoding='utf-8'))
+    except UnicodeDecodeError as error:
+        raise InputError(ErrorCode.INVALID_GOAL, 'not UTF-8', file=str(path)) from error
     except OSError as error:
         raise InputError(ErrorCode.INVALID_GOAL, error.strerror or '', file=str(path)) from error
     except YAMLError as error:

@@ -139,8 +139,8 @@ def launch_plan(description: str, said: Mapping[str, str]) -> Plan:
 
 def plan_of(description: str, values: LaunchValues, config: CellConfig) -> Plan:
     """Return the plan of a description for values that are read."""
-    check_file(values.params_file, NODES, named=True)
     planner = _Planner(values, config)
+    check_file(values.params_file, NODES, namespace=planner.namespace, named=True)
     parts: dict[str, Sequence[Callable[[], None]]] = {
         'cell': (
             planner.add_devices,
@@ -167,7 +167,11 @@ class _Planner:
         self.notes: list[str] = []
         self._values = values
         self._config = config
-        self._namespace = '/' + (values.namespace or config.cell).strip('/')
+        self.namespace = '/' + (values.namespace or config.cell).strip('/')
+        self._files = (
+            *('-r', f'__ns:={self.namespace}'),
+            *('--params-file', str(values.params_file)),
+        )
         self._out = values.out or _new_folder(config)
 
     def add_devices(self) -> None:
@@ -198,8 +202,7 @@ class _Planner:
 
     def add_orchestrator(self) -> None:
         """Add the orchestrator."""
-        words = ('--params-file', str(self._values.params_file))
-        url = self._values.record_url or given_value('orchestrator', 'record_url', words)
+        url = self._values.record_url or given_value('orchestrator', 'record_url', self._files)
         if url:
             # Half of the launch's start otherwise: only a record in a database needs it.
             from medicell_record.postgresql import check_url  # noqa: PLC0415
@@ -213,7 +216,7 @@ class _Planner:
         if not _installed('rviz2'):
             self.notes.append(
                 'rviz2 is not installed here: only the markers are published, on'
-                f' {self._namespace}/scene/markers'
+                f' {self.namespace}/scene/markers'
             )
             return
         file = share() / 'config' / 'rviz' / 'cell.rviz'
@@ -229,7 +232,7 @@ class _Planner:
             '--patient': values.patient,
             '--out': self._out / 'batch',
             '--config': values.cell_file,
-            '--namespace': self._namespace,
+            '--namespace': self.namespace,
         }
         given = [(name, str(value)) for name, value in options.items() if value is not None]
         words = [word for pair in given for word in pair]
@@ -263,8 +266,7 @@ class _Planner:
 
     def _check_journal(self, role: Role) -> None:
         """Refuse hardware whose journal would be another one at each launch."""
-        words = ('--params-file', str(self._values.params_file))
-        if not given_value(str(role), 'journal_dir', words):
+        if not given_value(str(role), 'journal_dir', self._files):
             raise refused(
                 'out',
                 f'must name a folder, or params_file a journal_dir: {role} is hardware, which'
@@ -295,7 +297,7 @@ class _Planner:
                 name=name,
                 package=NODE_PACKAGES.get(name, 'medicell_nodes'),
                 executable=name,
-                namespace=self._namespace,
+                namespace=self.namespace,
                 parameter_files=(values.params_file,),
                 parameters=parameters,
                 log_level=values.log_level,
@@ -331,7 +333,7 @@ class _Planner:
                 name=executable,
                 package=package,
                 executable=executable,
-                namespace=self._namespace,
+                namespace=self.namespace,
                 parameters={**parameters, 'use_sim_time': values.use_sim_time},
                 remappings=INTO_NAMESPACE,
                 arguments=arguments,
