@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from medicell_interfaces.msg import (
     BatchState,
@@ -16,17 +17,23 @@ from medicell_interfaces.msg import (
     IncubatorTelemetry,
 )
 from sensor_msgs.msg import JointState
+from trajectory_msgs.msg import JointTrajectory
 from visualization_msgs.msg import Marker, MarkerArray
 
 from medicell_bringup.model.description import parse
 from medicell_core.containers import Places
 from medicell_core.operations import Role
 from medicell_core.states import PackMLState
+from medicell_devices.arm.motion import straight
+from medicell_devices.arm.path import JointLimits
+from medicell_devices.arm.port import ArmTrajectory
 from medicell_devices.cell_config import load_cell
+from medicell_motion.cell import RobotCell
 from medicell_motion.expansion import expand
 from medicell_nodes import scene_markers
 from medicell_nodes.scene import SceneNode
 from medicell_nodes.scene_joints import DOOR_OPEN_RAD
+from medicell_nodes.topic_arm import trajectory_message
 from medicell_ros import qos
 from medicell_ros.host import NodeHost
 
@@ -121,6 +128,55 @@ def test_a_question_and_the_state_of_a_device_can_be_read(scene: SceneNode, view
     lamp = next(item for item in heard[-1].markers if item.type == Marker.SPHERE)
     amber = scene_markers.COLOURS[PackMLState.HELD]
     assert (lamp.color.r, lamp.color.g, lamp.color.b) == pytest.approx(amber, abs=1e-6)
+
+
+def test_motion_is_drawn_with_its_plan_its_room_and_the_air_it_must_leave_alone(
+    scene: SceneNode, viewer: Probe, model: Any
+) -> None:
+    heard = viewer.heard(MarkerArray, 'scene/markers')
+    cell = RobotCell.shipped()
+    way = straight(cell.home(), cell.grip_posture('nest_05'), _limits(cell))
+    told = ArmTrajectory(
+        start_s=1.0,
+        times_s=way.times_s,
+        positions_rad=way.positions_rad,
+        velocities_rad_s=np.zeros_like(way.positions_rad),
+    )
+    open_vial = container('vial_05', 'vial', 'fill_robot/nest_05', condition='filled')
+    closed_vial = container('vial_01', 'vial', 'fill_robot/nest_01', condition='capped')
+    kit = Containers(batch_id=BATCH, containers=[open_vial, closed_vial])
+    say(viewer, Containers, 'orchestrator/containers', kit, qos.latched())
+    busy = DeviceState(
+        role='fill_robot', state=int(PackMLState.EXECUTE), operation='MoveContainer'
+    )
+    say(viewer, DeviceState, 'fill_robot/state', busy, qos.latched())
+    path = trajectory_message(told)
+    say(viewer, JointTrajectory, 'fill_robot/joint_trajectory', path, qos.events())
+
+    def drawn(namespace: str) -> list[Marker]:
+        return [item for item in heard[-1].markers if item.ns == namespace]
+
+    until(lambda: heard and drawn('plan'), 'the plan')
+    assert {item.header.frame_id for item in heard[-1].markers[1:]} <= set(model.links)
+    tip = drawn('plan')[0].points[-1]
+    assert [tip.x, tip.y, tip.z] == pytest.approx(
+        cell.geometry.stations['nest_05'].position_m.tolist(), abs=1e-6
+    )
+    assert len(drawn('swept')) == 4
+    assert all(item.color.a < 0.5 for item in (*drawn('swept'), *drawn('air')))
+    assert [item.header.frame_id for item in drawn('air')] == ['fill_robot_nest_05']
+    rest = DeviceState(role='fill_robot', state=int(PackMLState.IDLE))
+    say(viewer, DeviceState, 'fill_robot/state', rest, qos.latched())
+    until(lambda: not drawn('plan'), 'the end of the motion')
+
+
+def _limits(cell: RobotCell) -> JointLimits:
+    arm = cell.geometry.arm
+    return JointLimits(
+        velocity=np.asarray(arm.max_velocity_rad_s),
+        acceleration=np.asarray(arm.max_acceleration_rad_s2),
+        jerk=np.asarray(arm.max_jerk_rad_s3),
+    )
 
 
 def test_joint_states_have_every_moving_joint_of_the_model(

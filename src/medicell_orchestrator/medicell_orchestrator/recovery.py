@@ -85,6 +85,7 @@ REMEDIES: dict[ErrorCode, tuple[Remedy, ...]] = {
     ErrorCode.ILLUMINATION_FAILED: (AGAIN, AGAIN),
     ErrorCode.LABEL_UNREADABLE: (AGAIN, AGAIN),
     ErrorCode.FLOW_OUT_OF_RANGE: (AGAIN, AGAIN),
+    ErrorCode.JOINT_STATE_LATE: (AGAIN, AGAIN),
     ErrorCode.DEVICE_BUSY: (AGAIN, AGAIN),
 }
 """What is tried, in this order; the person is asked when all of it has failed."""
