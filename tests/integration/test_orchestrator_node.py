@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from medicell_interfaces.msg import DeviceState
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
+from medicell_interfaces.msg import BatchState, DeviceState
 from medicell_interfaces.srv import AbortBatch, StartBatch
 from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
@@ -21,6 +23,8 @@ from medicell_devices.cell_config import load_cell
 from medicell_nodes.compose import overrides
 from medicell_orchestrator.contact import Contact
 from medicell_orchestrator.node import OrchestratorNode
+from medicell_record.place import RECORD_FILE
+from medicell_record.verify import report_text, verify
 from medicell_ros import qos
 from medicell_ros.conversion import time_to_message
 from medicell_ros.host import NodeHost
@@ -148,6 +152,83 @@ def test_orchestrator_is_idle_again_after_a_batch_and_takes_another(
         assert probe.call(AbortBatch, 'orchestrator/abort_batch', abort).error_code == ErrorCode.OK
         until(lambda: states and states[-1].state == PackMLState.IDLE, 'IDLE after the batch')
         assert states[-1].operation == ''
+
+
+def change(probe: Probe, transition: int) -> bool:
+    """Ask for a transition by the node's service, as `ros2 lifecycle set` does."""
+    request = ChangeState.Request(transition=Transition(id=transition))
+    return bool(probe.call(ChangeState, 'orchestrator/change_state', request).success)
+
+
+def test_inactive_orchestrator_says_stopped_and_takes_no_batch_until_it_is_active_again(
+    orchestrator: OrchestratorNode, probe: Probe, tmp_path: Path
+) -> None:
+    states = probe.heard(DeviceState, 'orchestrator/state')
+    assert change(probe, Transition.TRANSITION_DEACTIVATE)
+    until(lambda: states and states[-1].state == PackMLState.STOPPED, 'STOPPED')
+    out = tmp_path / 'batch'
+    reply = probe.call(StartBatch, 'orchestrator/start_batch', request(out))
+    assert reply.error_code == ErrorCode.NOT_ACTIVE, reply.error_msg
+    assert not out.exists()
+    assert change(probe, Transition.TRANSITION_ACTIVATE)
+    until(lambda: states[-1].state == PackMLState.IDLE, 'IDLE again')
+    reply = probe.call(
+        StartBatch, 'orchestrator/start_batch', request(out, patient_yaml='weight: heavy')
+    )
+    assert reply.error_code == ErrorCode.PATIENT_INVALID, reply.error_msg
+
+
+def test_orchestrator_that_was_active_twice_leaves_no_timer_behind(
+    orchestrator: OrchestratorNode, probe: Probe
+) -> None:
+    for transition in (
+        Transition.TRANSITION_DEACTIVATE,
+        Transition.TRANSITION_ACTIVATE,
+        Transition.TRANSITION_DEACTIVATE,
+    ):
+        assert change(probe, transition)
+    assert [*orchestrator.timers] == []
+    assert change(probe, Transition.TRANSITION_CLEANUP)
+
+
+def test_deactivate_is_refused_while_a_batch_runs(
+    orchestrator: OrchestratorNode,
+    probe: Probe,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr('medicell_orchestrator.engine.STOP_S', 0.2)
+    states = probe.heard(DeviceState, 'orchestrator/state')
+    reply = probe.call(StartBatch, 'orchestrator/start_batch', request(tmp_path / 'batch'))
+    assert reply.error_code == ErrorCode.OK, reply.error_msg
+    until(lambda: states and states[-1].state == PackMLState.EXECUTE, 'the batch')
+    assert not change(probe, Transition.TRANSITION_DEACTIVATE)
+    assert orchestrator.is_active
+    assert states[-1].state == PackMLState.EXECUTE
+    assert f'BATCH_RUNNING: batch {reply.batch_id} has not ended' in capfd.readouterr().err
+    abort = AbortBatch.Request(operator_name='test', reason='test')
+    assert probe.call(AbortBatch, 'orchestrator/abort_batch', abort).error_code == ErrorCode.OK
+    until(lambda: states[-1].state == PackMLState.IDLE, 'IDLE after the batch')
+    assert change(probe, Transition.TRANSITION_DEACTIVATE)
+
+
+def test_shutdown_while_a_batch_runs_ends_it_with_a_sound_record(
+    orchestrator: OrchestratorNode,
+    probe: Probe,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr('medicell_orchestrator.engine.STOP_S', 0.2)
+    batches = probe.heard(BatchState, 'orchestrator/batch')
+    reply = probe.call(StartBatch, 'orchestrator/start_batch', request(tmp_path))
+    assert reply.error_code == ErrorCode.OK, reply.error_msg
+    until(lambda: batches and batches[-1].state == PackMLState.EXECUTE, 'the batch')
+    orchestrator.bring_down()
+    assert 'batch' not in [thread.name for thread in threading.enumerate()]
+    until(lambda: batches[-1].outcome == 'aborted', 'the outcome')
+    result = verify(tmp_path / RECORD_FILE)
+    assert result.sound, report_text(result)
 
 
 def test_contact_that_changes_while_a_batch_goes_on_leaves_the_newer_state(

@@ -126,8 +126,12 @@ class OrchestratorNode(ManagedNode):
             DIAGNOSTICS_PERIOD_S, self.guarded(self._diagnose), clock=steady
         )
 
+    def check_deactivate(self) -> None:
+        """Raise BATCH_RUNNING during a batch, which ends only through this node's executor."""
+        self._check_no_batch()
+
     def deactivate(self) -> None:
-        """Abort what runs, close what is Held, and wait for the last entry."""
+        """Abort what runs, close what is Held, and wait for the last entry; STOPPED says so."""
         self._taking = False
         self._stop_waiting()
         engine, thread = self._engine, self._thread
@@ -138,13 +142,13 @@ class OrchestratorNode(ManagedNode):
                 engine.abort('the orchestrator was shut down')
         if thread is not None:
             thread.join(END_S)
-
-    def cleanup(self) -> None:
-        """Close the services and topics."""
-        self._stop_waiting()
         if self._diagnostics_timer is not None:
             self.destroy_timer(self._diagnostics_timer)
             self._diagnostics_timer = None
+        self._say(PackMLState.STOPPED)
+
+    def cleanup(self) -> None:
+        """Close the services and topics."""
         for service in self._served:
             self.destroy_service(service)
         self._served = []
@@ -158,8 +162,8 @@ class OrchestratorNode(ManagedNode):
             self._publisher = None
 
     def _await_time(self) -> None:
-        """Become IDLE with the first time that is not zero; called by a timer."""
-        if self._now_s() > 0.0 and self._publisher is not None:
+        """Become IDLE when active, with the first time that is not zero; called by a timer."""
+        if self.is_active and self._now_s() > 0.0 and self._publisher is not None:
             self._stop_waiting()
             self._publisher.nothing(self._now_s())
             self._taking = True
@@ -182,11 +186,9 @@ class OrchestratorNode(ManagedNode):
             withdraw_record,
         )
 
-        running = self._engine
-        if running is not None:
-            raise MedicellError(
-                ErrorCode.BATCH_RUNNING, f'batch {running.batch.batch_id} has not ended'
-            )
+        if not self.is_active:
+            raise MedicellError(ErrorCode.NOT_ACTIVE, f'{NAME} is not active')
+        self._check_no_batch()
         required(request, 'recipe', 'patient_yaml', 'out_dir', 'operator_name')
         if not self._now_s() > 0.0:
             topic = self.resolve_topic_name('/clock')
@@ -365,6 +367,13 @@ class OrchestratorNode(ManagedNode):
 
     def _now_s(self) -> float:
         return node_time_s(self)
+
+    def _check_no_batch(self) -> None:
+        engine = self._engine
+        if engine is not None:
+            raise MedicellError(
+                ErrorCode.BATCH_RUNNING, f'batch {engine.batch.batch_id} has not ended'
+            )
 
     def _running(self) -> BatchEngine:
         if self._engine is None or self._engine.over:

@@ -14,11 +14,12 @@ from medicell_core.errors import ErrorCode, InputError, MedicellError
 
 
 class ManagedNode(LifecycleNode):
-    """A lifecycle node whose subclasses override the four verbs and nothing else.
+    """A lifecycle node whose subclasses override the four verbs and what may refuse one.
 
     `configure`, `activate`, `deactivate`, `cleanup` raise to fail; `deactivate` and `cleanup`
-    are safe to call twice. rclpy swallows what a transition raises: here it is logged, and
-    kept for :meth:`bring_up`.
+    are safe to call twice. `check_deactivate` raises to stay active; a shutdown does not ask
+    it. rclpy swallows what a transition raises: here it is logged, and kept for
+    :meth:`bring_up`.
     """
 
     def __init__(self, name: str, **arguments: Any) -> None:
@@ -68,6 +69,9 @@ class ManagedNode(LifecycleNode):
 
     def activate(self) -> None:
         """Start serving."""
+
+    def check_deactivate(self) -> None:
+        """Raise MedicellError when the node must stay active for now."""
 
     def deactivate(self) -> None:
         """Stop serving; no thread is left."""
@@ -144,7 +148,10 @@ class ManagedNode(LifecycleNode):
         return self._transit(self.activate, self.deactivate)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Serve the transition `deactivate`."""
+        """Serve the transition `deactivate`; refused, it leaves the node active."""
+        allowed = self._transit(self.check_deactivate)
+        if allowed != TransitionCallbackReturn.SUCCESS:
+            return allowed
         return self._transit(self.deactivate)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
