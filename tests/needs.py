@@ -11,6 +11,8 @@ PROMISED = 'MEDICELL_TESTS_NEED'
 """The environment's variable with the words of `lacking` that must not skip here."""
 NETWORK_NAMESPACES = 'network_namespaces'
 POSTGRESQL = 'postgresql'
+ROS2_LAUNCH = 'ros2_launch'
+SPHINX = 'sphinx'
 
 
 def lacking(need: str, reason: str) -> NoReturn:

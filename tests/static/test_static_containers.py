@@ -6,13 +6,14 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from needs import NETWORK_NAMESPACES, POSTGRESQL, PROMISED
+from needs import NETWORK_NAMESPACES, POSTGRESQL, PROMISED, ROS2_LAUNCH, SPHINX
 from ruamel.yaml import YAML
 
 from medicell_bringup.catalogue import COMMANDS
@@ -23,7 +24,9 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 DOCKERFILE = REPOSITORY / 'docker' / 'Dockerfile'
 COMPOSE = REPOSITORY / 'docker' / 'compose.yaml'
 WORKFLOWS = sorted((REPOSITORY / '.github' / 'workflows').glob('*.yml'))
-SCRIPTS = [*sorted((REPOSITORY / '.ci').iterdir()), REPOSITORY / 'docker' / 'run']
+HEALTH = REPOSITORY / 'docker' / 'health'
+SCRIPTS = [*sorted((REPOSITORY / '.ci').iterdir()), HEALTH, REPOSITORY / 'docker' / 'run']
+JOBS = YAML(typ='safe').load(REPOSITORY / '.github' / 'workflows' / 'ci.yml')['jobs']
 UBUNTU_NOBLE = {
     'libgl1-mesa-dri': 'RViz draws without a graphics card by it',
     'python3-dev': "rosdep key python3-dev: the interfaces' Python modules are compiled",
@@ -114,9 +117,40 @@ def test_entry_point_is_a_launch_file_by_way_of_the_environment(service: str) ->
 
 def test_health_check_asks_the_cell() -> None:
     options, _, command = inherited('cell', 'HEALTHCHECK').partition('CMD ')
-    assert json.loads(command) == ['/opt/medicell/run', 'medicell', 'status']
+    assert json.loads(command) == ['/opt/medicell/health']
     assert 'status' in COMMANDS
     assert '--interval=' in options
+
+
+@pytest.mark.parametrize(
+    ('said', 'options'),
+    [
+        ({}, []),
+        ({'MEDICELL_NAMESPACE': '', 'MEDICELL_CONFIG': ''}, []),
+        ({'MEDICELL_NAMESPACE': '/east'}, ['--namespace', '/east']),
+        ({'MEDICELL_CONFIG': 'my cells'}, ['--config', 'my cells']),
+        (
+            {'MEDICELL_NAMESPACE': 'b', 'MEDICELL_CONFIG': 'c'},
+            ['--namespace', 'b', '--config', 'c'],
+        ),
+    ],
+)
+def test_health_check_asks_the_cell_that_the_environment_names(
+    said: dict[str, str], options: list[str], tmp_path: Path
+) -> None:
+    health = shutil.copy(HEALTH, tmp_path)
+    (tmp_path / 'run').write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n', encoding='utf-8')
+    (tmp_path / 'run').chmod(0o755)
+    env = {'PATH': os.environ['PATH'], **said}
+    ran = subprocess.run([health], env=env, capture_output=True, text=True, check=True)
+    assert ran.stdout.splitlines() == ['medicell', 'status', *options]
+
+
+def test_health_check_of_the_composed_cell_is_told_which_cell_it_is() -> None:
+    names = set(re.findall(r'MEDICELL_\w+', HEALTH.read_text(encoding='utf-8')))
+    assert names == {'MEDICELL_NAMESPACE', 'MEDICELL_CONFIG'}
+    assert names <= set(services()['cell']['environment'])
+    assert services()['viewer']['depends_on'] == {'cell': {'condition': 'service_healthy'}}
 
 
 def test_image_copies_only_what_is_there_and_is_sent() -> None:
@@ -233,12 +267,22 @@ def test_commands_that_are_run_exist(path: Path) -> None:
 
 
 def test_job_with_ros_promises_what_it_installs_and_allows() -> None:
-    job = load(REPOSITORY / '.github' / 'workflows' / 'ci.yml')['jobs']['host-with-ros']
-    assert set(job['env'][PROMISED].split()) == {NETWORK_NAMESPACES, POSTGRESQL}
+    job = JOBS['host-with-ros']
+    promised = {NETWORK_NAMESPACES, POSTGRESQL, ROS2_LAUNCH}
+    assert set(job['env'][PROMISED].split()) == promised
     installed = ' '.join(str(step.get('run', '')) for step in job['steps']).split()
     assert {'iproute2', 'postgresql'} <= set(installed)
     options = job['container']['options'].split()
     assert {'--cap-add=NET_ADMIN', '--cap-add=SYS_ADMIN'} <= set(options)
+
+
+def test_job_of_the_site_promises_what_it_installs_and_tests_it() -> None:
+    job = JOBS['site']
+    assert job['env'][PROMISED] == SPHINX
+    run = [str(step.get('run', '')) for step in job['steps']]
+    assert './medicell setup --docs' in run
+    (tested,) = (Path(line.split()[-1]) for line in run if line.startswith('./medicell test'))
+    assert SPHINX in (REPOSITORY / tested).read_text(encoding='utf-8')
 
 
 @pytest.mark.parametrize('path', WORKFLOWS, ids=lambda path: path.name)

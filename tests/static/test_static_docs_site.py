@@ -6,9 +6,11 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from needs import SPHINX, lacking
 from snippets import REPOSITORY
 
 from medicell_bringup.commands import docs
@@ -34,7 +36,8 @@ def site_of(folder: Path, text: str) -> Path:
 
 @pytest.fixture
 def _sphinx() -> None:
-    pytest.importorskip('sphinx', reason='./medicell setup --docs brings Sphinx')
+    if find_spec('sphinx') is None:
+        lacking(SPHINX, './medicell setup --docs brings Sphinx')
 
 
 def build(root: Path, out: Path) -> int:
