@@ -10,14 +10,27 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from rich.console import Console
 
 from medicell_bringup import cli
-from medicell_bringup.bench import batch, cells, groups, messages, month, processes, rest, tables
+from medicell_bringup.bench import (
+    batch,
+    cells,
+    groups,
+    messages,
+    month,
+    processes,
+    rest,
+    start,
+    tables,
+)
 from medicell_bringup.bench.launched import Launched
 from medicell_bringup.bench.pictures import draw
 from medicell_bringup.bench.result import (
@@ -147,6 +160,16 @@ def test_messages_between_the_first_and_the_last_heard_are_counted_as_lost() -> 
     assert found['messages lost', 'one, reliable topics'] == 1.0
     assert found['messages lost', 'one, best-effort topics'] == 0.0
     assert found['messages sent', 'one, .../image'] == 1.0
+
+
+class NoWait:
+    """An observer of a cell that is active."""
+
+    def wait_active(self, cell: Launched) -> None:
+        assert cell is A_CELL
+
+
+A_CELL = Launched(process=cast(Any, SimpleNamespace(pid=1)), log=Path())
 
 
 # --- processes -------------------------------------------------------------------------------
@@ -303,6 +326,33 @@ def test_median_beyond_its_limit_ends_the_bench_with_1(
     monkeypatch.setattr(month, 'measure', lambda options, say: found)
     assert cli.main(['bench', 'month']) == code
     assert ('a limit is not kept' in capsys.readouterr().err) is bool(code)
+
+
+@pytest.mark.parametrize(
+    ('cpu_pct', 'rss_mb', 'code'), [(15.0, 900.0, 0), (15.1, 900.0, 1), (15.0, 900.1, 1)]
+)
+def test_nodes_at_rest_beyond_15_percent_or_900_mb_end_the_bench_with_1(
+    cpu_pct: float, rss_mb: float, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = rest.Window(
+        before={2: usage(2, 'world', 0.0, rss_mb), 1: usage(1, 'medicell', 0.0, 9000.0)},
+        after={2: usage(2, 'world', cpu_pct, rss_mb), 1: usage(1, 'medicell', 99.0, 9000.0)},
+        duration_s=100.0,
+    )
+    monkeypatch.setattr(rest, '_look', lambda pids: window)
+    monkeypatch.setattr(rest, 'SETTLE_S', 0.0)
+    monkeypatch.setattr(rest, 'Observer', lambda options: nullcontext(NoWait()))
+    monkeypatch.setattr(rest, 'launched_cell', lambda options: nullcontext(A_CELL))
+    assert cli.main(['bench', 'rest']) == code
+
+
+@pytest.mark.parametrize(('wall_s', 'code'), [(5.0, 0), (5.1, 1)])
+def test_nodes_active_later_than_5_s_end_the_bench_with_1(
+    wall_s: float, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(start, '_one_process', lambda options, say: 60.0)
+    monkeypatch.setattr(start, '_process_per_node', lambda options: (wall_s, 60.0))
+    assert cli.main(['bench', 'start']) == code
 
 
 def test_wrong_options_of_a_run_end_the_bench_with_2(
