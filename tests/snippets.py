@@ -30,6 +30,13 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+GUIDES = (
+    REPOSITORY / 'README.md',
+    REPOSITORY / 'CONTRIBUTING.md',
+    *sorted((REPOSITORY / 'docs' / 'how_to').glob('*.md')),
+    *sorted((REPOSITORY / 'docs' / 'explanations').rglob('*.md')),
+)
+"""The pages whose commands are run; the tutorials need more and have a test of their own."""
 RUN_S = 900.0
 """Wall seconds after which a block hangs."""
 END_S = 60.0
@@ -82,6 +89,11 @@ def snippets(page: Path) -> list[Snippet]:
                 )
             )
     return found
+
+
+def place_of(page: Path) -> str:
+    """Return where a page stands in the repository, for names of tests."""
+    return page.relative_to(REPOSITORY).as_posix()
 
 
 def is_slow(page: Path) -> bool:

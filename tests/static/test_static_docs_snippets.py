@@ -5,18 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from snippets import REPOSITORY, is_slow, matches, run_page, snippets
+from snippets import GUIDES, is_slow, matches, place_of, run_page, snippets
 
-PAGES = [REPOSITORY / 'README.md', *sorted((REPOSITORY / 'docs' / 'how_to').glob('*.md'))]
+PAGES = [page for page in GUIDES if snippets(page)]
 QUICK = [page for page in PAGES if not is_slow(page)]
 
 
-@pytest.mark.parametrize('page', QUICK, ids=lambda page: page.name)
+@pytest.mark.parametrize('page', QUICK, ids=place_of)
 def test_page_does_what_it_says(page: Path, tmp_path: Path) -> None:
     run_page(page, tmp_path)
 
 
-@pytest.mark.parametrize('page', PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize('page', PAGES, ids=place_of)
 def test_every_block_says_what_it_is(page: Path) -> None:
     assert [item.place for item in snippets(page) if not item.language] == []
     known = ('background', 'by-hand', 'minutes')
