@@ -27,6 +27,7 @@ RECOVERED = (
     'occlusion@fill',
     'dropped_vial@fill',
     'missing_vial@fill',
+    'joint_state_late@fill',
 )
 HELD = {
     'kinked_line@activate': 'Clear or straighten the line.',
@@ -42,7 +43,6 @@ HELD = {
 
 HELD_WITH_A_VIAL = {
     'joint_stalled@fill': 'Free the joint.',
-    'joint_state_late@fill': "Mend the stream of the arm's joint states.",
     'joint_state_lost@fill': "Mend the stream of the arm's joint states.",
 }
 """The same where the vial in work may be given up."""
