@@ -217,7 +217,7 @@ def test_wrong_parameter_ends_the_executable_with_2(
 def test_unknown_node_in_a_parameter_file_is_refused_with_its_line(tmp_path: Path) -> None:
     file = tmp_path / 'cell.yaml'
     file.write_text(
-        'fluid_handler:\n  ros__parameters: {}\nfluid_handeler:\n  ros__parameters: {}\n'
+        '/**/fluid_handler:\n  ros__parameters: {}\nfluid_handeler:\n  ros__parameters: {}\n'
     )
     process = start('fluid_handler', '--params-file', str(file))
     _, stderr = process.communicate(timeout=WAIT_S)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from medicell_bringup.shipped import shipped_config
+from medicell_bringup.shipped import cell_file_of, shipped_config
 from medicell_core.containers import Patient
 from medicell_core.errors import ErrorCode, InputError
 from medicell_devices.cell_config import CellConfig, load_cell
@@ -57,6 +57,42 @@ class RunInputs:
     injections: tuple[FaultAt, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What a batch is made by: recipe, patient and cell, read and fitting each other."""
+
+    recipe: Recipe
+    patient: Patient
+    recipe_file: Path
+    patient_file: Path
+    cell_file: Path
+    cell: CellConfig
+
+
+def read_order(*, config: Path, recipe: str, patient: Path | None) -> Order:
+    """Read recipe, patient and cell; raises InputError that names file, line and field.
+
+    `config` is a folder with cell.yaml in it, or a cell's file in such a folder.
+    """
+    cell_file = cell_file_of(config)
+    folder = cell_file.parent
+    recipe_file = find_recipe(recipe, folder / 'recipes')
+    patient_file = patient or folder / 'patients' / 'example.yaml'
+    read = load_recipe(recipe_file)
+    order = load_patient(patient_file, recipe=read)
+    judge_of(read.product, folder / 'products')
+    cell = load_cell(cell_file)
+    check_cell(read, cell)
+    return Order(
+        recipe=read,
+        patient=order,
+        recipe_file=recipe_file,
+        patient_file=patient_file,
+        cell_file=cell_file,
+        cell=cell,
+    )
+
+
 def read_inputs(
     *,
     config: Path,
@@ -67,41 +103,34 @@ def read_inputs(
     speed: str,
     inject: Sequence[str],
     namespace: str = '',
+    joined: bool = False,
 ) -> RunInputs:
     """Read and check all inputs; raises InputError that names file, line and field.
 
-    `config` is a folder with cell.yaml in it, or a cell's file in such a folder. Without a
-    `namespace` the nodes are in that of the cell's name.
+    Without a `namespace` the nodes are in that of the cell's name. The nodes of a `joined` cell
+    have their parameters from its launch: those beside the cell's file are not looked at.
     """
-    cell_file = config if config.is_file() else config / 'cell.yaml'
-    config = cell_file.parent
-    params_file = config / PARAMETERS
-    if not params_file.is_file():
+    order = read_order(config=config, recipe=recipe, patient=patient)
+    params_file = order.cell_file.parent / PARAMETERS
+    if joined or not params_file.is_file():
         params_file = shipped_config() / PARAMETERS
-    recipe_file = find_recipe(recipe, config / 'recipes')
-    patient_file = patient or config / 'patients' / 'example.yaml'
-    read = load_recipe(recipe_file)
-    order = load_patient(patient_file, recipe=read)
-    judge_of(read.product, config / 'products')
-    cell = load_cell(cell_file)
-    check_cell(read, cell)
-    inside = f'/{(namespace or cell.cell).strip("/")}'
+    inside = f'/{(namespace or order.cell.cell).strip("/")}'
     check_file(params_file, NODES, namespace=inside, named=True)
     if not 0 <= seed <= MAX_SEED:
         raise refused('--seed', f'{seed} is not between 0 and {MAX_SEED}')
     inputs = RunInputs(
-        recipe=read,
-        patient=order,
-        recipe_file=recipe_file,
-        patient_file=patient_file,
-        cell_file=cell_file,
-        cell=cell,
+        recipe=order.recipe,
+        patient=order.patient,
+        recipe_file=order.recipe_file,
+        patient_file=order.patient_file,
+        cell_file=order.cell_file,
+        cell=order.cell,
         params_file=params_file.resolve(),
         namespace=inside,
         seed=seed,
         speed=read_speed(speed),
         out=out,
-        injections=read_injections(inject, read),
+        injections=read_injections(inject, order.recipe),
     )
     claim(out)
     return inputs
@@ -134,13 +163,7 @@ def read_injections(texts: Sequence[str], recipe: Recipe) -> tuple[FaultAt, ...]
 
 def claim(out: Path) -> None:
     """Make sure that `out` can be written and holds no other run's results."""
-    taken = [name for name in RESULTS if (out / name).exists()]
-    if taken:
-        raise InputError(
-            ErrorCode.RECORD_EXISTS,
-            f'{out} already holds {", ".join(taken)}; nothing is overwritten: name another folder',
-            field='--out',
-        )
+    refuse_results(out)
     probe = out / f'.write-{uuid.uuid4().hex}'
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -149,6 +172,17 @@ def claim(out: Path) -> None:
         os.unlink(probe)
     except OSError as error:
         raise refused('--out', f'{out} cannot be written: {error.strerror}') from error
+
+
+def refuse_results(out: Path, field: str = '--out') -> None:
+    """Raise InputError when a folder holds the results of a run."""
+    taken = [name for name in RESULTS if (out / name).exists()]
+    if taken:
+        raise InputError(
+            ErrorCode.RECORD_EXISTS,
+            f'{out} already holds {", ".join(taken)}; nothing is overwritten: name another folder',
+            field=field,
+        )
 
 
 def refused(field: str, message: str) -> InputError:

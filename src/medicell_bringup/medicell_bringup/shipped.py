@@ -7,6 +7,9 @@ from pathlib import Path
 PACKAGE = 'medicell_bringup'
 """The package that installs launch files, configuration and descriptions."""
 
+CELL = 'cell.yaml'
+"""The cell's file in a folder of configuration, unless another one is named."""
+
 
 def share() -> Path:
     """Return the folder of what the package installs."""
@@ -16,6 +19,11 @@ def share() -> Path:
     return Path(get_package_share_directory(PACKAGE))
 
 
+def cell_file_of(config: Path) -> Path:
+    """Return the cell's file of a configuration, which is a folder or the file in it."""
+    return config if config.is_file() else config / CELL
+
+
 def shipped_config() -> Path:
     """Return the installed configuration's folder; the repository's own where it is linked."""
-    return (share() / 'config' / 'cell.yaml').resolve().parent
+    return (share() / 'config' / CELL).resolve().parent

@@ -83,6 +83,24 @@ def test_batch_without_a_simulated_driver_is_refused(
         launch_plan('cell', said)
 
 
+@pytest.mark.parametrize('name', ['seed', 'speed', 'rest_pace'])
+def test_argument_of_a_world_without_one_is_refused(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planning, '_is_simulated', lambda *_: False)
+    said = {'use_sim_time': 'false', 'out': str(tmp_path)}
+    launch_plan('cell', {**said, name: 'configured'})
+    with pytest.raises(InputError, match=f'{name}: no driver is simulated'):
+        launch_plan('cell', {**said, name: '7'})
+
+
+def test_batch_where_another_has_left_its_results_is_refused(tmp_path: Path) -> None:
+    (tmp_path / 'batch').mkdir()
+    (tmp_path / 'batch' / 'summary.json').touch()
+    with pytest.raises(InputError, match=r'out: .*batch already holds summary\.json'):
+        launch_plan('cell', {'recipe': 'car_t_3_day', 'out': str(tmp_path)})
+
+
 def test_hardware_keeps_the_journal_that_is_named_or_is_refused(
     config: Path, plug_ins: PlugIns, tmp_path: Path
 ) -> None:
@@ -175,11 +193,17 @@ def test_what_is_not_said_stays_as_the_files_say() -> None:
         (['record_url:=nonsense'], 'record_url: not a URL such as postgresql://'),
         (['record_url:=mysql://host/db'], 'record_url: mysql: not one of the databases'),
         (['rviz'], 'rviz: is not of the form name:=value'),
+        (['recipe:=nope'], '{config}/recipes: unknown recipe "nope"'),
+        (['recipe:=nope.yaml'], 'nope.yaml: there is no such file'),
+        (['recipe:=car_t_3_day', 'patient:={config}/cell.yaml'], '{config}/cell.yaml:3: cell: '),
+        (['patient:={config}/patients/example.yaml'], 'patient: is of no use without recipe'),
     ],
 )
 def test_wrong_argument_is_one_line_and_exit_2(
     words: list[str], said: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    config = shipped_config()
+    *words, said = (item.replace('{config}', str(config)) for item in (*words, said))
     assert main(['launch', 'cell', *words]) == 2
     captured = capfd.readouterr()
     assert captured.out == ''

@@ -85,6 +85,7 @@ def inputs_of(options: RunOptions) -> RunInputs:
         speed=options.speed or DEFAULT_SPEED,
         inject=options.inject,
         namespace=options.namespace,
+        joined=options.join,
     )
     # What is launched may have other drivers than its file says, by `driver:=`.
     if not options.join and not any(_is_simulated(inputs.cell, role) for role in Role):

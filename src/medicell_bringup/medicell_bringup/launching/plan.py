@@ -31,6 +31,8 @@ JOURNALS = 'journals'
 """The folder of the devices' journals, below that of a run."""
 NODE_PACKAGES = {'orchestrator': 'medicell_orchestrator'}
 """The package of a node's executable, where it is not medicell_nodes."""
+WORLDS_OWN = ('seed', 'speed', 'rest_pace')
+"""The arguments that are parameters of the simulated world, by the same names."""
 INTO_NAMESPACE = (('/clock', 'clock'), ('/tf', 'tf'), ('/tf_static', 'tf_static'))
 """Remappings that keep a foreign node to its cell; Medicell's own nodes do it themselves."""
 
@@ -141,6 +143,8 @@ def plan_of(description: str, values: LaunchValues, config: CellConfig) -> Plan:
     """Return the plan of a description for values that are read."""
     planner = _Planner(values, config)
     check_file(values.params_file, NODES, namespace=planner.namespace, named=True)
+    if values.patient is not None and values.recipe is None:
+        raise refused('patient', 'is of no use without recipe: no batch is made')
     parts: dict[str, Sequence[Callable[[], None]]] = {
         'cell': (
             planner.add_devices,
@@ -184,12 +188,10 @@ class _Planner:
             self._claim(journals)
             self._add_node(
                 'world',
-                {
-                    'seed': self._values.seed,
-                    'speed': self._values.speed,
-                    'rest_pace': self._values.rest_pace,
-                },
+                {name: getattr(self._values, name) for name in WORLDS_OWN},
             )
+        else:
+            self._refuse_of_world()
         for role, name in drivers.items():
             asked = name if self._values.driver is not None else None
             own = self._values.out is not None or role in simulated
@@ -223,14 +225,21 @@ class _Planner:
         self._add_foreign('rviz2', 'rviz2', {}, arguments=('-d', str(file)), optional=True)
 
     def add_batch(self) -> None:
-        """Add the program that makes a batch on the cell once it is up."""
+        """Add the program that makes a batch on the cell once it is up; read what it will."""
+        # What only a batch needs is most of a launch's start.
+        from medicell_bringup.inputs import read_order, refuse_results  # noqa: PLC0415
+
         values = self._values
+        assert values.recipe is not None
         if not any(process.name == 'world' for process in self.processes):
             raise refused('recipe', 'no driver is simulated: nobody would hang the kit')
+        out = self._out / 'batch'
+        read_order(config=values.cell_file, recipe=values.recipe, patient=values.patient)
+        refuse_results(out, field='out')
         options = {
             '--recipe': values.recipe,
             '--patient': values.patient,
-            '--out': self._out / 'batch',
+            '--out': out,
             '--config': values.cell_file,
             '--namespace': self.namespace,
         }
@@ -263,6 +272,12 @@ class _Planner:
             raise refused(
                 'use_sim_time', 'must be false: no driver is simulated, so no world runs'
             )
+
+    def _refuse_of_world(self) -> None:
+        """Refuse what is said to a world where there is none."""
+        for name in WORLDS_OWN:
+            if getattr(self._values, name) is not None:
+                raise refused(name, 'no driver is simulated, so no world runs that would take it')
 
     def _check_journal(self, role: Role) -> None:
         """Refuse hardware whose journal would be another one at each launch."""
