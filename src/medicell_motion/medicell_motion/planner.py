@@ -22,7 +22,7 @@ MOST_EDGES = 4000
 MOST_STRAIGHT = 8
 """Goal postures that are tried by a straight line before the search."""
 
-SHORTENING_EDGES = 40
+SHORTENING_EDGES = 16
 _FIRST_SAMPLES = 48
 _MOST_SAMPLES = 20_000
 _SEED = 20_260_101

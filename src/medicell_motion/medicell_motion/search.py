@@ -27,7 +27,7 @@ _NEARBY = 0.6
 
 _NEARBY_SHARE = 0.3
 
-_SHORTCUTS = 12
+_SHORTCUTS = 4
 
 
 @dataclass(slots=True)
