@@ -100,7 +100,7 @@ def test_defect_in_a_service_is_answered_and_the_node_lives_on(
     def broken(*_: object) -> None:
         raise ZeroDivisionError('nobody expected this')
 
-    monkeypatch.setattr(orchestrator, '_read', broken)
+    monkeypatch.setattr('medicell_orchestrator.starting.load_recipe', broken)
     for _ in range(2):
         reply = probe.call(StartBatch, 'orchestrator/start_batch', request(tmp_path / 'batch'))
         assert reply.error_code == ErrorCode.HARDWARE_FAULT

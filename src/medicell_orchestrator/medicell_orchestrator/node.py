@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.states import PackMLState
 from medicell_orchestrator.contact import Contact, Contacts
 from medicell_orchestrator.diagnosis import diagnostics_message
-from medicell_orchestrator.publishing import BatchPublisher, PublishedRecord
+from medicell_orchestrator.publishing import BatchPublisher
 from medicell_orchestrator.ros_cell import RosCell
 from medicell_ros.conversion import node_time_s, time_to_message
 from medicell_ros.lifecycle import ManagedNode
@@ -32,15 +32,12 @@ from medicell_ros.parameters import declare
 from medicell_ros.qos import living, telemetry
 
 if TYPE_CHECKING:
-    from medicell_core.containers import Patient
     from medicell_devices.cell_config import CellConfig
     from medicell_orchestrator.engine import BatchEngine
-    from medicell_orchestrator.recipe import Recipe
     from medicell_orchestrator.snapshot import BatchSnapshot
-    from medicell_record.record import BatchRecord
+    from medicell_orchestrator.starting import Begun
 
 NAME = ORCHESTRATOR
-RECIPE_FILE, PATIENT_FILE = 'recipe.yaml', 'patient.yaml'
 CLOCK_WAIT_S = 0.02
 """Wall seconds between two looks whether simulated time has come."""
 
@@ -179,12 +176,7 @@ class OrchestratorNode(ManagedNode):
     # What only a batch needs is imported with the first one: half of the node's start otherwise.
 
     def _start(self, request: Any, reply: Any) -> None:
-        from medicell_orchestrator.engine import BatchEngine  # noqa: PLC0415
-        from medicell_record.place import (  # noqa: PLC0415
-            create_record,
-            has_record,
-            withdraw_record,
-        )
+        from medicell_orchestrator.starting import begin_batch  # noqa: PLC0415
 
         if not self.is_active:
             raise MedicellError(ErrorCode.NOT_ACTIVE, f'{NAME} is not active')
@@ -194,68 +186,29 @@ class OrchestratorNode(ManagedNode):
             topic = self.resolve_topic_name('/clock')
             text = f'the time is not known yet: nothing has come on {topic}'
             raise MedicellError(ErrorCode.NOT_ACTIVE, text)
-        folder = Path(request.out_dir)
-        if has_record(folder):
-            raise MedicellError(
-                ErrorCode.RECORD_EXISTS, f'out_dir: {folder} already holds a record'
-            )
-        with ExitStack() as undo:
-            recipe, patient = self._read(request, folder, undo)
-            record = create_record(
-                folder, url=self.parameters.record_url, batch_id=patient.chain_of_identity
-            )
-            undo.callback(withdraw_record, folder, record)
-            assert self._publisher is not None
-            assert self._contacts is not None
-            cell = RosCell(
+        assert self._publisher is not None
+        assert self._contacts is not None
+        batch = begin_batch(
+            request,
+            config=self._config,
+            cell_config=self._cell_config,
+            record_url=self.parameters.record_url,
+            software_version=self._version,
+            publisher=self._publisher,
+            make_cell=partial(
+                RosCell,
                 self,
-                patient.chain_of_identity,
                 contacts=self._contacts,
                 patience_s=self.parameters.lost_device_wait_s,
-            )
-            undo.callback(cell.close)
-            engine = BatchEngine(
-                recipe=recipe,
-                patient=patient,
-                cell=cell,
-                record=PublishedRecord(record, self._publisher),
-                products=self._config / 'products',
-                seed=request.seed,
-                operator=request.operator_name,
-                software_version=self._version,
-                on_change=self._changed,
-            )
-            engine.start()
-            undo.pop_all()
-        self._engine, self._cell = engine, cell
+            ),
+            on_change=self._changed,
+        )
+        self._engine, self._cell = batch.engine, batch.cell
         self._thread = threading.Thread(
-            target=self._work, args=(engine, cell, record), name='batch', daemon=True
+            target=self._work, args=(batch,), name='batch', daemon=True
         )
         self._thread.start()
-        reply.batch_id = patient.chain_of_identity
-
-    def _read(self, request: Any, folder: Path, undo: ExitStack) -> tuple[Recipe, Patient]:
-        """Keep recipe and order where the record will be, as they came, and read them.
-
-        `undo` puts the folder back as it was.
-        """
-        from medicell_orchestrator.fitting import check_cell  # noqa: PLC0415
-        from medicell_orchestrator.patient import load_patient  # noqa: PLC0415
-        from medicell_orchestrator.recipe import find_recipe, load_recipe  # noqa: PLC0415
-
-        text = request.recipe_yaml
-        if not text:
-            text = find_recipe(request.recipe, self._config / 'recipes').read_text('utf-8')
-        if not folder.exists():
-            folder.mkdir(parents=True)
-            undo.callback(folder.rmdir)
-        recipe_file, patient_file = folder / RECIPE_FILE, folder / PATIENT_FILE
-        for file, content in ((recipe_file, text), (patient_file, request.patient_yaml)):
-            undo.callback(_restore, file, file.read_bytes() if file.exists() else None)
-            file.write_text(content, encoding='utf-8')
-        recipe = load_recipe(recipe_file)
-        check_cell(recipe, self._cell_config)
-        return recipe, load_patient(patient_file)
+        reply.batch_id = batch.engine.batch.batch_id
 
     def _hold(self, request: Any, reply: Any) -> None:
         required(request, 'operator_name')
@@ -284,7 +237,8 @@ class OrchestratorNode(ManagedNode):
 
     # --- the batch's thread -----------------------------------------------------------------
 
-    def _work(self, engine: BatchEngine, cell: RosCell, record: BatchRecord) -> None:
+    def _work(self, batch: Begun) -> None:
+        engine = batch.engine
         try:
             engine.run()
         except Exception as error:
@@ -293,9 +247,9 @@ class OrchestratorNode(ManagedNode):
         finally:
             self._cell = None
             try:
-                record.close()
-                cell.rest()
-                cell.close()
+                batch.record.close()
+                batch.cell.rest()
+                batch.cell.close()
             finally:
                 self._engine = self._snapshot = None
                 if self._taking:
@@ -386,11 +340,3 @@ def required(request: Any, *names: str) -> None:
     for name in names:
         if not getattr(request, name):
             raise MedicellError(ErrorCode.INVALID_GOAL, f'{name}: must not be empty')
-
-
-def _restore(file: Path, before: bytes | None) -> None:
-    """Give a file its content of before, or take it away when there was none."""
-    if before is None:
-        file.unlink(missing_ok=True)
-    else:
-        file.write_bytes(before)
