@@ -12,7 +12,7 @@ import typer
 from typer.exceptions import TyperException
 
 from medicell_bringup.catalogue import COMMANDS
-from medicell_bringup.shipped import shipped_config
+from medicell_bringup.shipped import cell_file_of, shipped_config
 from medicell_core.errors import InputError, MedicellError
 
 EXIT_FAILED = 1
@@ -38,7 +38,10 @@ def _checked_namespace(text: str) -> str:
 
 ConfigOption = Annotated[
     Path | None,
-    typer.Option(help='Folder with cell.yaml, recipes and patients; the shipped one by default.'),
+    typer.Option(
+        help="Folder with cell.yaml, recipes and patients, or a cell's file in such a one;"
+        ' the shipped one by default.'
+    ),
 ]
 NamespaceOption = Annotated[
     str,
@@ -102,13 +105,7 @@ def run_command(
         bool, typer.Option('--join', help='Make the batch on a cell that is launched already.')
     ] = False,
     namespace: NamespaceOption = '',
-    config: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder with cell.yaml, recipes and patients, or a cell's file in such a one;"
-            ' the shipped one by default.'
-        ),
-    ] = None,
+    config: ConfigOption = None,
 ) -> int:
     """Hand the options of a run over to its command."""
     from medicell_bringup.commands.run import RunOptions, run
@@ -160,7 +157,7 @@ def status_command(
     """Hand the options of a look at the cell over to its command."""
     from medicell_bringup.commands.status import status
 
-    cell = (config or shipped_config()) / 'cell.yaml'
+    cell = cell_file_of(config or shipped_config())
     return status(cell, namespace=namespace, timeout_s=timeout)
 
 

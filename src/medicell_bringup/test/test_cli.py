@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from typer.main import get_command
 from medicell_bringup import cli
 from medicell_bringup.catalogue import COMMANDS
 from medicell_bringup.commands import run
+from medicell_bringup.shipped import shipped_config
 from medicell_bringup.workspace.main import help_text
 from medicell_core.errors import ErrorCode, InputError, MedicellError
 
@@ -96,6 +98,43 @@ def test_file_that_is_no_record_exits_2(
 ) -> None:
     assert cli.main(['verify', f'{tmp_path}/none.sqlite']) == 2
     assert 'NOT A RECORD' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    'words',
+    [
+        ['run', '--out', '{folder}/out'],
+        ['run', '--join', '--out', '{folder}/out'],
+        ['status'],
+        ['model'],
+        ['study', '--seeds', '1'],
+    ],
+    ids=' '.join,
+)
+@pytest.mark.parametrize('name', ['cell.yaml', 'other.yaml'])
+def test_config_is_a_folder_or_a_file_in_one(
+    words: list[str], name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / 'config'
+    shutil.copytree(shipped_config(), folder)
+    file = folder / name
+    # Wrong: so the message names the file that was read, and nothing starts.
+    file.write_text('cell: 1st cell\n', encoding='utf-8')
+    config = folder if name == 'cell.yaml' else file
+    said = [word.format(folder=tmp_path) for word in words]
+    assert cli.main([*said, '--config', str(config)]) == 2
+    assert f'{file}:' in capsys.readouterr().err
+
+
+def test_tree_of_a_file_s_folder_is_that_of_the_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(shipped_config(), tmp_path / 'config')
+    drawn = []
+    for config in (tmp_path / 'config', tmp_path / 'config' / 'cell.yaml'):
+        assert cli.main(['tree', 'car_t_3_day', '--config', str(config)]) == 0
+        drawn.append(capsys.readouterr().out)
+    assert drawn[0] == drawn[1]
 
 
 def test_run_of_a_cell_without_simulated_drivers_is_refused(

@@ -17,6 +17,7 @@ from rclpy.node import Node
 from medicell_bringup.bench.cells import last_words, medicell, started
 from medicell_bringup.bench.result import BenchOptions
 from medicell_bringup.operator import NODES, OperatorClient
+from medicell_bringup.shipped import cell_file_of
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_devices.cell_config import load_cell
 from medicell_ros.domain import open_ros
@@ -47,7 +48,7 @@ class Observer:
     """
 
     def __init__(self, options: BenchOptions) -> None:
-        self._namespace = load_cell(options.config / 'cell.yaml').cell
+        self._namespace = load_cell(cell_file_of(options.config)).cell
         self._exits = ExitStack()
         self._client: OperatorClient
 
@@ -95,7 +96,7 @@ def launched_cell(options: BenchOptions) -> Iterator[Launched]:
     """Start a cell by `medicell launch` as users do, and end it with the context."""
     with tempfile.TemporaryDirectory(prefix='medicell-bench-') as folder:
         file = Path(folder) / 'launch.log'
-        words = (f'cell:={options.config / "cell.yaml"}', f'seed:={options.seed}')
+        words = (f'cell:={cell_file_of(options.config)}', f'seed:={options.seed}')
         command = medicell('launch', 'cell', *words, f'out:={folder}/cell')
         with (
             open(file, 'wb') as log,

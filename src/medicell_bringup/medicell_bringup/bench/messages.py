@@ -20,6 +20,7 @@ from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from medicell_bringup.bench.batch import MODES
 from medicell_bringup.bench.cells import batch_of, domain_of_its_own, run_command, watch
 from medicell_bringup.bench.result import BenchOptions, Found, Measure, Say
+from medicell_bringup.shipped import cell_file_of
 from medicell_devices.cell_config import load_cell
 from medicell_ros.domain import open_ros
 from medicell_ros.host import NodeHost
@@ -136,7 +137,7 @@ def measures_of(mode: str, heard: Mapping[tuple[str, str], Heard]) -> list[Measu
 
 
 def _listen(options: BenchOptions, processes: bool, say: Say) -> Mapping[tuple[str, str], Heard]:
-    namespace = f'/{load_cell(options.config / "cell.yaml").cell}'
+    namespace = f'/{load_cell(cell_file_of(options.config)).cell}'
     with (
         tempfile.TemporaryDirectory(prefix='medicell-bench-') as folder,
         domain_of_its_own(),

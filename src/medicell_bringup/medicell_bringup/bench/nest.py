@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from medicell_bringup.bench.motion_pairs import solids
 from medicell_bringup.model.description import parse
+from medicell_bringup.shipped import cell_file_of
 from medicell_core.containers import ContainerKind, Material, container_id, label_text
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.operations import ProcessVial, ProcessVialResult
@@ -137,7 +138,7 @@ def _solids() -> tuple[Solid, ...]:
 
 def fill_nest(job: NestJob) -> list[VialFound]:
     """Fill a nest and return every vial's figures, in their order."""
-    config = load_cell(job.config / 'cell.yaml')
+    config = load_cell(cell_file_of(job.config))
     world = World(
         load_parameters(),
         job.seed,

@@ -22,8 +22,8 @@ Say = Callable[[str], object]
 class BenchOptions:
     """What is measured: which recipe, patient's example and seed, and how often.
 
-    `runs` is at least 1; `config` is the folder of cell.yaml, recipes and patients; `vials` is
-    how many the group of that name fills, `pairs` how many pairs of poses the group motion plans.
+    `runs` is at least 1; `config` is the cell's file or its folder; `vials` is how many the group
+    of that name fills, `pairs` how many pairs of poses the group motion plans.
     """
 
     recipe: str

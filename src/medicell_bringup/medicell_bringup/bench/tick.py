@@ -11,6 +11,7 @@ import py_trees
 from py_trees.behaviour import Behaviour
 
 from medicell_bringup.bench.result import BenchOptions, Found, Measure, Say, Series
+from medicell_bringup.shipped import cell_file_of
 from medicell_core.cell import LostContact
 from medicell_core.containers import Patient
 from medicell_core.operations import Operation, Outcome, Role
@@ -66,8 +67,9 @@ class WaitingCell:
 
 def measure(options: BenchOptions, say: Say) -> Found:
     """Tick waiting trees of the recipe: by the engine, with what it publishes, and bare."""
-    recipe = load_recipe(find_recipe(options.recipe, options.config / 'recipes'))
-    patient = load_patient(options.config / 'patients' / 'example.yaml', recipe=recipe)
+    folder = cell_file_of(options.config).parent
+    recipe = load_recipe(find_recipe(options.recipe, folder / 'recipes'))
+    patient = load_patient(folder / 'patients' / 'example.yaml', recipe=recipe)
     make = partial(_engine, recipe, patient, options)
     shape = make(told=False).root
     measures: list[Measure] = []
@@ -133,7 +135,7 @@ def _engine(recipe: Recipe, patient: Patient, options: BenchOptions, *, told: bo
         patient=patient,
         cell=WaitingCell(),
         record=ListRecord(),
-        products=options.config / 'products',
+        products=cell_file_of(options.config).parent / 'products',
         seed=options.seed,
         on_change=tell if told else None,
     )

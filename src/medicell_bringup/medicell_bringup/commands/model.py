@@ -8,6 +8,7 @@ from pathlib import Path
 
 from medicell_bringup.model.checks import check, check_robot
 from medicell_bringup.model.description import Description, parse
+from medicell_bringup.shipped import cell_file_of
 from medicell_core.errors import ErrorCode, InputError
 from medicell_devices.cell_config import load_cell
 from medicell_motion.arm import JOINT_NAMES
@@ -35,10 +36,13 @@ class ModelOptions:
 def show_model(options: ModelOptions) -> int:
     """Expand and check the model; write and draw it where asked to.
 
-    Raises InputError for what is wrong in the model, an unknown view, a missing renderer.
+    Raises InputError for what is wrong in the cell's file or the model, an unknown view, a
+    missing renderer.
     """
-    cell_config = options.config / 'cell.yaml'
-    text = expand_shipped(cell_config)
+    cell_file = cell_file_of(options.config)
+    # What xacro says of a wrong one does not name it.
+    load_cell(cell_file, drivers_of=())
+    text = expand_shipped(cell_file)
     description = parse(text)
     check(description)
     check_robot(description, load_geometry(shipped_geometry()))
@@ -82,7 +86,7 @@ def _draw(description: Description, geometry: Path, options: ModelOptions, out: 
         from medicell_bringup.model.live import bodies_and_notes, hear_scene  # noqa: PLC0415
 
         markers, positions = hear_scene(
-            options.namespace or f'/{load_cell(options.config / "cell.yaml").cell}'
+            options.namespace or f'/{load_cell(cell_file_of(options.config)).cell}'
         )
         poses = description.poses(positions)
         shown, notes = bodies_and_notes(markers, poses)

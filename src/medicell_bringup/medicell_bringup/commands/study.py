@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from medicell_bringup.shipped import cell_file_of
 from medicell_core.entries import ReleaseTest
 from medicell_core.errors import ErrorCode, InputError
 from medicell_devices.cell_config import load_cell
@@ -115,14 +116,14 @@ def run_study(options: StudyOptions) -> int:
 
 def run_trial(options: StudyOptions, seed: int) -> Trial:
     """Make one batch and return what it came to."""
-    config = options.config
+    config = cell_file_of(options.config)
     result = run_local_batch(
-        load_recipe(find_recipe(options.recipe, config / 'recipes')),
+        load_recipe(find_recipe(options.recipe, config.parent / 'recipes')),
         load_patient(_patient_file(options)),
         seed=seed,
-        config=load_cell(config / 'cell.yaml'),
+        config=load_cell(config),
         parameters=load_parameters(),
-        products=config / 'products',
+        products=config.parent / 'products',
     )
     failed = [
         item.entry.test
@@ -201,15 +202,16 @@ def _check(options: StudyOptions) -> None:
         raise InputError(
             ErrorCode.INVALID_GOAL, f'{options.first_seed} is below 0', field='--first-seed'
         )
-    recipe = load_recipe(find_recipe(options.recipe, options.config / 'recipes'))
+    cell_file = cell_file_of(options.config)
+    recipe = load_recipe(find_recipe(options.recipe, cell_file.parent / 'recipes'))
     check_fit(recipe, load_patient(_patient_file(options)))
-    load_cell(options.config / 'cell.yaml')
+    load_cell(cell_file)
     if options.out is not None:
         _writable(options.out)
 
 
 def _patient_file(options: StudyOptions) -> Path:
-    return options.patient or options.config / 'patients' / 'example.yaml'
+    return options.patient or cell_file_of(options.config).parent / 'patients' / 'example.yaml'
 
 
 def _writable(folder: Path) -> Path:
