@@ -109,10 +109,10 @@ def test_motion_that_begins_under_a_protective_stop_waits_for_its_end() -> None:
 
 
 def test_stop_while_braking_and_resume_while_braking_are_safe() -> None:
-    rig = Rig()
+    rig, took = Rig(), list[float]()
     path = planned()
     for since_s, act in (
-        (1.0, rig.motion.protective_stop),
+        (1.0, lambda: rig.motion.protective_stop(took.append)),
         (1.1, rig.motion.protective_stop),
         (1.2, rig.motion.resume),
         (1.3, rig.motion.protective_stop),
@@ -120,6 +120,9 @@ def test_stop_while_braking_and_resume_while_braking_are_safe() -> None:
     ):
         rig.at(since_s, act)
     assert rig.follow(path) is None
+    assert len(took) == 1
+    assert math.isnan(took[0])
+    assert rig.motion.stopping_time_s < rig.settings.stopping_limit_s
     assert rig.motion.locate(rig) == pytest.approx(goal_of(path))
 
 

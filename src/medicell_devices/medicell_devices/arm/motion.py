@@ -177,11 +177,21 @@ class ArmMotion:
         self.poll()
 
     def resume(self) -> None:
-        """End a protective stop: what was under way goes on from where it stands. Safe twice."""
+        """End a protective stop: what was under way goes on from where it stands. Safe twice.
+
+        An arm that was still braking does not come to stand: there is no stopping time then.
+        """
+        told: list[OnStanding] = []
         with self._lock:
-            self._held = False
+            following, self._held = self._following, False
+            braking = following is not None and following.braking and not following.ended
+            if braking and self._stop_begun_s is not None:
+                self._stop_begun_s, self.stopping_time_s = None, math.nan
+                told, self._on_standing = self._on_standing, []
             self._repace(self._share)
             self._released.notify_all()
+        for on_standing in told:
+            on_standing(math.nan)
 
     def halt(self) -> None:
         """Brake on the path; the motion is over and is not resumed by itself. Safe twice."""
