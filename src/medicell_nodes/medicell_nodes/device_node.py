@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -12,33 +10,26 @@ from typing import Any, Protocol, runtime_checkable
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from medicell_interfaces.msg import DeviceState, StopRequest
 from medicell_interfaces.srv import ClearDevice
-from rclpy.action import ActionServer, CancelResponse, GoalResponse
-from rclpy.action.server import ServerGoalHandle
-from rclpy.task import Future
 
 from medicell_core.clock import Clock, WallClock
 from medicell_core.errors import ErrorCode, InputError, MedicellError
-from medicell_core.operations import Outcome, Progress, Role, operations_of
+from medicell_core.operations import Role
 from medicell_core.states import PackMLState
 from medicell_devices.cell_config import CellConfig
 from medicell_devices.driver_type import Simulated
 from medicell_devices.journal import MemoryJournal, OperationJournal
 from medicell_devices.registry import driver_of, make_driver
 from medicell_devices.server import DeviceStatus, OperationServer
+from medicell_nodes.device_actions import DeviceActions
 from medicell_nodes.extras import Extras, extras_of
 from medicell_nodes.readings import MESSAGES, telemetry_message
 from medicell_nodes.sampler import Sampler
 from medicell_record.journal import Journal
 from medicell_ros import conversion, qos
-from medicell_ros.host import on_executor
 from medicell_ros.lifecycle import ManagedNode
 from medicell_ros.node_parameters import NODES, ORCHESTRATOR, WORLD, DeviceParameters
 from medicell_ros.parameters import declare
 from medicell_sim.port import WorldPort
-
-RESULT_KEPT_S = 60 * 86_400
-"""How long a finished goal's result can be asked for, in ROS time, which leaps in simulation."""
-
 
 CLEAR_TYPE = 'medicell_interfaces/srv/ClearDevice'
 
@@ -89,8 +80,7 @@ class DeviceNode(ManagedNode):
         self._extras: Extras | None = None
         self._told_state = PackMLState.STOPPED
         self._entities: list[Callable[[], object]] = []
-        self._actions: list[ActionServer] = []
-        self._submitted: set[bytes] = set()
+        self._actions: DeviceActions | None = None
         self._state_publisher = self.create_publisher(DeviceState, '~/state', qos.living())
         self._telemetry_publisher = self.create_publisher(
             MESSAGES[role], '~/telemetry', qos.telemetry()
@@ -164,11 +154,11 @@ class DeviceNode(ManagedNode):
 
     def cleanup(self) -> None:
         """Destroy what `configure` made."""
-        for action in self._actions:
-            action.destroy()
+        if self._actions is not None:
+            self._actions.close()
         for destroy in self._entities:
             destroy()
-        self._actions, self._entities = [], []
+        self._actions, self._entities = None, []
         if self._extras is not None:
             self._extras.close()
         if isinstance(self._journal, Journal):
@@ -217,19 +207,10 @@ class DeviceNode(ManagedNode):
         return MemoryJournal()
 
     def _serve(self) -> None:
-        """Make the action servers, the stop topic and the clear service."""
-        for name, row in operations_of(self.role).items():
-            self._actions.append(
-                ActionServer(
-                    self,
-                    conversion.action_type(name),
-                    f'~/{row.verb}',
-                    execute_callback=partial(self._execute, name),
-                    goal_callback=lambda _: GoalResponse.ACCEPT,
-                    cancel_callback=self._cancel,
-                    result_timeout=RESULT_KEPT_S,
-                )
-            )
+        """Make the actions, the stop topic and the clear service."""
+        self._actions = DeviceActions(
+            self, self.role, server=self._required, on_progress=self._tell_extras
+        )
         stop = self.create_subscription(
             StopRequest, 'stop', self.guarded(self._stop), qos.events()
         )
@@ -241,70 +222,11 @@ class DeviceNode(ManagedNode):
             partial(self.destroy_service, clear),
         ]
 
-    async def _execute(self, name: str, handle: ServerGoalHandle) -> Any:
-        """Perform a goal and answer it; rclpy would answer an exception with error code 0."""
-        outcome, message = self._told(name, await self._outcome(name, handle))
-        try:
-            if outcome.ok:
-                handle.succeed()
-            elif outcome.error_code is ErrorCode.CANCELLED and handle.is_cancel_requested:
-                handle.canceled()
-            else:
-                handle.abort()
-        except Exception:
-            self.get_logger().error(f'{name}: {traceback.format_exc()}')
-        return message
-
-    async def _outcome(self, name: str, handle: ServerGoalHandle) -> Outcome:
-        """Perform a goal in the operation server's thread; awaits, never blocks, never raises."""
-        done: Future = Future()
-        goal_id = bytes(handle.goal_id.uuid)
-        try:
-            self._submitted.add(goal_id)
-            self._required().submit(
-                conversion.goal_from_message(name, handle.request),
-                on_progress=partial(self._tell_progress, name, handle),
-                on_done=lambda outcome: on_executor(self, done.set_result, outcome),
-                cancelled=handle.is_cancel_requested,
-            )
-            outcome: Outcome = await done
-        except MedicellError as error:
-            return Outcome.of_error(error)
-        except Exception as error:
-            self.get_logger().error(f'{name}: {traceback.format_exc()}')
-            text = f'{name}: {type(error).__name__}: {error}'
-            return Outcome.of_error(MedicellError(ErrorCode.HARDWARE_FAULT, text))
-        finally:
-            self._submitted.discard(goal_id)
-        return outcome
-
-    def _told(self, name: str, outcome: Outcome) -> tuple[Outcome, Any]:
-        """Return an outcome with its message; one whose result has no message goes without it."""
-        try:
-            return outcome, conversion.outcome_to_message(name, outcome)
-        except Exception as error:
-            self.get_logger().error(f'{name}: {traceback.format_exc()}')
-            code = ErrorCode.OUTCOME_UNKNOWN if outcome.ok else outcome.error_code
-            text = f'{outcome.error_msg or name}; the result cannot be told: {error}'
-            bare = replace(outcome, error_code=code, error_msg=text, result=None)
-            return bare, conversion.outcome_to_message(name, bare)
-
     def _required(self) -> OperationServer:
         """Return the operation server; raises NOT_ACTIVE before `configure`."""
         if self._server is None:
             raise MedicellError(ErrorCode.NOT_ACTIVE, f'{self.role} is not configured')
         return self._server
-
-    def _cancel(self, handle: ServerGoalHandle) -> CancelResponse:
-        """Have an operation end at its next step, or before it begins; refused when it is over."""
-        if bytes(handle.goal_id.uuid) not in self._submitted:
-            return CancelResponse.ACCEPT
-        try:
-            running = self._required().cancel(handle.request.operation_id)
-        except Exception:
-            self.get_logger().error(f'cancel: {traceback.format_exc()}')
-            return CancelResponse.REJECT
-        return CancelResponse.ACCEPT if running else CancelResponse.REJECT
 
     def _stop(self, request: StopRequest) -> None:
         if self._server is not None and self.is_active:
@@ -321,11 +243,9 @@ class DeviceNode(ManagedNode):
     def _end_operations(self, server: OperationServer) -> None:
         """Stop what runs and wake it if it sleeps in a world whose time may be standing."""
         server.stop('the device is being deactivated')
-        if not isinstance(self._time, WallClock):
-            for action in self._actions:
-                for handle in list(action._goal_handles.values()):
-                    if handle.is_active:
-                        self._wake(handle.request.operation_id)
+        if self._actions is not None and not isinstance(self._time, WallClock):
+            for operation_id in self._actions.under_way():
+                self._wake(operation_id)
 
     def _wake(self, operation_id: str) -> None:
         try:
@@ -339,9 +259,7 @@ class DeviceNode(ManagedNode):
             return self._time.last_s()
         return self._time.now_s()
 
-    def _tell_progress(self, name: str, handle: ServerGoalHandle, progress: Progress) -> None:
-        if handle.is_active:
-            handle.publish_feedback(conversion.progress_to_message(name, progress))
+    def _tell_extras(self) -> None:
         if self._extras is not None:
             self._extras.tell(self._time.now_s())
 
