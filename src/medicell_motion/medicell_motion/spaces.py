@@ -15,7 +15,7 @@ from medicell_motion.arm import Arm, Array
 
 _SMALLEST_RADIUS_M = 0.05
 _RADIAL = 1e-9
-_FINEST = 6
+_FINEST = 3
 """How much finer than by its coordinates a line may have to be sampled before it is given up."""
 
 
