@@ -217,6 +217,25 @@ def test_arm_that_was_stopped_returns_to_where_its_path_began() -> None:
     assert rig.motion.commanded() is None
 
 
+def test_arm_is_told_to_hold_where_no_time_is_known_for_a_ramp(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rig, stops = Rig(), list[float]()
+
+    def away() -> float:
+        raise MedicellError(ErrorCode.COMMUNICATION_LOST, 'no world')
+
+    def halted() -> None:
+        monkeypatch.setattr(rig.motion, '_now_s', away)
+        monkeypatch.setattr(rig.arm, 'stop', lambda: stops.append(rig.now))
+        rig.motion.halt()
+
+    rig.at(0.5, halted)
+    with pytest.raises(MedicellError, match='no world'):
+        rig.motion.follow(rig.way(*TURNS), rig)
+    assert len(stops) == 1
+
+
 def test_joint_that_lags_is_off_its_path_and_named() -> None:
     error = Rig(lag_s=0.2).follow(planned())
     assert error is not None

@@ -21,7 +21,7 @@ from medicell_core.operations import (
     StopperVial,
     StopperVialResult,
 )
-from medicell_devices.arm.motion import OnStanding
+from medicell_devices.arm.observer import OnStanding
 from medicell_devices.arm.port import Arm, ArmTrajectory, Array, GripperState, JointSamples
 from medicell_devices.contract import Driver, OperationContext
 

@@ -27,7 +27,8 @@ from medicell_core.operations import (
     StopperVial,
     StopperVialResult,
 )
-from medicell_devices.arm.motion import ArmMotion, OnStanding
+from medicell_devices.arm.motion import ArmMotion
+from medicell_devices.arm.observer import OnStanding
 from medicell_devices.arm.path import JointLimits
 from medicell_devices.arm.port import Arm, ArmTrajectory, Array, Grip, GripperState, JointSamples
 from medicell_devices.checks import check_choice, check_range

@@ -1,0 +1,168 @@
+"""What is known of an arm: where it was told to be, where it is, how it came to stand."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable
+
+import numpy as np
+
+from medicell_core.errors import ErrorCode, OperationFailed
+from medicell_devices.arm.following import Following
+from medicell_devices.arm.history import JointHistory
+from medicell_devices.arm.path import JointLimits
+from medicell_devices.arm.port import Arm, ArmTrajectory, Array, JointSamples
+from medicell_devices.arm.supervision import Tolerances, standing_since
+from medicell_devices.contract import OperationContext
+
+SLOWEST_RAD_S = 0.02
+"""Slower than this in every joint counts as standing."""
+HELD_S = 0.1
+"""Wall seconds, and then as many of the cell's, between two looks whether a stop is over."""
+
+OnStanding = Callable[[float], None]
+"""Told in how many seconds the arm came to stand; NaN when that could not be measured."""
+
+
+class ArmObserver:
+    """Takes in joint states, keeps those of a move, and measures stops; thread-safe."""
+
+    def __init__(
+        self,
+        arm: Arm,
+        now_s: Callable[[], float],
+        *,
+        home: Array,
+        limits: JointLimits,
+        tolerances: Tolerances,
+        look_s: float,
+        held_wall_s: float = HELD_S,
+    ) -> None:
+        self._arm = arm
+        self._now_s = now_s
+        self._limits = limits
+        self._tolerances = tolerances
+        self._look_s = look_s
+        self._held_wall_s = held_wall_s
+        self._lock = threading.RLock()
+        self._released = threading.Condition(self._lock)
+        self._held = False
+        self._share = 1.0
+        self._goal: Array | None = np.array(home)
+        self._following: Following | None = None
+        self._seen_s = -math.inf
+        self._judged_s = -math.inf
+        self._history = JointHistory(len(home))
+        self._stop_begun_s: float | None = None
+        self._on_standing: list[OnStanding] = []
+        self._listener: Callable[[JointSamples], None] | None = None
+        self.stopping_time_s = math.nan
+        self.tracking_error_rad = 0.0
+
+    @property
+    def limits(self) -> JointLimits:
+        """What the arm's joints may do."""
+        return self._limits
+
+    @property
+    def held(self) -> bool:
+        """Whether a protective stop is in force."""
+        return self._held
+
+    @property
+    def speed_override_pct(self) -> float:
+        """The pace of every path in per cent of the planned one."""
+        return 100.0 * self._share
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether the arm stands, or moves, on a path that it has not gone to its end."""
+        return self._following is not None
+
+    def commanded(self) -> ArmTrajectory | None:
+        """Return the trajectory that the arm is told to follow, or None at rest at a goal."""
+        with self._lock:
+            return None if self._following is None else self._following.told
+
+    def measured_posture(self) -> Array:
+        """Return the newest measured joints; raises JOINT_STATE_LOST before the first."""
+        newest = self._history.newest
+        if newest is None:
+            raise OperationFailed(
+                ErrorCode.JOINT_STATE_LOST, 'the arm has not told where its joints are'
+            )
+        return newest[1]
+
+    def measured(self) -> JointSamples:
+        """Return the joint states measured since `begin_record`."""
+        with self._lock:
+            return self._history.samples()
+
+    def begin_record(self) -> None:
+        """Forget the joint states measured until now, but for the newest."""
+        self.poll()
+        with self._lock:
+            newest = self._history.newest
+            self._history.clear()
+            if newest is not None:
+                self._history.add(
+                    JointSamples(times_s=np.array([newest[0]]), positions_rad=newest[1][None])
+                )
+            self.tracking_error_rad = 0.0
+
+    def listen(self, listener: Callable[[JointSamples], None] | None) -> None:
+        """Tell new joint states to a listener, in the thread that has found them."""
+        self._listener = listener
+
+    def poll(self) -> None:
+        """Take in the joint states that have come, and whether a stop has ended."""
+        with self._lock:
+            came = self._arm.samples(self._seen_s)
+            if len(came.times_s):
+                self._seen_s = float(came.times_s[-1])
+                self._history.add(came)
+            told = self._standing()
+        for on_standing in told:
+            on_standing(self.stopping_time_s)
+        if len(came.times_s) and self._listener is not None:
+            self._listener(came)
+
+    def _measured_now(self, context: OperationContext) -> Array:
+        """Return joints that were measured after now: an older state may be of another place."""
+        begun_s = self._now_s()
+        while True:
+            self.poll()
+            newest = self._history.newest
+            if newest is not None and newest[0] >= begun_s:
+                return newest[1]
+            waited_s = self._now_s() - begun_s
+            if waited_s >= self._tolerances.lost_s:
+                raise OperationFailed(
+                    ErrorCode.JOINT_STATE_LOST,
+                    f'no joint state has come for {waited_s:.2f} s; where the arm stands is not '
+                    f'known; allowed are {self._tolerances.lost_s:g} s',
+                )
+            context.sleep(self._look_s)
+
+    def _standing(self) -> list[OnStanding]:
+        """Measure a stop that has ended; returns whom to tell; lock held."""
+        begun_s, following = self._stop_begun_s, self._following
+        if begun_s is None:
+            told, self._on_standing = self._on_standing, []
+            return told
+        end_s = begun_s if following is None else following.pace.end_s
+        now_s = self._now_s()
+        if now_s < end_s + self._look_s:
+            return []
+        after = self._history.samples(begun_s)
+        if len(after.times_s) and after.times_s[-1] >= end_s:
+            still_s = standing_since(after, slowest_rad_s=SLOWEST_RAD_S)
+            self.stopping_time_s = still_s - begun_s
+        elif now_s < end_s + self._tolerances.lost_s:
+            return []
+        else:
+            self.stopping_time_s = math.nan
+        self._stop_begun_s = None
+        told, self._on_standing = self._on_standing, []
+        return told
