@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import re
+import tokenize
 from functools import lru_cache
 
 import pint
 
 _PATTERN = re.compile(r'^\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*?)\s*$')
+_DECIMAL_COMMA = re.compile(r'^\s*([+-]?\d+),(\d+(?:[eE][+-]?\d+)?)(.*)$')
+_NOT_A_UNIT = (
+    pint.PintError,
+    tokenize.TokenError,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    TypeError,
+    ValueError,
+)
+"""What pint raises for a text that it cannot read as a unit."""
 _SPELLINGS = {'%': 'percent', '°C': 'degC', '1': '', 'x': ''}
 
 
@@ -28,12 +40,23 @@ def _dimension(unit: str) -> str:
     return f'a quantity like "1 {unit}"' if unit else 'a plain number'
 
 
+def _comma_hint(text: str) -> str:
+    """Return how a number with a decimal comma is written here; empty without one."""
+    match = _DECIMAL_COMMA.match(text)
+    if match is None:
+        return ''
+    whole, fraction, rest = match.groups()
+    return f'; a decimal comma? write {whole}.{fraction}{rest.rstrip()}'
+
+
 @lru_cache(maxsize=4096)
 def _parse(text: str, unit: str) -> float:
     match = _PATTERN.match(text)
     if match is None:
         raise UnitError(f'expected {_dimension(unit)}')
     number, given = match.groups()
+    if ',' in given:
+        raise UnitError(f'expected {_dimension(unit)}{_comma_hint(text)}')
     registry = _registry()
     try:
         quantity = registry.Quantity(float(number), _SPELLINGS.get(given, given))
@@ -41,7 +64,7 @@ def _parse(text: str, unit: str) -> float:
     except pint.DimensionalityError:
         shown = f'the unit "{given}"' if given else 'no unit'
         raise UnitError(f'expected {_dimension(unit)}, not {shown}') from None
-    except (pint.UndefinedUnitError, pint.DefinitionSyntaxError, AttributeError, TypeError):
+    except _NOT_A_UNIT:
         raise UnitError(f'expected {_dimension(unit)}, "{given}" is not a unit') from None
 
 
