@@ -26,7 +26,7 @@ INTRODUCTION = (
 )
 PARAMETERS = (
     'An unknown parameter, a wrong type and a value out of its range are refused before the node '
-    'is made. All are read-only, and `use_sim_time` is known to each.'
+    'is made. All are read-only but `speed_override_pct`, and `use_sim_time` is known to each.'
 )
 HIDDEN = ('/_action/', '/parameter_events', '/rosout', '/transition_event')
 """Parts of the names of topics that every node has, or that belong to an action."""
