@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from medicell_interfaces.msg import BatchState, DeviceState
-from medicell_interfaces.srv import StartBatch
+from medicell_interfaces.srv import AbortBatch, StartBatch
 from rclpy.publisher import Publisher
 from rich.console import Console
 
-from medicell_bringup import hosting
+from medicell_bringup import hosting, operator
 from medicell_bringup.display import Display
 from medicell_bringup.hosting import RunningCell
 from medicell_bringup.inputs import RunInputs, read_inputs
@@ -123,6 +125,57 @@ def test_cell_without_a_world_is_joined_and_its_batch_begun_without_a_kit(
     with Display(Console(quiet=True), 'batch') as display:
         state = follow_batch(inputs, hardware, display)
     assert (state.batch_id, state.outcome) == ('short-1', 'ready_for_release')
+
+
+OURS, OTHERS = 'ours', 'other'
+
+
+@pytest.mark.parametrize('running', [OURS, OTHERS])
+@pytest.mark.parametrize('end', [KeyboardInterrupt, MedicellError], ids=['interrupt', 'timeout'])
+def test_start_that_is_given_up_leaves_no_batch_of_ours_and_touches_no_other(
+    hardware: RunningCell,
+    probe: Probe,
+    told: Publisher,
+    inputs: RunInputs,
+    monkeypatch: pytest.MonkeyPatch,
+    end: type[BaseException],
+    running: str,
+) -> None:
+    ours = inputs.patient.chain_of_identity
+    batch_id = ours if running == OURS else 'B-1'
+    given_up = threading.Event()
+    withdraw = OperatorClient.withdraw
+    aborted: list[str] = []
+
+    def withdrawn(*arguments: Any) -> bool:
+        given_up.set()
+        return withdraw(*arguments)
+
+    def start(_: StartBatch.Request, reply: StartBatch.Response) -> StartBatch.Response:
+        if end is KeyboardInterrupt:
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        given_up.wait(WAIT_S)
+        told.publish(BatchState(batch_id=batch_id))
+        reply.batch_id = batch_id
+        reply.error_code = int(ErrorCode.OK if running == OURS else ErrorCode.BATCH_RUNNING)
+        return reply
+
+    def abort(request: AbortBatch.Request, reply: AbortBatch.Response) -> AbortBatch.Response:
+        aborted.append(request.reason)
+        told.publish(BatchState(batch_id=batch_id, outcome='aborted'))
+        return reply
+
+    monkeypatch.setattr(OperatorClient, 'withdraw', withdrawn)
+    monkeypatch.setattr(operator, 'SERVICE_WAIT_S', 3.0)
+    probe.node.create_service(StartBatch, 'orchestrator/start_batch', start)
+    probe.node.create_service(AbortBatch, 'orchestrator/abort_batch', abort)
+    with Display(Console(quiet=True), 'batch') as display:
+        if end is KeyboardInterrupt and running == OURS:
+            assert follow_batch(inputs, hardware, display).outcome == 'aborted'
+        else:
+            with pytest.raises(end):
+                follow_batch(inputs, hardware, display)
+    assert len(aborted) == (1 if running == OURS else 0)
 
 
 def test_fault_cannot_be_armed_in_a_cell_without_a_world(

@@ -14,7 +14,7 @@ from medicell_bringup.display import Display
 from medicell_bringup.hosting import CellHost, host_of
 from medicell_bringup.inputs import RunInputs, refused
 from medicell_bringup.results import RunMeasures, finish, show_results
-from medicell_core.errors import MedicellError
+from medicell_core.errors import ErrorCode, MedicellError
 from medicell_record.place import has_record
 from medicell_ros.domain import VARIABLE
 
@@ -93,23 +93,36 @@ def follow_batch(inputs: RunInputs, host: CellHost, display: Display) -> BatchSt
         raise refused('--inject', 'no driver of this cell is simulated: faults come by themselves')
     for injection in inputs.injections:
         client.inject(injection.fault, injection.phase)
-    batch_id = client.start(
-        StartBatch.Request(
-            recipe=inputs.recipe.name,
-            recipe_yaml=inputs.recipe_file.read_text('utf-8'),
-            patient_yaml=inputs.patient_file.read_text('utf-8'),
-            out_dir=str(inputs.out.resolve()),
-            operator_name=OPERATOR,
-            seed=inputs.seed,
-        )
+    request = StartBatch.Request(
+        recipe=inputs.recipe.name,
+        recipe_yaml=inputs.recipe_file.read_text('utf-8'),
+        patient_yaml=inputs.patient_file.read_text('utf-8'),
+        out_dir=str(inputs.out.resolve()),
+        operator_name=OPERATOR,
+        seed=inputs.seed,
     )
     limit_s = LEAST_LIMIT_S + wall_limit_s(inputs)
-    try:
+
+    def follow(batch_id: str) -> BatchState:
         return client.follow(batch_id, display.show, alive=host.check_alive, limit_s=limit_s)
+
+    # What the orchestrator calls it; needed before it has answered.
+    batch_id = patient.chain_of_identity
+    try:
+        try:
+            batch_id = client.start(request)
+        except MedicellError as error:
+            if error.code is ErrorCode.TIMEOUT:
+                display.note('the start was not answered: aborting the batch if it has begun')
+                if client.withdraw(batch_id, OPERATOR, 'its start was not answered in time'):
+                    follow(batch_id)
+            raise
+        return follow(batch_id)
     except KeyboardInterrupt:
         display.note('interrupted: aborting the batch')
-        client.abort(OPERATOR, 'interrupted at the keyboard')
-        return client.follow(batch_id, display.show, alive=host.check_alive, limit_s=limit_s)
+        if not client.withdraw(batch_id, OPERATOR, 'interrupted at the keyboard'):
+            raise
+        return follow(batch_id)
 
 
 def wall_limit_s(inputs: RunInputs) -> float:

@@ -19,6 +19,7 @@ from medicell_interfaces.srv import (
 )
 from rcl_interfaces.srv import GetParameters
 from rclpy.node import Node
+from rclpy.task import Future
 
 from medicell_bringup.sight import shows_world
 from medicell_core.containers import Material
@@ -55,6 +56,7 @@ class OperatorClient:
         self._node = node
         self._changed = threading.Condition()
         self._batch: BatchState | None = None
+        self._starting: Future | None = None
         self._devices: dict[str, DeviceState] = {}
         # Made once, early: a reply to a client that its server has not discovered yet is lost.
         self._clients = {name: node.create_client(kind, name) for name, kind in SERVICES.items()}
@@ -111,8 +113,30 @@ class OperatorClient:
 
     def start(self, request: StartBatch.Request) -> str:
         """Start a batch; returns its id, raises what the orchestrator refuses."""
-        reply = self._call('orchestrator/start_batch', request)
-        return str(reply.batch_id)
+        name = 'orchestrator/start_batch'
+        self._starting = self._send(name, request)
+        return str(granted(self._answer(name, self._starting)).batch_id)
+
+    def withdraw(self, batch_id: str, operator: str, reason: str) -> bool:
+        """Abort the batch of a start that was asked for, unless it is over.
+
+        Returns whether it had begun: not when its start was never asked for, was refused, or
+        shows nothing within the wall time that an answer may take.
+        """
+        starting = self._starting
+        deadline = time.monotonic() + SERVICE_WAIT_S
+        while starting is not None and time.monotonic() < deadline:
+            with self._changed:
+                state = self._batch
+                if state is None or state.batch_id != batch_id:
+                    self._changed.wait(POLL_S)
+            if state is not None and state.batch_id == batch_id:
+                if not state.outcome:
+                    self.abort(operator, reason)
+                return True
+            if starting.done() and starting.result().error_code != ErrorCode.OK:
+                break
+        return False
 
     def abort(self, operator: str, reason: str) -> None:
         """Abort the batch."""
@@ -194,12 +218,13 @@ class OperatorClient:
 
     def _call(self, name: str, request: Any) -> Any:
         """Return a service's reply; raises the error that it carries."""
-        reply = self._ask(name, request)
-        if reply.error_code != ErrorCode.OK:
-            raise MedicellError(ErrorCode(reply.error_code), reply.error_msg)
-        return reply
+        return granted(self._ask(name, request))
 
     def _ask(self, name: str, request: Any) -> Any:
+        return self._answer(name, self._send(name, request))
+
+    def _send(self, name: str, request: Any) -> Future:
+        """Send a request to a service as soon as it is there."""
         client = self._clients[name]
         deadline = time.monotonic() + SERVICE_WAIT_S
         while not client.service_is_ready():
@@ -207,11 +232,20 @@ class OperatorClient:
                 text = f'service {name} did not appear within {SERVICE_WAIT_S:g} s'
                 raise MedicellError(ErrorCode.COMMUNICATION_LOST, text)
             time.sleep(POLL_S)
+        return client.call_async(request)
+
+    def _answer(self, name: str, future: Future) -> Any:
         answered = threading.Event()
-        future = client.call_async(request)
         future.add_done_callback(lambda _: answered.set())
         if not answered.wait(SERVICE_WAIT_S):
-            client.remove_pending_request(future)
+            self._clients[name].remove_pending_request(future)
             text = f'service {name} did not answer within {SERVICE_WAIT_S:g} s'
             raise MedicellError(ErrorCode.TIMEOUT, text)
         return future.result()
+
+
+def granted(reply: Any) -> Any:
+    """Return a service's reply; raises the error that it carries."""
+    if reply.error_code != ErrorCode.OK:
+        raise MedicellError(ErrorCode(reply.error_code), reply.error_msg)
+    return reply
