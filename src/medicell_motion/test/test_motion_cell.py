@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from itertools import permutations
 
@@ -307,3 +309,16 @@ def test_home_and_grips_are_within_limits(cell: RobotCell) -> None:
     assert bool(arm.within_limits(cell.home()))
     for name in cell.stations:
         assert bool(arm.within_limits(cell.grip_posture(name)))
+
+
+def test_cell_without_a_plan_loads_neither_pinocchio_nor_coal_nor_ruckig() -> None:
+    asked = (
+        'import sys\n'
+        'from medicell_motion.cell import RobotCell\n'
+        'RobotCell.shipped().home()\n'
+        "print([name for name in ('pinocchio', 'coal', 'ruckig', 'xacro') if name in sys.modules])"
+    )
+    told = subprocess.run(
+        [sys.executable, '-c', asked], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert told.stdout.strip() == '[]'
