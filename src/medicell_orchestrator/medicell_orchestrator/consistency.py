@@ -5,7 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from medicell_core.errors import ErrorCode, InputError
+from medicell_orchestrator.decisions import DAY_S, NEAR_S
 from medicell_orchestrator.phases.assaying import ReleasePhase
+from medicell_orchestrator.phases.device import IncubatePhase
+from medicell_orchestrator.phases.expansion import ExpandPhase
+from medicell_orchestrator.phases.seeding import SeedCellsPhase
 
 if TYPE_CHECKING:
     from medicell_orchestrator.recipe import Recipe
@@ -21,6 +25,7 @@ def check_consistency(recipe: Recipe, kit: Kit) -> None:
     """
     _check_drawn(recipe, kit)
     _check_room(recipe)
+    _check_days(recipe)
     _check_release(recipe)
 
 
@@ -59,6 +64,28 @@ def _check_room(recipe: Recipe) -> None:
                     line=spec.line,
                     field=f'{path}.{use.key}',
                 )
+
+
+def _check_days(recipe: Recipe) -> None:
+    """Refuse a culture day that is over before the phase which plans it can have begun."""
+    day = 0.0
+    for path, spec in recipe.phases():
+        if isinstance(spec.phase, SeedCellsPhase):
+            day = 0.0
+        elif isinstance(spec.phase, IncubatePhase):
+            day += spec.phase.duration_s / DAY_S
+        elif isinstance(spec.phase, ExpandPhase):
+            for key, planned in spec.phase.planned_days():
+                if planned < day - NEAR_S / DAY_S:
+                    raise InputError(
+                        ErrorCode.RECIPE_INVALID,
+                        f'{planned:g} is before day {day:g}, when the phase begins at the'
+                        ' earliest',
+                        file=recipe.file,
+                        line=spec.line,
+                        field=f'{path}.{key}',
+                    )
+            day = max(day, spec.phase.surely_until_day())
 
 
 def _check_release(recipe: Recipe) -> None:

@@ -20,6 +20,28 @@ TRANSFER = """
 """
 
 
+GROW = """
+- phase: %s
+  type: expand
+  vessel: culture
+  bay: bay_1
+  until_day: %s
+  cartridges: cartridge
+  medium: medium
+  waste: waste
+  medium_glucose: 11 mmol/L
+  minimum_glucose: 4 mmol/L
+  maximum_lactate: 16 mmol/L
+  working_volume: 250 mL
+  least_feed: 40 mL
+  most_feed: 180 mL
+"""
+SEED = """
+- {phase: seed, type: seed_cells, source: selected, target: culture, cells: 1e8 cells,
+   least_cells: 2e7 cells, medium: medium, final_volume: 70 mL}
+"""
+
+
 def refused(folder: Path, text: str) -> InputError:
     path = folder / 'wrong.yaml'
     path.write_text(text, encoding='utf-8')
@@ -207,6 +229,71 @@ def test_fields_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
     phase = '- {phase: a, type: fill_vials, source: product, vials: vial, least_volume: 5 mL,'
     phase += ' most_volume: 2 mL}'
     assert 'above most_volume' in refused(tmp_path, recipe_text(phase)).message
+
+
+@pytest.mark.parametrize(
+    ('more', 'field', 'words'),
+    [
+        ('assay_day: 9\n  assay_tests: [sterility]\n  tubes: tube', 'assay_day', '9 is after'),
+        ('count_days: [3, 8]', 'count_days', '8 is after'),
+        ('earliest_day: 6', 'earliest_day', '6 is after'),
+    ],
+)
+def test_day_after_the_end_of_its_phase_is_refused_at_its_line(
+    tmp_path: Path, more: str, field: str, words: str
+) -> None:
+    phase = GROW % ('grow', 5)
+    error = refused(tmp_path, recipe_text(f'{phase}  {more}\n'))
+    assert error.code is ErrorCode.RECIPE_INVALID
+    assert error.line == FIRST + phase.strip().count('\n') + 1
+    assert error.field == f'procedure[0].operations[0].phases[0].{field}'
+    assert f'{words} until_day 5' in error.message
+
+
+@pytest.mark.parametrize(
+    ('before', 'more', 'field', 'words'),
+    [
+        (GROW % ('rest', 1), '', 'until_day', '0.5 is before day 1'),
+        (
+            '\n- {phase: rest, type: incubate, bay: bay_1, duration: 18 h}\n',
+            '',
+            'until_day',
+            '0.5 is before day 0.75',
+        ),
+        (
+            f'{GROW % ("rest", 1)}  target_cells: 1e9 cells\n  earliest_day: 0.4\n',
+            'count_days: [0.2, 0.5]',
+            'count_days',
+            '0.2 is before day 0.4',
+        ),
+    ],
+)
+def test_day_that_is_over_before_its_phase_begins_is_refused(
+    tmp_path: Path, before: str, more: str, field: str, words: str
+) -> None:
+    phases = f'{before.rstrip()}{GROW % ("grow", 0.5)}  {more}\n'
+    error = refused(tmp_path, recipe_text(phases))
+    assert error.code is ErrorCode.RECIPE_INVALID
+    assert error.line == FIRST + before.strip().count('\n') + 1
+    assert error.field == f'unit/operation/grow.{field}'
+    assert f'{words}, when the phase begins at the earliest' in error.message
+
+
+@pytest.mark.parametrize(
+    'before',
+    [
+        GROW % ('rest', 0.5),
+        f'{GROW % ("rest", 1)}  target_cells: 1e9 cells\n  earliest_day: 0.4\n',
+        f'\n- {{phase: rest, type: incubate, bay: bay_1, duration: 9 h}}{SEED}',
+        f'{GROW % ("rest", 3)}{SEED}',
+    ],
+    ids=['same day', 'may end sooner', 'before the seeding', 'days begin anew'],
+)
+def test_day_that_can_still_come_is_taken(tmp_path: Path, before: str) -> None:
+    path = tmp_path / 'right.yaml'
+    phases = f'{before.rstrip()}{GROW % ("grow", 0.5)}  count_days: [0.5]\n'
+    path.write_text(recipe_text(phases), encoding='utf-8')
+    assert 'unit/operation/grow' in dict(load_recipe(path).phases())
 
 
 @pytest.mark.parametrize('name', ['car_t_12_day', 'car_t_7_day_perfusion', 'car_t_3_day'])

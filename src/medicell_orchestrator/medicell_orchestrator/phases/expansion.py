@@ -141,6 +141,11 @@ class ExpandPhase(Phase):
                 key='earliest_day',
                 message=f'{self.earliest_day:g} is after until_day {self.until_day:g}',
             )
+        for key, days in (('count_days', self.count_days), ('assay_day', self._assay_days())):
+            if max(days, default=0.0) > self.until_day:
+                return Problem(
+                    key=key, message=f'{max(days):g} is after until_day {self.until_day:g}'
+                )
         if self.least_feed_ml > self.most_feed_ml:
             return Problem(
                 key='least_feed',
@@ -160,6 +165,21 @@ class ExpandPhase(Phase):
     def until_culture_day(self) -> float | None:
         """Return the day of the latest harvest."""
         return self.until_day
+
+    def surely_until_day(self) -> float:
+        """Return the culture day before which the phase does not end by itself."""
+        return self.until_day if math.isinf(self.target_cells) else self.earliest_day
+
+    def planned_days(self) -> tuple[tuple[str, float], ...]:
+        """Return the culture days on which something is to happen, each with its field."""
+        return (
+            *(('count_days', day) for day in self.count_days),
+            *(('assay_day', day) for day in self._assay_days()),
+            ('until_day', self.until_day),
+        )
+
+    def _assay_days(self) -> tuple[float, ...]:
+        return () if math.isinf(self.assay_day) else (self.assay_day,)
 
     def _grow(self, run: PhaseRun) -> Steps[None]:
         counts, assays = sorted(self.count_days), [self.assay_day]
