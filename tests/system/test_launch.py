@@ -16,25 +16,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import rclpy
-from lifecycle_msgs.srv import GetState
 from needs import ROS2_LAUNCH, lacking
-from rclpy.action import get_action_names_and_types
-from rclpy.context import Context
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node, NodeNameNonExistentError
+from rclpy.node import NodeNameNonExistentError
 
 from medicell_bringup.launching.plan import launch_plan
 from medicell_bringup.launching.supervisor import Supervisor
 from medicell_core.operations import Role, operations_of
 from medicell_ros.domain import VARIABLE, own_domain
 from system.bench import PATIENT, SHORT, Cli
+from system.eye import NAMESPACE, Eye
 from system.graph import Ends, documented, seen
 
 # A parser behind rclpy's type support imports a deprecated module of the standard library.
 pytestmark = pytest.mark.filterwarnings('ignore:module .sre_:DeprecationWarning')
 
-NAMESPACE = '/cell_1'
 NODES = ['world', *(str(role) for role in Role), 'orchestrator']
 ACTIONS = {
     f'{NAMESPACE}/{role}/{row.verb}' for role in Role for row in operations_of(role).values()
@@ -63,63 +58,6 @@ class Launched:
             if fields[1:2] == [str(self.process.pid)] and fields[0] != 'Z':
                 found[executable_of(int(item.name))] = int(item.name)
         return found
-
-
-class Eye:
-    """A node of the test in a ROS domain, which sees the graph and asks for lifecycles."""
-
-    def __init__(self, domain: int, namespace: str = NAMESPACE) -> None:
-        self._context = Context()
-        rclpy.init(context=self._context, domain_id=domain)
-        self.node = Node('eye', namespace=namespace, context=self._context)
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(self.node)
-        self._clients: dict[str, Any] = {}
-
-    def state_of(self, name: str) -> str:
-        """Return a node's lifecycle state; empty while it does not answer."""
-        if name not in self._clients:
-            self._clients[name] = self.node.create_client(GetState, f'{name}/get_state')
-        client = self._clients[name]
-        if not client.service_is_ready():
-            return ''
-        future = client.call_async(GetState.Request())
-        self._executor.spin_until_future_complete(future, timeout_sec=2.0)
-        return future.result().current_state.label if future.done() else ''
-
-    def nodes(self) -> set[str]:
-        return set(self.node_list())
-
-    def node_list(self) -> list[str]:
-        """Return the nodes by name; two of one name are there twice."""
-        pairs = self.node.get_node_names_and_namespaces()
-        return sorted(f'{space.rstrip("/")}/{name}' for name, space in pairs if name != 'eye')
-
-    def ends_of(self, topic: str) -> tuple[set[str], set[str]]:
-        """Return the nodes that publish a topic, and those that hear it."""
-        published, heard = (
-            {f'{item.node_namespace}/{item.node_name}' for item in found(topic)}
-            for found in (
-                self.node.get_publishers_info_by_topic,
-                self.node.get_subscriptions_info_by_topic,
-            )
-        )
-        return published, heard
-
-    def topics(self) -> dict[str, list[str]]:
-        return {
-            name: types
-            for name, types in self.node.get_topic_names_and_types()
-            if name not in ('/rosout', '/parameter_events')
-        }
-
-    def actions(self) -> dict[str, list[str]]:
-        return dict(get_action_names_and_types(self.node))
-
-    def close(self) -> None:
-        self._executor.shutdown()
-        self.node.destroy_node()
-        rclpy.shutdown(context=self._context)
 
 
 @pytest.fixture
