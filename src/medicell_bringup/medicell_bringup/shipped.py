@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from medicell_core.errors import ErrorCode, InputError
+
 PACKAGE = 'medicell_bringup'
 """The package that installs launch files, configuration and descriptions."""
 
@@ -20,8 +22,17 @@ def share() -> Path:
 
 
 def cell_file_of(config: Path) -> Path:
-    """Return the cell's file of a configuration, which is a folder or the file in it."""
-    return config if config.is_file() else config / CELL
+    """Return the cell's file of a configuration, which is a folder or the file in it.
+
+    Raises InputError that names the folder or the file which is not there.
+    """
+    cell = config / CELL if config.is_dir() else config
+    if cell.is_file():
+        return cell
+    kind = 'file' if cell.suffix in {'.yaml', '.yml'} else 'folder'
+    raise InputError(
+        ErrorCode.INVALID_GOAL, f'there is no such {kind}', file=str(cell), field='--config'
+    )
 
 
 def shipped_config() -> Path:

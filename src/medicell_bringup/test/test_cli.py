@@ -126,6 +126,42 @@ def test_config_is_a_folder_or_a_file_in_one(
     assert f'{file}:' in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    'words',
+    [
+        ['run', '--recipe', '{recipe}', '--out', '{folder}/out'],
+        ['run', '--join', '--recipe', '{recipe}', '--out', '{folder}/out'],
+        ['status'],
+        ['model'],
+        ['study', '--seeds', '1', '--recipe', '{recipe}'],
+        ['tree', '{recipe}'],
+    ],
+    ids=lambda words: ' '.join(words[:2]),
+)
+@pytest.mark.parametrize(
+    ('missing', 'said'),
+    [
+        ('none', 'none: --config: there is no such folder'),
+        ('config/cell2.yaml', 'config/cell2.yaml: --config: there is no such file'),
+        ('config', 'config/cell.yaml: --config: there is no such file'),
+    ],
+)
+def test_config_that_is_not_there_is_named(
+    words: list[str],
+    missing: str,
+    said: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / 'config').mkdir()
+    recipe = shipped_config() / 'recipes' / 'car_t_3_day.yaml'
+    given = [word.format(folder=tmp_path, recipe=recipe) for word in words]
+    assert cli.main([*given, '--config', str(tmp_path / missing)]) == 2
+    told = capsys.readouterr().err
+    assert f'{tmp_path}/{said}' in told
+    assert told.count('\n') == 1, told
+
+
 def test_tree_of_a_file_s_folder_is_that_of_the_folder(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

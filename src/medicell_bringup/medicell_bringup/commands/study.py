@@ -130,11 +130,12 @@ def run_trial(options: StudyOptions, seed: int) -> Trial:
         for item in result.entries
         if isinstance(item.entry, ReleaseTest) and not item.entry.passed
     ]
-    made = result.outcome in {'ready_for_release', 'failed_limits'}
+    # A batch that a limit ends before its release has no test to name.
+    causes = [] if result.outcome == 'ready_for_release' else failed or [result.reason]
     return Trial(
         seed=seed,
         outcome=result.outcome,
-        causes=failed if made else [result.reason],
+        causes=causes,
         figures={name: result.figures.get(name, math.nan) for name in FIGURES},
         duration_days=result.duration_s / 86_400.0,
         mass_balance_error_pct=max(
