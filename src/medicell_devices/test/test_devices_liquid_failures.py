@@ -20,6 +20,7 @@ from medicell_core.operations import (
     WashAndConcentrate,
 )
 from medicell_devices.failure import PartlyDone
+from medicell_devices.simulated.fluid_handler import SimulatedFluidHandler
 from medicell_devices.testing.bench import Bench, cid
 from medicell_devices.testing.goals import VALID
 from medicell_sim.port import PumpReading
@@ -83,6 +84,22 @@ def test_sample_ends_with_the_fault_and_a_result_of_its_own(
     truth = bench.world.truth(cid('cartridge')).volume_ml
     assert error.result.volume_ml == pytest.approx(truth, abs=0.3)
     balanced(bench)
+
+
+@pytest.mark.parametrize('strokes', [0, -1])
+@pytest.mark.parametrize('cls', [Transfer, Sample])
+def test_pump_that_gives_no_stroke_fails_at_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, cls: type[Operation], strokes: int
+) -> None:
+    monkeypatch.setattr(SimulatedFluidHandler, 'strokes_of', lambda *_: strokes)
+    before = bench.volumes()
+    error = bench.fails(goal(bench, cls))
+    assert error.code is ErrorCode.HARDWARE_FAULT
+    assert f'the pump says {strokes} strokes for' in error.message
+    assert 'least is 1' in error.message
+    assert bench.volumes() == before
+    telemetry = bench.driver(Role.FLUID_HANDLER).telemetry()
+    assert telemetry['pump_rate_ml_min'] == telemetry['open_valves'] == 0.0
 
 
 def test_bubble_passes_and_the_rest_can_be_moved(bench: Bench) -> None:

@@ -106,12 +106,13 @@ class FluidPath:
 
         Raises PartlyDone with what has moved (as a TransferResult, or `told_as` the result of
         the operation that this movement is a part of): LEAK, OCCLUSION, BUBBLE, EMPTY_SOURCE,
-        HARDWARE_FAULT when the pump is out of calibration, CANCELLED, STOPPED.
+        HARDWARE_FAULT when the pump is out of calibration or gives no stroke, CANCELLED,
+        STOPPED.
         """
         moved = peak = asked = 0.0
         with self.flow(context, rate_ml_min, source, target):
             try:
-                for left in range(self._strokes_of(volume_ml), 0, -1):
+                for left in range(self._strokes(volume_ml), 0, -1):
                     stroke_ml = max(0.0, volume_ml - moved) / left
                     reading = self._stroke(context, source, target, stroke_ml, rate_ml_min)
                     moved += reading.moved_ml
@@ -128,6 +129,16 @@ class FluidPath:
                 told = result if told_as is None else told_as(result)
                 raise PartlyDone.after(error, done, told) from error
         return TransferResult(volume_ml=moved, peak_pressure_kpa=peak)
+
+    def _strokes(self, volume_ml: float) -> int:
+        """Ask the pump; raises HARDWARE_FAULT for less than one stroke, which moves nothing."""
+        strokes = self._strokes_of(volume_ml)
+        if strokes < 1:
+            raise OperationFailed(
+                ErrorCode.HARDWARE_FAULT,
+                f'the pump says {strokes} strokes for {volume_ml:g} mL; least is 1',
+            )
+        return strokes
 
     def _stroke(
         self,
