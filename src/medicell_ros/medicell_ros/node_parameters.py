@@ -99,7 +99,8 @@ class WorldParameters(NodeParameters):
     )
     rest_pace: float = parameter(
         1.0,
-        'Simulated over wall time while nothing is awaited, as when a person is asked; 0 stands.',
+        'Simulated over wall time while nothing is awaited, as when a person is asked or after a'
+        ' batch; 0 stands. Before the first batch time stands.',
         minimum=0.0,
         maximum=1e6,
     )
