@@ -94,11 +94,13 @@ class Probe:
         until(client.service_is_ready, f'service {service}')
         return _reply(client, request, WAIT_S) or pytest.fail(f'no reply from {service}')
 
-    def settle(self, kind: Any, service: str) -> None:
+    def settle(
+        self, kind: Any, service: str, request: Any = None, *, within_s: float = 0.5
+    ) -> Any:
         """Call a service that changes nothing until it answers: DDS drops replies to strangers."""
-        client = self.node.create_client(kind, service)
+        client, asked = self.node.create_client(kind, service), request or kind.Request()
         until(client.service_is_ready, f'service {service}')
-        until(lambda: _reply(client, kind.Request(), 0.5), f'an answer of {service}')
+        return until(lambda: _reply(client, asked, within_s), f'an answer of {service}')
 
     def wait_for(self, *operations: str) -> None:
         """Say, as the orchestrator does, what is waited for; nothing lets the wall's time go."""

@@ -148,7 +148,8 @@ def test_transition_of_an_unready_node_fails_and_can_be_tried_again(
         'laboratory', '-p', 'autostart:=false', '-p', 'world_wait_s:=2.0'
     )
     name = 'laboratory/change_state'
-    assert not probe.call(ChangeState, name, transition('configure')).success
+    asked = probe.settle(ChangeState, name, transition('configure'), within_s=5.0)
+    assert not asked.success
     processes['world'] = start('world', '-p', 'stop_timeout_s:=0.5')
     probe.settle(GetFaults, 'world/get_faults')
     assert probe.call(ChangeState, name, transition('configure')).success

@@ -24,7 +24,7 @@ from medicell_orchestrator.ros_cell import RosCell
 from medicell_ros.host import NodeHost, on_executor
 from medicell_ros.qos import latched, living
 
-PATIENCE_S = 10.0
+PATIENCE_S = 20.0
 GOAL = Weigh(operation_id='MC-1@t/a/b/c#1', batch_id='MC-1', container='MC-1.culture')
 
 
@@ -35,6 +35,20 @@ def nodes() -> Iterator[tuple[Node, Node]]:
     orchestrator, other = Node('orchestrator', context=context), Node('other', context=context)
     with NodeHost([orchestrator, other]):
         yield orchestrator, other
+    rclpy.try_shutdown(context=context)
+
+
+@pytest.fixture
+def restarted() -> Iterator[Node]:
+    """A node with a DDS participant of its own, as a new process has.
+
+    Fast DDS stops the signs of life of a writer that one participant makes anew.
+    """
+    context = rclpy.Context()
+    rclpy.init(args=[], context=context)
+    node = Node('restarted', context=context)
+    with NodeHost([node]):
+        yield node
     rclpy.try_shutdown(context=context)
 
 
@@ -198,6 +212,7 @@ def test_goal_that_nobody_accepts_is_sent_again_until_it_is(
 
 def test_device_that_came_back_with_its_journal_is_asked_again_under_the_same_id(
     nodes: tuple[Node, Node],
+    restarted: Node,
 ) -> None:
     device = Device(nodes[1])
     with cell_of(nodes[0]) as cell:
@@ -205,7 +220,7 @@ def test_device_that_came_back_with_its_journal_is_asked_again_under_the_same_id
         until(cell, lambda: device.goals, 'goal at the server')
         device.close()
         until(cell, cell.lost, 'word of a lost device')
-        again = Device(nodes[1])
+        again = Device(restarted)
         until(cell, lambda: again.goals, 'goal at the server that came back')
         until(cell, lambda: not cell.lost(), 'contact')
         again.finish()
@@ -219,6 +234,7 @@ def test_device_that_came_back_with_its_journal_is_asked_again_under_the_same_id
 
 def test_device_that_came_back_without_its_journal_is_asked_nothing(
     nodes: tuple[Node, Node],
+    restarted: Node,
 ) -> None:
     device = Device(nodes[1])
     with cell_of(nodes[0]) as cell:
@@ -226,7 +242,7 @@ def test_device_that_came_back_without_its_journal_is_asked_nothing(
         until(cell, lambda: device.goals, 'goal at the server')
         device.close()
         until(cell, cell.lost, 'word of a lost device')
-        forgetful = Device(nodes[1], journal='another')
+        forgetful = Device(restarted, journal='another')
         until(cell, lambda: cell.outcome(GOAL.operation_id), 'outcome')
         outcome = cell.outcome(GOAL.operation_id)
     assert outcome is not None
@@ -238,6 +254,7 @@ def test_device_that_came_back_without_its_journal_is_asked_nothing(
 
 def test_goal_to_a_lost_device_waits_and_is_sent_once_it_is_back(
     nodes: tuple[Node, Node],
+    restarted: Node,
 ) -> None:
     device = Device(nodes[1])
     with cell_of(nodes[0]) as cell:
@@ -247,7 +264,7 @@ def test_goal_to_a_lost_device_waits_and_is_sent_once_it_is_back(
         cell.start(Role.FLUID_HANDLER, GOAL)
         assert cell.lost()
         # Never sent, so it needs no journal that remembers it.
-        again = Device(nodes[1], journal='another')
+        again = Device(restarted, journal='another')
         until(cell, lambda: again.goals, 'goal')
         again.finish()
         until(cell, lambda: cell.outcome(GOAL.operation_id), 'outcome')

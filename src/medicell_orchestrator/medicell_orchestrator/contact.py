@@ -24,8 +24,10 @@ CONFIRM_S = 0.25
 device's sign of life up together, and they come within some 50 ms of their lease.
 """
 
-SETTLE_S = 0.5
-"""Wall seconds after which a device that came back has told its state, if it is a new process."""
+SETTLE_S = 3.5
+"""Wall seconds after which a device that came back has told its state, if it is a new process:
+a state that is lost on the way is sent again with the writer's next heartbeat, after 3 s.
+"""
 
 START_S = 10.0
 """Wall seconds that a new process may take from its first state to taking goals."""
