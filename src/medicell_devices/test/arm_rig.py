@@ -12,6 +12,7 @@ from medicell_devices.arm.motion import ArmMotion, straight
 from medicell_devices.arm.path import JointLimits, JointPath
 from medicell_devices.arm.port import ArmTrajectory
 from medicell_devices.arm.settings import ArmSettings
+from medicell_devices.arm.supervision import Tolerances
 from medicell_devices.simulated.arm import BuiltinArm, DriveModel
 from medicell_motion.arm import JOINT_NAMES
 from medicell_motion.cell import RobotCell
@@ -61,7 +62,7 @@ class Rig:
             self.now_s,
             home=self.home,
             limits=limits(),
-            tolerances=settings.tolerances(JOINT_NAMES),
+            tolerances=Tolerances.of(settings, JOINT_NAMES),
             look_s=settings.supervision_period_s,
             held_wall_s=0.0,
         )

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
-
-from medicell_devices.arm.supervision import Tolerances
 
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
@@ -45,15 +42,3 @@ class ArmSettings(BaseModel):
     error_rad: NotNegative = 2e-4
     error_seed: Annotated[int, Field(ge=0)] = 1
     grip_n: Positive = 15.0
-
-    def tolerances(self, names: tuple[str, ...]) -> Tolerances:
-        """Return what the supervision holds joint states against."""
-        return Tolerances(
-            names=names,
-            path_rad=np.asarray(self.path_tolerance_rad),
-            goal_rad=np.asarray(self.goal_tolerance_rad),
-            settle_s=self.settle_s,
-            late_s=self.joint_state_late_s,
-            lost_s=self.joint_state_lost_s,
-            stall_window_s=self.stall_window_s,
-        )

@@ -8,6 +8,7 @@ import numpy as np
 
 from medicell_core.errors import ErrorCode, OperationFailed
 from medicell_devices.arm.port import Array, JointSamples
+from medicell_devices.arm.settings import ArmSettings
 
 _STALLED_SHARE = 0.1
 """A joint that makes less than this part of its way does not move."""
@@ -30,6 +31,19 @@ class Tolerances:
     late_s: float
     lost_s: float
     stall_window_s: float
+
+    @classmethod
+    def of(cls, settings: ArmSettings, names: tuple[str, ...]) -> Tolerances:
+        """Return what joint states are held against by the settings of an arm."""
+        return cls(
+            names=names,
+            path_rad=np.asarray(settings.path_tolerance_rad),
+            goal_rad=np.asarray(settings.goal_tolerance_rad),
+            settle_s=settings.settle_s,
+            late_s=settings.joint_state_late_s,
+            lost_s=settings.joint_state_lost_s,
+            stall_window_s=settings.stall_window_s,
+        )
 
 
 def greatest_error(samples: JointSamples, wanted_rad: Array) -> float:

@@ -31,6 +31,7 @@ from medicell_devices.arm.motion import ArmMotion
 from medicell_devices.arm.observer import OnStanding
 from medicell_devices.arm.path import JointLimits
 from medicell_devices.arm.port import Arm, ArmTrajectory, Array, Grip, GripperState, JointSamples
+from medicell_devices.arm.supervision import Tolerances
 from medicell_devices.checks import check_choice, check_range
 from medicell_devices.contract import OperationContext
 from medicell_devices.cycle_robot import VialSeen
@@ -305,7 +306,7 @@ class SimulatedFillRobot(SimulatedDriver):
                 acceleration=np.asarray(limits.max_acceleration_rad_s2),
                 jerk=np.asarray(limits.max_jerk_rad_s3),
             ),
-            tolerances=arm.tolerances(JOINT_NAMES),
+            tolerances=Tolerances.of(arm, JOINT_NAMES),
             look_s=arm.supervision_period_s,
         )
         carrier = Carrier(
