@@ -68,7 +68,7 @@ def derivatives(p: CultureParameters, b: Biology, at: Surroundings, y: Amounts) 
     lactate = y[:, Component.LACTATE_UMOL] / volume
     signal = np.minimum(y[:, Component.SIGNAL] / cells, 1.0)
     activation = np.minimum(y[:, Component.ACTIVATION] / cells, 1.0)
-    warmth = p.q10 ** ((at.temperature_c - p.optimum_c) / 10.0)
+    warmth = _warmth(p, at)
     comfort = np.exp(
         -(((at.temperature_c - p.optimum_c) / p.growth_width_c) ** 2)
         - ((at.co2_pct - p.optimum_co2_pct) / p.growth_width_co2_pct) ** 2
@@ -78,7 +78,9 @@ def derivatives(p: CultureParameters, b: Biology, at: Surroundings, y: Amounts) 
     crowding = density / at.x_max_per_ml
     growth = p.mu_max_per_d * b.growth * activation * fed * comfort
     growth = growth / (1.0 + lactate_ratio**p.lactate_order) * np.maximum(0.0, 1.0 - crowding)
-    death = _death_per_d(p, b, at, crowding=crowding, lactate=lactate, glucose=glucose)
+    death = _death_per_d(
+        p, b, at, warmth=warmth, crowding=crowding, lactate=lactate, glucose=glucose
+    )
 
     dose = y[:, Component.ACTIVATOR_ML] / volume / p.k_activator
     contact = dose**2 / (1.0 + dose**2)
@@ -127,17 +129,22 @@ def derivatives(p: CultureParameters, b: Biology, at: Surroundings, y: Amounts) 
     return out
 
 
+def _warmth(p: CultureParameters, at: Surroundings) -> Amounts:
+    """Return by how much each row's temperature speeds its metabolism; 1 at the optimum."""
+    return np.asarray(p.q10 ** ((at.temperature_c - p.optimum_c) / 10.0))
+
+
 def _death_per_d(
     p: CultureParameters,
     b: Biology,
     at: Surroundings,
     *,
+    warmth: Amounts,
     crowding: Amounts,
     lactate: Amounts,
     glucose: Amounts,
 ) -> Amounts:
     """Return the rate of death of every row, per day."""
-    warmth = p.q10 ** ((at.temperature_c - p.optimum_c) / 10.0)
     death = (
         p.death_per_d
         * b.death
@@ -187,13 +194,14 @@ def _fastest_per_d(p: CultureParameters, b: Biology, at: Surroundings, y: Amount
     cells = np.maximum(viable, _TINY)
     blast = np.clip((y[:, Component.SIGNAL] - y[:, Component.ACTIVATION]) / cells, 0.0, 1.0)
     uptake = (p.glucose_rest_pmol_d + p.glucose_blast_pmol_d * blast) * _UMOL_PER_PMOL
-    warmth = p.q10 ** ((at.temperature_c - p.optimum_c) / 10.0)
+    warmth = _warmth(p, at)
     hungry = uptake * living / volume / p.k_glucose_mm * warmth
     hungry = np.where(y[:, Component.GLUCOSE_UMOL] > 0.0, hungry, 0.0)
     death = _death_per_d(
         p,
         b,
         at,
+        warmth=warmth,
         crowding=living / volume / at.x_max_per_ml,
         lactate=y[:, Component.LACTATE_UMOL] / volume,
         glucose=y[:, Component.GLUCOSE_UMOL] / volume,
