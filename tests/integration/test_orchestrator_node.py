@@ -142,15 +142,16 @@ def test_orchestrator_is_idle_again_after_a_batch_and_takes_another(
     # No device is there to say that it has stopped.
     monkeypatch.setattr('medicell_orchestrator.engine.STOP_S', 0.2)
     states = probe.heard(DeviceState, 'orchestrator/state')
+    until(lambda: states and states[-1].state == PackMLState.IDLE, 'IDLE before the batch')
     for name in ('one', 'two'):
-        states.clear()
         reply = probe.call(StartBatch, 'orchestrator/start_batch', request(tmp_path / name))
         assert reply.error_code == ErrorCode.OK, reply.error_msg
         again = probe.call(StartBatch, 'orchestrator/start_batch', request(tmp_path / 'more'))
         assert again.error_code == ErrorCode.BATCH_RUNNING
+        until(lambda: states[-1].state != PackMLState.IDLE, 'the state of a batch')
         abort = AbortBatch.Request(operator_name='test', reason='test')
         assert probe.call(AbortBatch, 'orchestrator/abort_batch', abort).error_code == ErrorCode.OK
-        until(lambda: states and states[-1].state == PackMLState.IDLE, 'IDLE after the batch')
+        until(lambda: states[-1].state == PackMLState.IDLE, 'IDLE after the batch')
         assert states[-1].operation == ''
 
 
