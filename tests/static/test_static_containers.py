@@ -17,7 +17,7 @@ from needs import NETWORK_NAMESPACES, POSTGRESQL, PROMISED, ROS2_LAUNCH, SPHINX
 from ruamel.yaml import YAML
 
 from medicell_bringup.catalogue import COMMANDS
-from medicell_bringup.launching import plan
+from medicell_bringup.launching import plan, process
 from medicell_bringup.workspace.main import OWN_COMMANDS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -201,7 +201,7 @@ def test_service_is_built_from_a_stage_of_the_dockerfile(service: str) -> None:
 
 def test_cell_has_time_to_end_before_it_is_killed() -> None:
     grace_s = float(str(services()['cell']['stop_grace_period']).removesuffix('s'))
-    assert grace_s > plan.END_S * 1.1
+    assert grace_s > process.END_S * 1.1
 
 
 def test_cells_command_is_made_of_known_launch_arguments() -> None:

@@ -36,6 +36,8 @@ ACTIONS = {
 }
 ACTIVE = 'active'
 CLOCK = 'rosgraph_msgs/msg/Clock'
+LEASE_S = 20.0
+"""Wall seconds for which DDS keeps a process that is gone without a word."""
 WAIT_S = 120.0
 """Wall seconds that anything may take on a busy machine."""
 
@@ -131,6 +133,12 @@ def until_gone(eye: Eye) -> None:
 def await_active(eye: Eye, names: list[str], launched: Launched) -> None:
     for name in names:
         until(lambda name=name: eye.state_of(name) == ACTIVE, f'{name} active', launched)
+
+
+def need_upstream() -> None:
+    """Skip a test where `ros2 launch` is not there."""
+    if find_spec('launch_ros') is None or find_spec('ros2launch') is None:
+        lacking(ROS2_LAUNCH, "upstream's launch, launch_ros and ros2launch are not installed here")
 
 
 def stat_of(pid: int) -> list[str]:
@@ -246,8 +254,7 @@ def test_launch_with_a_recipe_makes_its_batch_and_stays_up(
 def test_ros2_launch_shows_the_same_lists_as_medicell_launch(
     launch: Callable[..., Launched], tmp_path: Path
 ) -> None:
-    if find_spec('launch_ros') is None or find_spec('ros2launch') is None:
-        lacking(ROS2_LAUNCH, "upstream's launch, launch_ros and ros2launch are not installed here")
+    need_upstream()
     lists = []
     for upstream in (False, True):
         # DDS may keep a node that has ended in mind: each cell has an eye that saw no other.
@@ -282,6 +289,42 @@ def test_signals_end_the_process_by_itself_and_leave_none(
     assert one.process.wait(WAIT_S) == 0, one.said()
     assert [name for name, pid in children.items() if alive(pid)] == []
     assert one.said().rstrip().endswith('[launch] no process is left')
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ('upstream', 'number'),
+    [(False, signal.SIGKILL), (True, signal.SIGKILL), (True, signal.SIGTERM)],
+    ids=['medicell launch, SIGKILL', 'ros2 launch, SIGKILL', 'ros2 launch, SIGTERM'],
+)
+def test_nodes_end_by_themselves_when_their_launch_is_gone_without_a_word(
+    launch: Callable[..., Launched],
+    eye: Eye,
+    tmp_path: Path,
+    upstream: bool,
+    number: signal.Signals,
+) -> None:
+    if upstream:
+        need_upstream()
+    cell = launch('cell', f'out:={tmp_path / "cell"}', upstream=upstream)
+    await_active(eye, NODES, cell)
+    children = cell.pids()
+    assert set(children) == set(NODES)
+    try:
+        cell.process.send_signal(number)
+        cell.process.wait(WAIT_S)
+        deadline = time.monotonic() + WAIT_S
+        while left := [name for name, pid in children.items() if alive(pid)]:
+            assert time.monotonic() < deadline, f'still there: {left}\n{cell.said()}'
+            time.sleep(0.1)
+        # Who is killed stays in the graph for its lease; who ends says so.
+        ended_s = time.monotonic()
+        until_gone(eye)
+        assert time.monotonic() - ended_s < LEASE_S / 2
+    finally:
+        for pid in children.values():
+            if alive(pid):
+                os.kill(pid, signal.SIGKILL)
 
 
 @pytest.mark.slow

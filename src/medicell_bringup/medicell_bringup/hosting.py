@@ -14,7 +14,8 @@ from rclpy.node import Node
 
 from medicell_bringup.inputs import RunInputs
 from medicell_bringup.launching.arguments import LaunchValues
-from medicell_bringup.launching.plan import JOURNALS, plan_of
+from medicell_bringup.launching.plan import plan_of
+from medicell_bringup.launching.planner import JOURNALS
 from medicell_bringup.launching.supervisor import Supervisor
 from medicell_bringup.memory import KIB_PER_MB, own_peak_mb, peak_kib
 from medicell_bringup.operator import NODES, OperatorClient

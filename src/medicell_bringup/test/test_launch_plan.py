@@ -9,9 +9,12 @@ import pytest
 from plug_ins import COUNTER, PlugIns, plug_ins
 
 from medicell_bringup.cli import main
-from medicell_bringup.launching import plan as planning
+from medicell_bringup.launching import leash as leashing
+from medicell_bringup.launching import planner
 from medicell_bringup.launching.arguments import LOG_LEVELS
+from medicell_bringup.launching.leash import NO_LEASH
 from medicell_bringup.launching.plan import DESCRIPTIONS, Plan, launch_arguments, launch_plan
+from medicell_bringup.launching.process import Process
 from medicell_bringup.shipped import shipped_config
 from medicell_core.errors import InputError
 from medicell_core.operations import Role
@@ -53,7 +56,7 @@ def spoil(file: Path, old: str, new: str) -> Path:
 def test_each_description_starts_its_nodes_in_order(
     description: str, expected: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(planning, '_installed', lambda _: False)
+    monkeypatch.setattr(planner, '_installed', lambda _: False)
     plan = launch_plan(description, {})
     assert names(plan) == expected
     assert all(process.namespace == '/cell_1' for process in plan.processes)
@@ -77,7 +80,7 @@ def test_batch_and_scene_join_the_cell_when_they_are_asked_for(tmp_path: Path) -
 def test_batch_without_a_simulated_driver_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(planning, '_is_simulated', lambda *_: False)
+    monkeypatch.setattr(planner, '_is_simulated', lambda *_: False)
     said = {'recipe': 'car_t_3_day', 'use_sim_time': 'false', 'out': str(tmp_path)}
     with pytest.raises(InputError, match='recipe: no driver is simulated'):
         launch_plan('cell', said)
@@ -87,7 +90,7 @@ def test_batch_without_a_simulated_driver_is_refused(
 def test_argument_of_a_world_without_one_is_refused(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(planning, '_is_simulated', lambda *_: False)
+    monkeypatch.setattr(planner, '_is_simulated', lambda *_: False)
     said = {'use_sim_time': 'false', 'out': str(tmp_path)}
     launch_plan('cell', {**said, name: 'configured'})
     with pytest.raises(InputError, match=f'{name}: no driver is simulated'):
@@ -129,8 +132,8 @@ def test_hardware_keeps_the_journal_that_is_named_or_is_refused(
 def test_frames_are_those_of_the_shipped_model_or_its_file_is_named(
     config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(planning, '_installed', lambda _: True)
-    monkeypatch.setattr(planning.Process, 'path', lambda _: Path())
+    monkeypatch.setattr(planner, '_installed', lambda _: True)
+    monkeypatch.setattr(Process, 'path', lambda _: Path())
     found = {process.name: process for process in launch_plan('devices', {}).processes}
     urdf = str(found['robot_state_publisher'].parameters['robot_description'])
     assert '<link name="incubator_bay_4">' in urdf
@@ -255,13 +258,36 @@ def test_missing_driver_package_is_refused_with_its_place(config: Path) -> None:
     assert "'acme' is unknown" in caught.value.message
 
 
+def test_processes_are_ended_with_their_launch_where_the_system_can(tmp_path: Path) -> None:
+    program = shutil.which('setpriv')
+    if program is None:
+        pytest.skip('setpriv of util-linux is not installed here')
+    plan = launch_plan('cell', {'out': str(tmp_path)})
+    assert {process.prefix for process in plan.processes} == {(program, '--pdeathsig', 'TERM')}
+    assert NO_LEASH not in plan.notes
+
+
+@pytest.mark.parametrize('code', [None, 1], ids=['not there', 'without the option'])
+def test_launch_says_that_its_processes_may_stay_where_the_system_cannot_end_them(
+    code: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if code is not None:
+        program = tmp_path / leashing.PROGRAM
+        program.write_text(f'#!/bin/sh\nexit {code}\n', encoding='utf-8')
+        program.chmod(0o755)
+    monkeypatch.setenv('PATH', str(tmp_path))
+    plan = launch_plan('orchestrator', {})
+    assert [process.prefix for process in plan.processes] == [()]
+    assert plan.notes == (NO_LEASH,)
+
+
 def test_missing_package_and_executable_are_named() -> None:
     process = launch_plan('orchestrator', {}).processes[0]
     for package, executable, said in (
         ('medicell_absent', 'orchestrator', "package 'medicell_absent' is not installed"),
         ('medicell_nodes', 'conductor', "medicell_nodes has no executable 'conductor'"),
     ):
-        wrong = planning.Process(name=process.name, package=package, executable=executable)
+        wrong = Process(name=process.name, package=package, executable=executable)
         with pytest.raises(InputError, match=said):
             wrong.path()
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from medicell_bringup.launching import supervisor as supervising
-from medicell_bringup.launching.plan import BAD_INPUT, RESPAWN_LIMIT, Process
+from medicell_bringup.launching.leash import leash
+from medicell_bringup.launching.process import BAD_INPUT, RESPAWN_LIMIT, Process
 from medicell_bringup.launching.supervisor import HEALTHY_S, Restarts, Supervisor, command_of
 
 PACKAGE = 'medicell_fake'
@@ -43,6 +46,7 @@ class Bench:
         index.mkdir(parents=True)
         (index / PACKAGE).touch()
         self.supervisor: Supervisor
+        self.prefix: tuple[str, ...] = ()
 
     def process(
         self, name: str, code: str, *, respawn: bool = False, node: bool = True
@@ -55,6 +59,7 @@ class Bench:
             name=name,
             package=PACKAGE,
             executable=name,
+            prefix=self.prefix,
             namespace=namespace,
             log_level='info',
             respawn=respawn,
@@ -116,6 +121,39 @@ def test_killed_process_is_started_again(bench: Bench) -> None:
     assert bench.count('one', 'has ended with code -9; start 2 follows') == 1
     assert supervisor.pids()['one'] != first
     assert not supervisor.ended.is_set()
+
+
+def test_leash_holds_no_process_that_is_started_again(bench: Bench) -> None:
+    bench.prefix = leash()
+    supervisor = bench.start(
+        bench.process('one', OBEYS, respawn=True), bench.process('two', 'sys.exit(0)', node=False)
+    )
+    bench.until(lambda: bench.count('one', 'up') == 1, 'the first start')
+    os.kill(supervisor.pids()['one'], signal.SIGKILL)
+    bench.until(lambda: bench.count('one', 'up') == 2, 'the second start')
+    bench.until(lambda: bench.count('two', 'has ended with code 0') == 1, "the other's end")
+    assert not supervisor.ended.wait(0.2)
+    assert bench.count('one', 'follows') == 1
+
+
+def test_leash_ends_a_process_whose_launch_is_killed() -> None:
+    if not leash():
+        pytest.skip('setpriv of util-linux is not installed here')
+    code = f'import os, time\nprint(os.getpid(), flush=True)\n{OBEYS}'
+    command = [*leash(), sys.executable, '-S', '-c', code]
+    program = f'import subprocess\nsubprocess.run({command})'
+    with subprocess.Popen(
+        [sys.executable, '-c', program], stdout=subprocess.PIPE, text=True
+    ) as it:
+        assert it.stdout is not None
+        pid = int(it.stdout.readline())
+        it.kill()
+        try:
+            # The child holds the other end of the pipe, which closes when it has ended.
+            it.communicate(timeout=WAIT_S)
+        finally:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 def test_process_that_dies_again_and_again_ends_the_launch(bench: Bench) -> None:

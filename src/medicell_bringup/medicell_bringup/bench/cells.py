@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from medicell_bringup.bench.result import BenchOptions
-from medicell_bringup.launching.plan import BAD_INPUT, END_S, TERM_S
+from medicell_bringup.launching.process import BAD_INPUT, END_S, TERM_S
 from medicell_core.errors import ErrorCode, InputError, MedicellError
 from medicell_ros.domain import VARIABLE, own_domain
 

@@ -8,7 +8,8 @@ import threading
 from collections.abc import Sequence
 
 from medicell_bringup.launching.arguments import Argument, read_words, refused
-from medicell_bringup.launching.plan import BAD_INPUT, DESCRIPTIONS, launch_arguments, launch_plan
+from medicell_bringup.launching.plan import DESCRIPTIONS, launch_arguments, launch_plan
+from medicell_bringup.launching.process import BAD_INPUT
 from medicell_bringup.launching.supervisor import Supervisor
 from medicell_core.errors import MedicellError
 from medicell_ros.signals import end_by_signals

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -14,19 +16,19 @@ from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
 from medicell_bringup.launching.arguments import Argument, refuse_unknown
-from medicell_bringup.launching.plan import (
+from medicell_bringup.launching.plan import launch_arguments, launch_plan
+from medicell_bringup.launching.process import (
     BAD_INPUT,
     END_S,
     RESPAWN_DELAY_S,
     TERM_S,
     Process,
-    launch_arguments,
-    launch_plan,
 )
 from medicell_bringup.launching.supervisor import Restarts
 from medicell_core.errors import ErrorCode, MedicellError
 
-LAUNCH_OWN = ('emulate_tty', 'launch-prefix', 'launch-prefix-filter')
+PREFIX, PREFIX_FILTER = 'launch-prefix', 'launch-prefix-filter'
+LAUNCH_OWN = ('emulate_tty', PREFIX, PREFIX_FILTER)
 """Arguments that launch itself takes, beside those of a launch file."""
 
 
@@ -48,14 +50,16 @@ def describe(description: str) -> LaunchDescription:
         said = {item.name: context.launch_configurations[item.name] for item in arguments}
         plan = launch_plan(description, said)
         notes = [LogInfo(msg=note) for note in plan.notes]
-        return [*notes, *(action_of(process) for process in plan.processes)]
+        actions = [action_of(process, context) for process in plan.processes]
+        return [*notes, *actions]
 
     return LaunchDescription([*declared, OpaqueFunction(function=start)])
 
 
-def action_of(process: Process) -> LaunchDescriptionEntity:
+def action_of(process: Process, context: LaunchContext) -> LaunchDescriptionEntity:
     """Return the action that starts a process; one that fails for good ends the launch."""
     common = {
+        'prefix': shlex.join(process.prefix) + ' ' + _asked_prefix(process, context),
         'output': 'screen',
         'on_exit': _judge(process),
         'sigterm_timeout': str(END_S),
@@ -78,6 +82,14 @@ def action_of(process: Process) -> LaunchDescriptionEntity:
         respawn_delay=RESPAWN_DELAY_S,
         **common,
     )
+
+
+def _asked_prefix(process: Process, context: LaunchContext) -> str:
+    """Return what `launch-prefix` says, which launch passes over for a process that has one."""
+    asked, which = (
+        context.launch_configurations.get(name, '') for name in (PREFIX, PREFIX_FILTER)
+    )
+    return asked if re.match(which, process.executable) else ''
 
 
 def _typed(parameters: Mapping[str, object]) -> dict[str, ParameterValue]:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from medicell_bringup.launching.plan import (
+from medicell_bringup.launching.process import (
     BAD_INPUT,
     END_S,
     RESPAWN_DELAY_S,
@@ -127,7 +127,11 @@ class Restarts:
 
 
 class _Watch:
-    """One process over all its starts, followed by a thread of its own."""
+    """One process over all its starts, followed by a thread of its own.
+
+    That thread starts it and lasts as long as it does: its end is what the kernel takes for the
+    end of the process's parent.
+    """
 
     def __init__(self, process: Process, command: list[str], supervisor: Supervisor) -> None:
         self.process = process
@@ -237,7 +241,7 @@ class _Watch:
 
 def command_of(process: Process, folder: Path) -> list[str]:
     """Return the command of a process; its parameters are written to a file in `folder`."""
-    command = [str(process.path()), *process.arguments]
+    command = [*process.prefix, str(process.path()), *process.arguments]
     if not process.namespace:
         return command
     command += ['--ros-args', '-r', f'__ns:={process.namespace}']
