@@ -110,8 +110,8 @@ def held(description: Description, geometry: CellGeometry) -> None:
         ('<link name="fill_robot_link_2"', 'value="5', 'value="5000', 'full of steel'),
         (
             '<link name="fill_robot_link_3"',
-            'origin xyz="0 0 0.16',
-            'origin xyz="0 0 1.6',
+            'xyz="0 0 0.16',
+            'xyz="0 0 1.6',
             'outside',
         ),
         ('<link name="fill_robot_link_5"', 'ixx="', 'ixx="9', 'triangle inequality|at its edges'),
