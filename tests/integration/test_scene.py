@@ -24,8 +24,7 @@ from medicell_bringup.model.description import parse
 from medicell_core.containers import Places
 from medicell_core.operations import Role
 from medicell_core.states import PackMLState
-from medicell_devices.arm.motion import straight
-from medicell_devices.arm.path import JointLimits
+from medicell_devices.arm.path import JointLimits, straight
 from medicell_devices.arm.port import ArmTrajectory
 from medicell_devices.cell_config import load_cell
 from medicell_motion.cell import RobotCell

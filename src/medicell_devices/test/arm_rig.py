@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from medicell_core.errors import OperationFailed
-from medicell_devices.arm.motion import ArmMotion, straight
-from medicell_devices.arm.path import JointLimits, JointPath
+from medicell_devices.arm.motion import ArmMotion
+from medicell_devices.arm.path import JointLimits, JointPath, straight
 from medicell_devices.arm.port import ArmTrajectory
 from medicell_devices.arm.settings import ArmSettings
 from medicell_devices.arm.supervision import Tolerances
@@ -29,6 +30,11 @@ def limits() -> JointLimits:
         acceleration=np.asarray(arm.max_acceleration_rad_s2),
         jerk=np.asarray(arm.max_jerk_rad_s3),
     )
+
+
+def back(first: np.ndarray, last: np.ndarray) -> JointPath:
+    """Return the way back to a path, unchecked."""
+    return straight(first, last, limits())
 
 
 class Rig:
@@ -88,6 +94,13 @@ class Rig:
 
     def check(self) -> None:
         return None
+
+    def push(self, *turns: float) -> None:
+        """Push the arm that stands by these angles, as by hand."""
+        posture = self.arm._posture + np.asarray(turns)
+        self.arm.stop()
+        self.arm._posture = posture
+        self.arm._told = replace(self.arm._told, positions_rad=posture[None])
 
     def way(self, *turns: float) -> JointPath:
         """Return a straight way from home by these angles."""

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from arm_rig import CELL, SOUND, Rig, limits
+from arm_rig import CELL, SOUND, Rig, back, limits
 
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_devices.arm.history import JointHistory
@@ -108,7 +108,25 @@ def test_motion_that_begins_under_a_protective_stop_waits_for_its_end() -> None:
     assert rig.told[0].start_s >= rig.begun_s + 3.0
 
 
-def test_stop_while_braking_and_resume_while_braking_are_safe() -> None:
+def test_resume_while_braking_goes_on_when_the_arm_stands_and_its_stop_is_measured() -> None:
+    rig, took = Rig(), list[float]()
+    path, tops = planned(), list[float]()
+    rig.at(1.0, lambda: rig.motion.protective_stop(took.append))
+    rig.at(1.05, rig.motion.resume)
+    rig.at(1.06, lambda: tops.append(float(rig.motion.held)))
+    assert rig.follow(path) is None
+    assert tops == [1.0]
+    assert len(took) == 1
+    assert 0.05 < took[0] <= rig.settings.stopping_limit_s
+    assert rig.motion.stopping_time_s == took[0]
+    _, resumed = rig.told[1:]
+    assert resumed.start_s >= rig.begun_s + 1.0 + took[0]
+    assert resumed.velocities_rad_s[0] == pytest.approx(np.zeros(6), abs=1e-6)
+    assert not rig.motion.held
+    assert rig.motion.locate(rig) == pytest.approx(goal_of(path))
+
+
+def test_stop_after_a_resume_that_came_too_early_is_in_force_until_it_is_resumed_again() -> None:
     rig, took = Rig(), list[float]()
     path = planned()
     for since_s, act in (
@@ -121,8 +139,8 @@ def test_stop_while_braking_and_resume_while_braking_are_safe() -> None:
         rig.at(since_s, act)
     assert rig.follow(path) is None
     assert len(took) == 1
-    assert math.isnan(took[0])
-    assert rig.motion.stopping_time_s < rig.settings.stopping_limit_s
+    assert 0.05 < took[0] <= rig.settings.stopping_limit_s
+    assert rig.told[2].start_s >= rig.begun_s + 4.0
     assert rig.motion.locate(rig) == pytest.approx(goal_of(path))
 
 
@@ -182,21 +200,47 @@ def test_tracking_fault_stops_the_arm_with_its_code_and_the_path_is_gone_to_its_
     assert rig.now >= commanded.end_s
     assert commanded.velocities_rad_s[-1] == pytest.approx(np.zeros(6))
     rig.ailment = SOUND
-    rig.motion.go_on(rig, lambda _: None)
+    rig.motion.go_on(rig, back)
     assert rig.motion.locate(rig) == pytest.approx(goal_of(path))
     assert rig.motion.measured_posture() == pytest.approx(goal_of(path), abs=1e-3)
 
 
-def test_way_back_to_the_path_is_asked_for_before_it_is_gone() -> None:
-    rig = Rig()
-    rig.ailment = STALLED
-    assert rig.follow(planned()) is not None
-    rig.ailment = SOUND
-    told = len(rig.told)
-    stood = rig.motion.measured_posture()
+def stopped_and_pushed(*turns: float) -> tuple[Rig, JointPath]:
+    """Return an arm that was stopped on its path and then pushed off it."""
+    rig, path = Rig(), planned()
+    rig.at(0.5 * path.duration_s, rig.motion.halt)
+    assert rig.follow(path) is not None
+    rig.sleep(1.0)
+    rig.push(*turns)
+    return rig, path
 
-    def refuse(way: np.ndarray) -> None:
-        assert way[0] == pytest.approx(stood, abs=2e-3)
+
+def test_arm_that_was_pushed_off_its_path_goes_back_to_it_and_on_to_its_end() -> None:
+    rig, path = stopped_and_pushed(0.0, 0.02, 0.0, 0.0, 0.0, 0.0)
+    told = len(rig.told)
+    asked: list[np.ndarray] = []
+
+    def way_back(first: np.ndarray, last: np.ndarray) -> JointPath:
+        asked.extend([first, last])
+        return back(first, last)
+
+    rig.motion.go_on(rig, way_back)
+    assert asked[0] - asked[1] == pytest.approx([0.0, 0.02, 0.0, 0.0, 0.0, 0.0], abs=2e-2)
+    assert rig.told[told].positions_rad[0] == pytest.approx(asked[0])
+    assert rig.motion.locate(rig) == pytest.approx(goal_of(path))
+
+
+def test_arm_that_is_pushed_less_than_its_goal_tolerance_goes_on_without_a_way_back() -> None:
+    rig, path = stopped_and_pushed(0.0, 0.002, 0.0, 0.0, 0.0, 0.0)
+    rig.motion.go_on(rig, lambda *_: pytest.fail('no way back is needed'))
+    assert rig.motion.locate(rig) == pytest.approx(goal_of(path))
+
+
+def test_way_back_to_the_path_that_is_refused_moves_nothing() -> None:
+    rig, _ = stopped_and_pushed(0.0, 0.05, 0.0, 0.0, 0.0, 0.0)
+    told = len(rig.told)
+
+    def refuse(*_: np.ndarray) -> JointPath:
         raise MedicellError(ErrorCode.FIRST_AIR_BREACH, 'no')
 
     with pytest.raises(MedicellError, match='no'):
@@ -211,7 +255,7 @@ def test_arm_that_was_stopped_returns_to_where_its_path_began() -> None:
     error = rig.follow(path)
     assert error is not None
     assert error.code is ErrorCode.STOPPED
-    rig.motion.back(rig, lambda _: None)
+    rig.motion.back(rig, back)
     assert rig.motion.locate(rig) == pytest.approx(rig.home)
     assert rig.motion.measured_posture() == pytest.approx(rig.home, abs=1e-3)
     assert rig.motion.commanded() is None
@@ -275,7 +319,7 @@ def test_arm_that_is_not_seen_does_not_go_on_from_where_it_was_seen_last() -> No
     assert rig.follow(planned()) is not None
     told = len(rig.told)
     with pytest.raises(MedicellError, match='not known') as caught:
-        rig.motion.go_on(rig, lambda _: None)
+        rig.motion.go_on(rig, back)
     assert caught.value.code is ErrorCode.JOINT_STATE_LOST
     assert len(rig.told) == told
 
@@ -320,3 +364,18 @@ def test_gripper_is_judged_by_its_opening_and_its_force(
 ) -> None:
     state = GripperState(opening_m=opening_m, force_n=force_n)
     assert state.judged(open_m=0.004, least_force_n=5.0) is grip
+
+
+@pytest.mark.parametrize(('pace', 'wall_s'), [(1.0, 2.0), (4.0, 0.5), (math.inf, 0.0)])
+def test_time_of_the_cell_waits_for_an_arm_that_moves_by_the_wall(
+    pace: float, wall_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig, held, steps = Rig(), list[float](), list[float]()
+    monkeypatch.setattr(type(rig.arm), 'pace', pace)
+    monkeypatch.setattr(rig.motion, '_hold', held.append)
+    sleep = rig.sleep
+    monkeypatch.setattr(rig, 'sleep', lambda s, **_: (steps.append(s), sleep(s)))
+    rig.motion.rest(rig, 2.0)
+    assert rig.since_s == pytest.approx(2.0)
+    assert sum(held) == pytest.approx(wall_s, abs=0.1)
+    assert max(steps) == (2.0 if math.isinf(pace) else rig.settings.supervision_period_s)

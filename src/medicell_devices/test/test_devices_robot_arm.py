@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -31,6 +32,8 @@ FAULTS = {
 }
 HALF_WAY = 45
 """So many looks after its beginning the bench's move is under way with the vial."""
+LIFTING = 30
+"""The same while the vial is lifted out of the nest."""
 REACHING = 8
 """The same while the hand is empty."""
 
@@ -136,9 +139,10 @@ def test_move_that_was_stopped_goes_on_from_where_it_stood(
 
     def began(_: int) -> None:
         told = robot.commanded()
-        if told is not None and not first:
+        if told is not None and not first and told.start_s > begun_s:
             first.append(told.positions_rad[0])
 
+    begun_s = bench.world.now_s()
     result = performed(bench, goal(bench), began)
     assert first[0] == pytest.approx(stood, abs=2e-3)
     assert result.measured_breaches == 0
@@ -347,3 +351,64 @@ def test_breach_that_is_measured_is_told_with_its_counts_though_the_plan_had_non
     assert error.result.measured_breaches > 0
     assert error.result.measured_gap_m < 0.0
     assert location(bench) == 'fill_robot/fill'
+
+
+def pushed(bench: Bench, robot: SimulatedFillRobot, look: int, *turns: float) -> None:
+    """Stop a move at a look, and push the arm that stands by angles, as by hand."""
+    with pytest.raises(MedicellError):
+        performed(bench, goal(bench), on_look(look, robot.stop))
+    passed(bench, 2.0)
+    robot.reset()
+    arm: Any = robot._carrier._arm
+    posture = arm._posture + np.asarray(turns)
+    arm.stop()
+    arm._posture = posture
+    arm._told = replace(arm._told, positions_rad=posture[None])
+
+
+def test_arm_that_was_pushed_goes_back_to_its_path_with_the_vial_and_on(
+    bench: Bench, robot: SimulatedFillRobot
+) -> None:
+    pushed(bench, robot, HALF_WAY, 0.03, 0.0, 0.0, 0.0, 0.0, 0.0)
+    stood = robot._carrier._arm._posture.copy()  # type: ignore[attr-defined]
+    first: list[np.ndarray] = []
+
+    def began(_: int) -> None:
+        told = robot.commanded()
+        if told is not None and not first and told.start_s > begun_s:
+            first.append(told.positions_rad[0])
+
+    begun_s = bench.world.now_s()
+    result = performed(bench, goal(bench), began)
+    assert first[0] == pytest.approx(stood, abs=2e-3)
+    assert result.measured_breaches == 0
+    assert location(bench) == 'fill_robot/fill'
+
+
+@pytest.mark.parametrize(
+    ('look', 'joint', 'turn', 'code', 'named'),
+    [
+        (HALF_WAY, 2, 0.25, 'PATH_BLOCKED', 'cannot go back to its path: finger .* to balance'),
+        (LIFTING, 3, 0.4, 'PATH_BLOCKED', 'cannot go back to its path: forearm .* to base'),
+        (LIFTING, 3, -0.4, 'FIRST_AIR_BREACH', 'finger would be over the open container at nest_'),
+        (LIFTING, 5, 1.0, 'PATH_BLOCKED', 'is tilted by .* degrees, its liquid rises by'),
+    ],
+)
+def test_arm_that_is_not_free_to_go_back_to_its_path_is_refused_by_name_and_stands(
+    bench: Bench,
+    robot: SimulatedFillRobot,
+    look: int,
+    joint: int,
+    turn: float,
+    code: str,
+    named: str,
+) -> None:
+    pushed(bench, robot, look, *(turn if joint == number else 0.0 for number in range(1, 7)))
+    stood = robot._carrier._arm._posture.copy()  # type: ignore[attr-defined]
+    for wanted in (goal(bench), goal(bench, container=cid('vial_02'))):
+        error = bench.fails(wanted)
+        assert error.code is ErrorCode[code]
+        assert re.search(named, error.message), error.message
+        assert robot.joint_positions() == pytest.approx(stood, abs=1e-3)
+        assert robot.telemetry()['gripper_holds'] == 1.0
+    assert location(bench) == 'fill_robot/nest_01'

@@ -52,7 +52,7 @@ class ArmTopics:
         self._paths: Any = None
         self._topic_arm: TopicArm | None = None
         if parameters.arm == 'topic':
-            self._topic_arm = TopicArm(node, stamp_s)
+            self._topic_arm = TopicArm(node, stamp_s, pace=parameters.arm_pace)
             driver.use_arm(self._topic_arm)
         else:
             self._states = node.create_publisher(JointState, '~/joint_states', qos.telemetry())

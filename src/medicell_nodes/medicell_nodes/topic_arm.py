@@ -38,9 +38,12 @@ class TopicArm:
     joint and its effort may come with the arm's joints or in messages of their own.
     """
 
-    def __init__(self, node: ManagedNode, stamp_s: Callable[[], float]) -> None:
+    def __init__(
+        self, node: ManagedNode, stamp_s: Callable[[], float], *, pace: float = 1.0
+    ) -> None:
         self._node = node
         self._stamp_s = stamp_s
+        self._pace = pace
         self._lock = threading.Lock()
         self._samples: deque[tuple[float, Array]] = deque(maxlen=KEPT)
         self._gripper = GripperState(opening_m=GRIPPER_OPEN_M, force_n=math.nan)
@@ -55,6 +58,11 @@ class TopicArm:
         self._node.destroy_subscription(self._states)
         self._node.destroy_publisher(self._paths)
         self._node.destroy_publisher(self._grips)
+
+    @property
+    def pace(self) -> float:
+        """Seconds of the cell's clock that may pass in one of the wall's while it is used."""
+        return self._pace
 
     def start(self, trajectory: ArmTrajectory) -> None:
         """Have the controller follow a trajectory, in place of the one before."""

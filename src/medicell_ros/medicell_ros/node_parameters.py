@@ -68,6 +68,13 @@ class FillRobotParameters(DeviceParameters):
         ' `~/joint_trajectory` and hears it on `~/joint_states`, such as a ros2_control arm.',
         choices=('builtin', 'topic'),
     )
+    arm_pace: float = parameter(
+        1.0,
+        "With `arm: topic`, at most so many seconds of the cell's time pass in one of the wall's"
+        ' while the arm is used; 1 for a real arm.',
+        minimum=0.01,
+        maximum=100.0,
+    )
     joint_states_hz: float = parameter(
         20.0,
         'At most so many joint states of the built-in arm are published while it moves, per second'

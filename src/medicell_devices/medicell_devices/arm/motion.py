@@ -10,7 +10,7 @@ import numpy as np
 from medicell_core.errors import ErrorCode, MedicellError, OperationFailed
 from medicell_devices.arm.following import Following
 from medicell_devices.arm.observer import HELD_S, ArmObserver, OnStanding
-from medicell_devices.arm.path import JointLimits, JointPath
+from medicell_devices.arm.path import JointPath
 from medicell_devices.arm.port import Arm, Array
 from medicell_devices.arm.supervision import (
     goal_departure,
@@ -22,6 +22,9 @@ from medicell_devices.contract import OperationContext
 
 REJOIN_GOALS = 2.0
 """So many goal tolerances off its path, an arm goes on along it without going back to it first."""
+
+WayBack = Callable[[Array, Array], JointPath]
+"""Returns the checked way from where the arm stands to a posture of its path, or raises."""
 
 
 class ArmMotion(ArmObserver):
@@ -56,7 +59,7 @@ class ArmMotion(ArmObserver):
         `on_standing` is told the measured stopping time, from the thread that has measured it.
         """
         with self._lock:
-            self._held = True
+            self._held, self._resuming = True, False
             if on_standing is not None:
                 self._on_standing.append(on_standing)
             self._brake()
@@ -65,19 +68,19 @@ class ArmMotion(ArmObserver):
     def resume(self) -> None:
         """End a protective stop: what was under way goes on from where it stands. Safe twice.
 
-        An arm that was still braking does not come to stand: there is no stopping time then.
+        An arm that still brakes comes to stand first, and its stop is measured.
         """
-        told: list[OnStanding] = []
         with self._lock:
-            following, self._held = self._following, False
-            braking = following is not None and following.braking and not following.ended
-            if braking and self._stop_begun_s is not None:
-                self._stop_begun_s, self.stopping_time_s = None, math.nan
-                told, self._on_standing = self._on_standing, []
-            self._repace(self._share)
-            self._released.notify_all()
-        for on_standing in told:
-            on_standing(math.nan)
+            self._resuming = self._held and self._stop_begun_s is not None
+            if not self._resuming:
+                self._release()
+
+    def poll(self) -> None:
+        """Take in the joint states that have come; go on if that was asked for and it stands."""
+        super().poll()
+        with self._lock:
+            if self._resuming and self._stop_begun_s is None:
+                self._release()
 
     def halt(self) -> None:
         """Brake on the path; the motion is over and is not resumed by itself. Safe twice."""
@@ -123,19 +126,18 @@ class ArmMotion(ArmObserver):
             goal = self._goal
         return self._measured_now(context) if goal is None else np.array(goal)
 
-    def go_on(self, context: OperationContext, check: Callable[[Array], None]) -> None:
+    def go_on(self, context: OperationContext, way_back: WayBack) -> None:
         """Follow an unfinished path from where the arm stands on it to its end.
 
-        An arm that stands off it, since a joint did not follow, goes back straight to the
-        nearest place it has passed; `check` is asked for that way first, (n, joints), and
-        raises what speaks against it.
+        An arm that stands off it, since a joint did not follow, first goes back to the nearest
+        place it has passed, by the way that `way_back` returns; what that raises is raised.
         """
-        path, place_s = self._rejoined(context, check)
+        path, place_s = self._rejoined(context, way_back)
         self.follow(path, context, from_s=place_s)
 
-    def back(self, context: OperationContext, check: Callable[[Array], None]) -> None:
+    def back(self, context: OperationContext, way_back: WayBack) -> None:
         """Return along an unfinished path to its beginning."""
-        path, place_s = self._rejoined(context, check)
+        path, place_s = self._rejoined(context, way_back)
         if place_s > 0.0:
             self.follow(path.reversed_from(place_s), context)
         with self._lock:
@@ -151,7 +153,7 @@ class ArmMotion(ArmObserver):
         while self._held:
             with self._released:
                 self._released.wait(self._held_wall_s)
-            context.sleep(HELD_S, step='held by a protective stop')
+            self.rest(context, HELD_S, step='held by a protective stop')
             self.poll()
 
     def _arrived(self, context: OperationContext) -> bool:
@@ -165,7 +167,7 @@ class ArmMotion(ArmObserver):
             context.check()
             raise OperationFailed(ErrorCode.STOPPED, 'the arm was stopped on its path')
         if left_s > 0.0:
-            context.sleep(min(self._look_s, left_s))
+            self.rest(context, min(self._look_s, left_s))
         elif held:
             self.await_release(context)
             with self._lock:
@@ -177,7 +179,7 @@ class ArmMotion(ArmObserver):
         else:
             if self._settled(following, now_s):
                 return True
-            context.sleep(min(self._look_s, self._tolerances.settle_s))
+            self.rest(context, min(self._look_s, self._tolerances.settle_s))
         self._look(context, following)
         return False
 
@@ -218,7 +220,7 @@ class ArmMotion(ArmObserver):
         last_s = self._seen_s
         self.halt()
         while self._seen_s <= last_s and self._now_s() - last_s < self._tolerances.lost_s:
-            context.sleep(self._look_s)
+            self.rest(context, self._look_s)
             self.poll()
         lost = self._seen_s <= last_s
         error = stream_departure(
@@ -234,15 +236,13 @@ class ArmMotion(ArmObserver):
         """Bring the arm to stand and return the error with how long that took."""
         self.halt()
         self._await_rest(context)
-        context.sleep(self._look_s)
+        self.rest(context, self._look_s)
         self.poll()
         took_s = self.stopping_time_s
         told = 'its stop was not measured' if math.isnan(took_s) else f'stood after {took_s:.2f} s'
         return OperationFailed(error.code, f'{error.message}; {told}')
 
-    def _rejoined(
-        self, context: OperationContext, check: Callable[[Array], None]
-    ) -> tuple[JointPath, float]:
+    def _rejoined(self, context: OperationContext, way_back: WayBack) -> tuple[JointPath, float]:
         """Bring the arm back to its unfinished path; returns the path and where it is on it."""
         self._await_rest(context)
         self.await_release(context)
@@ -256,9 +256,7 @@ class ArmMotion(ArmObserver):
         ):
             return path, place_s
         place_s, _ = path.nearest(here, before_s=place_s)
-        way = straight(here, path.at(place_s), self._limits)
-        check(way.positions_rad)
-        self.follow(way, context)
+        self.follow(way_back(here, path.at(place_s)), context)
         with self._lock:
             self._following = Following(path, now_s=self._now_s(), path_s=place_s)
         return path, place_s
@@ -269,7 +267,12 @@ class ArmMotion(ArmObserver):
             following = self._following
             left_s = 0.0 if following is None else following.pace.end_s - self._now_s()
         if left_s > 0.0:
-            context.sleep(left_s)
+            self.rest(context, left_s)
+
+    def _release(self) -> None:
+        self._held = self._resuming = False
+        self._repace(self._share)
+        self._released.notify_all()
 
     def _repace(self, share: float) -> None:
         """Change the pace of what is under way; lock held."""
@@ -289,16 +292,3 @@ class ArmMotion(ArmObserver):
         elif not following.braking:
             self._stop_begun_s = now_s
             self._repace(0.0)
-
-
-def straight(first: Array, last: Array, limits: JointLimits) -> JointPath:
-    """Return the straight way of all joints between two postures, within their limits."""
-    share = np.linspace(0.0, 1.0, 61)
-    shape = share**3 * (10.0 - 15.0 * share + 6.0 * share**2)
-    way = np.abs(last - first)
-    # Peaks of speed, acceleration and jerk of this polynomial over a time of 1.
-    by_speed = (1.875 * way / limits.velocity).max()
-    by_force = np.sqrt(5.774 * way / limits.acceleration).max()
-    by_jerk = np.cbrt(60.0 * way / limits.jerk).max()
-    duration = max(float(by_speed), float(by_force), float(by_jerk), 1e-3)
-    return JointPath(share * duration, first + shape[:, None] * (last - first), limits)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -20,6 +21,8 @@ SLOWEST_RAD_S = 0.02
 """Slower than this in every joint counts as standing."""
 HELD_S = 0.1
 """Wall seconds, and then as many of the cell's, between two looks whether a stop is over."""
+
+_NO_TIME_S = 1e-9
 
 OnStanding = Callable[[float], None]
 """Told in how many seconds the arm came to stand; NaN when that could not be measured."""
@@ -38,6 +41,7 @@ class ArmObserver:
         tolerances: Tolerances,
         look_s: float,
         held_wall_s: float = HELD_S,
+        hold: Callable[[float], object] | None = None,
     ) -> None:
         self._arm = arm
         self._now_s = now_s
@@ -45,9 +49,10 @@ class ArmObserver:
         self._tolerances = tolerances
         self._look_s = look_s
         self._held_wall_s = held_wall_s
+        self._hold = threading.Event().wait if hold is None else hold
         self._lock = threading.RLock()
         self._released = threading.Condition(self._lock)
-        self._held = False
+        self._held = self._resuming = False
         self._share = 1.0
         self._goal: Array | None = np.array(home)
         self._following: Following | None = None
@@ -128,13 +133,31 @@ class ArmObserver:
         if len(came.times_s) and self._listener is not None:
             self._listener(came)
 
+    def rest(self, context: OperationContext, duration_s: float, *, step: str = '') -> None:
+        """Let an operation's time pass, no faster than the arm's own.
+
+        An arm that does not live on the cell's clock has its pace of the wall: the operation
+        keeps its turn until that is made up for, so that the cell's time stands meanwhile.
+        """
+        left_s, pace = duration_s, self._arm.pace
+        while True:
+            part_s = left_s if math.isinf(pace) else min(left_s, self._look_s)
+            begun_s, begun_wall_s = self._now_s(), time.monotonic()
+            context.sleep(part_s, step=step)
+            owed_s = (self._now_s() - begun_s) / pace - (time.monotonic() - begun_wall_s)
+            if owed_s > 0.0:
+                self._hold(owed_s)
+            left_s -= part_s
+            if left_s <= _NO_TIME_S:
+                return
+
     def _measured_now(self, context: OperationContext) -> Array:
         """Return joints that were measured after now: an older state may be of another place."""
         begun_s = self._now_s()
         while True:
             self.poll()
             newest = self._history.newest
-            if newest is not None and newest[0] >= begun_s:
+            if newest is not None and newest[0] > begun_s:
                 return newest[1]
             waited_s = self._now_s() - begun_s
             if waited_s >= self._tolerances.lost_s:
@@ -143,7 +166,7 @@ class ArmObserver:
                     f'no joint state has come for {waited_s:.2f} s; where the arm stands is not '
                     f'known; allowed are {self._tolerances.lost_s:g} s',
                 )
-            context.sleep(self._look_s)
+            self.rest(context, self._look_s)
 
     def _standing(self) -> list[OnStanding]:
         """Measure a stop that has ended; returns whom to tell; lock held."""

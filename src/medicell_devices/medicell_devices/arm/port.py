@@ -80,6 +80,14 @@ class GripperState:
 class Arm(Protocol):
     """Six joints and a gripper; every method returns at once, from any thread."""
 
+    @property
+    def pace(self) -> float:
+        """How many seconds of the cell's clock may pass in one of the wall's while it is used.
+
+        Infinite for an arm that lives on the cell's clock, 1 for a real one.
+        """
+        ...
+
     def start(self, trajectory: ArmTrajectory) -> None:
         """Follow a trajectory from now on, in place of the one before."""
         ...

@@ -56,8 +56,9 @@ class DriveModel:
 class BuiltinArm:
     """Follows trajectories by computation; nothing moves between two looks, all is made up then.
 
-    `ails` tells what is wrong with the drives, asked at each start and while the stream of joint
-    states is broken; `holds` whether there is something between the fingers.
+    `ails` tells what is wrong with the drives, asked at each start and while a joint stands or
+    the stream of joint states is broken; `holds` whether there is something between the fingers.
+    Whoever frees a joint is taken to bring it by hand to where it was told to be.
     """
 
     def __init__(
@@ -91,6 +92,11 @@ class BuiltinArm:
         self._rows: list[Array] = []
         self._closed = False
 
+    @property
+    def pace(self) -> float:
+        """No limit: it moves on the cell's clock."""
+        return np.inf
+
     def start(self, trajectory: ArmTrajectory) -> None:
         """Follow a trajectory from now on, in place of the one before."""
         with self._lock:
@@ -117,7 +123,7 @@ class BuiltinArm:
     def samples(self, since_s: float) -> JointSamples:
         """Return the joint states with stamps after a time that have arrived, newest last."""
         with self._lock:
-            if self._ailment.silent:
+            if self._ailment.silent or self._ailment.stalled_joint:
                 self._ask()
             now_s = self._now_s()
             self._advance(now_s)

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from medicell_core.errors import ErrorCode, OperationFailed, OperationRefused
+from medicell_core.errors import ErrorCode, OperationFailed
 from medicell_core.operations import MoveContainerResult
 from medicell_devices.arm.air import AirFigures, Around, air_figures
 from medicell_devices.arm.motion import ArmMotion
 from medicell_devices.arm.path import JointPath
 from medicell_devices.arm.port import Arm, Array, Grip, GripperState, JointSamples
 from medicell_devices.arm.settings import ArmSettings
+from medicell_devices.arm.way_back import way_back
 from medicell_devices.contract import OperationContext
 from medicell_devices.failure import PartlyDone
 from medicell_motion.cell import Plan, RobotCell
@@ -154,7 +155,7 @@ class Carrier:
         )
         whole = JointPath(plan.times_s, plan.positions_rad, motion.limits)
         self._begin_part(carry.coming)
-        context.sleep(0.0, step='reaching')
+        motion.rest(context, 0.0, step='reaching')
         motion.follow(whole.part(0.0, plan.grasp_s), context)
         path = whole.part(plan.grasp_s, plan.duration_s)
         load = Load(
@@ -164,7 +165,7 @@ class Carrier:
             planned=self._planned(plan, carry),
         )
         self._close(load, context)
-        context.sleep(0.0, step=f'carrying {carry.container}')
+        motion.rest(context, 0.0, step=f'carrying {carry.container}')
         motion.follow(path, context)
         return load
 
@@ -172,7 +173,7 @@ class Carrier:
         """Grip what stands at the station; raises CONTAINER_DROPPED when nothing is there."""
         self._reached = load.carry
         self._grip(context, closed=True)
-        context.sleep(self._grip_s, step=f'gripping {load.carry.container}')
+        self._motion.rest(context, self._grip_s, step=f'gripping {load.carry.container}')
         if self.grip is not Grip.HOLDING:
             state = self.gripper
             self._grip(context, closed=False)
@@ -188,25 +189,25 @@ class Carrier:
 
     def _go_on(self, load: Load, context: OperationContext) -> None:
         """Carry on along the way on which an earlier operation ended."""
-        context.sleep(0.0, step=f'carrying {load.carry.container} on')
+        self._motion.rest(context, 0.0, step=f'carrying {load.carry.container} on')
         self._begin_part(load.carry.going)
         if self._motion.unfinished:
-            self._motion.go_on(context, self._check_way)
+            self._motion.go_on(context, self._way_back)
 
     def _bring_back(self, load: Load, context: OperationContext) -> None:
         """Return a container along its way to where it was gripped, and let it go."""
-        context.sleep(0.0, step=f'bringing {load.carry.container} back')
+        self._motion.rest(context, 0.0, step=f'bringing {load.carry.container} back')
         self._begin_part(load.carry.going)
         if self._motion.unfinished:
-            self._motion.back(context, self._check_way)
+            self._motion.back(context, self._way_back)
         else:
             self._motion.follow(load.path.reversed_from(load.path.duration_s), context)
-        context.sleep(self._grip_s, step=f'setting {load.carry.container} down')
+        self._motion.rest(context, self._grip_s, step=f'setting {load.carry.container} down')
         self._let_go(context)
 
     def _set_down(self, load: Load, context: OperationContext, arrive: Callable[[], str]) -> None:
         carry = load.carry
-        context.sleep(self._grip_s, step=f'setting {carry.container} down')
+        self._motion.rest(context, self._grip_s, step=f'setting {carry.container} down')
         with self._moving(context):
             station = arrive()
         self._let_go(context)
@@ -245,18 +246,15 @@ class Carrier:
         if around is not None:
             self._measured += air_figures(self._cell.geometry, self._motion.measured(), around)
 
-    def _check_way(self, positions_rad: Array) -> None:
-        """Raise FIRST_AIR_BREACH when the way back to a path would break first air."""
+    def _way_back(self, first: Array, last: Array) -> JointPath:
+        """Return the checked way back to a path with what is between the fingers."""
         load = self._load
         assert load is not None
-        times = np.arange(len(positions_rad), dtype=np.float64)
-        way = JointSamples(times_s=times, positions_rad=positions_rad)
-        figures = air_figures(self._cell.geometry, way, load.carry.going)
-        if figures.breaches:
-            raise OperationRefused(
-                ErrorCode.FIRST_AIR_BREACH,
-                f'the arm cannot go back to its path: {figures.first.replace("was", "would be")}',
-            )
+        carry, around = load.carry, load.carry.going
+        others = frozenset(self._cell.stations) - {carry.start, carry.station}
+        return way_back(
+            self._cell, first, last, limits=self._motion.limits, occupied=others, around=around
+        )
 
     def _result(self, load: Load) -> MoveContainerResult:
         """Return what the move has shown; raises FIRST_AIR_BREACH with it."""
