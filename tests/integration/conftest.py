@@ -168,8 +168,8 @@ class Goal:
         assert self._accepted.wait(WAIT_S), f'{self.operation_id} was not accepted'
         on_executor(self._node, self._handle.cancel_goal_async)
 
-    def result(self) -> Any:
-        assert self._done.wait(WAIT_S), f'no result of {self.operation_id}'
+    def result(self, timeout_s: float = WAIT_S) -> Any:
+        assert self._done.wait(timeout_s), f'no result of {self.operation_id}'
         return self._answer
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import pytest
-from medicell_interfaces.action import MoveContainer
+from medicell_interfaces.action import MoveContainer, ProcessVial
 from medicell_interfaces.msg import FillRobotTelemetry
 from medicell_interfaces.srv import ProtectiveStop, ResumeMotion
 from rclpy.clock import Clock, ClockType
@@ -35,16 +36,25 @@ from .conftest import BATCH, ROOT, Probe, until
 
 SPEED = 2.0
 """Cell time over wall time."""
+LEAPS = 0.0
+PACE = 4.0
+"""Cell time over wall time that the controller of these tests follows."""
 PERIOD_S = 0.02
 TIMEOUT_S = 60.0
-VIAL = Material(
-    name='vial_01',
-    kind=ContainerKind.VIAL,
-    capacity_ml=10.0,
-    content='empty',
-    volume_ml=0.0,
-    location='fill_robot/nest',
-)
+KIT = [
+    Material(
+        name=name,
+        kind=kind,
+        capacity_ml=capacity_ml,
+        content=content,
+        volume_ml=volume_ml,
+        location=location,
+    )
+    for name, kind, capacity_ml, content, volume_ml, location in (
+        ('vial_01', ContainerKind.VIAL, 10.0, 'empty', 0.0, 'fill_robot/nest'),
+        ('product', ContainerKind.BAG, 200.0, 'medium', 60.0, 'fluid_handler'),
+    )
+]
 
 
 class Controller:
@@ -100,13 +110,13 @@ class Controller:
 class Robot:
     """The world, the fill robot's node, and a test's node beside them."""
 
-    def __init__(self, arm: str, **parameters: Any) -> None:
+    def __init__(self, arm: str, *, speed: float = SPEED, **parameters: Any) -> None:
         config = load_cell(ROOT / 'config' / 'cell.yaml')
         settings = ArmSettings(joint_state_late_s=1.0, joint_state_lost_s=2.0)
         robot = config.fill_robot.model_copy(update={'arm': settings})
         config = config.model_copy(update={'fill_robot': robot})
         self.world = WorldNode(
-            config=config, parameter_overrides=overrides(seed=1, speed=SPEED, rest_pace=0.0)
+            config=config, parameter_overrides=overrides(seed=1, speed=speed, rest_pace=0.0)
         )
         self.node = DeviceNode(
             Role.FILL_ROBOT,
@@ -121,7 +131,7 @@ class Robot:
         if arm == 'topic':
             self.controller = Controller(config.cell, self.world.world.now_s)
             self.host.add(self.controller.node)
-        self.world.world.load(BATCH, [VIAL], BATCH)
+        self.world.world.load(BATCH, KIT, BATCH)
 
     def move(self, station: str = 'fill') -> Any:
         """Send a move of the vial and let time go on for it."""
@@ -150,12 +160,24 @@ class Robot:
 
 @pytest.fixture
 def behind_topics() -> Iterator[Robot]:
-    robot = Robot('topic')
-    assert robot.controller is not None
-    arm: Any = robot.node._extras
-    until(lambda: len(arm._topic_arm.samples(0.0).times_s), 'joint states')
+    robot = _heard(Robot('topic', arm_pace=PACE))
     yield robot
     robot.close()
+
+
+@pytest.fixture
+def in_leaps() -> Iterator[Robot]:
+    """A cell that leaps in time, with an arm that moves by the wall."""
+    robot = _heard(Robot('topic', speed=LEAPS, arm_pace=PACE))
+    yield robot
+    robot.close()
+
+
+def _heard(robot: Robot) -> Robot:
+    """Return a robot whose controller is heard."""
+    arm: Any = robot.node._extras
+    until(lambda: len(arm._topic_arm.samples(0.0).times_s), 'joint states')
+    return robot
 
 
 @pytest.fixture
@@ -179,6 +201,36 @@ def test_arm_behind_topics_carries_a_vial_by_trajectories_and_joint_states(
         assert tuple(told.joint_names) == JOINT_NAMES
         assert list(told.points[-1].velocities) == pytest.approx([0.0] * 6)
     assert behind_topics.probe.node.count_publishers('fill_robot/joint_states') == 1
+
+
+def test_arm_behind_topics_fills_a_vial_in_a_cell_that_leaps_in_time(in_leaps: Robot) -> None:
+    controller, world = in_leaps.controller, in_leaps.world.world
+    assert controller is not None
+    begun_s, begun_wall_s = world.now_s(), time.monotonic()
+    vial = f'{BATCH}.vial_01'
+    goal = in_leaps.probe.send(
+        ProcessVial,
+        'fill_robot/process_vial',
+        source=f'{BATCH}.product',
+        vial=vial,
+        volume_ml=2.0,
+        label_text=f'{BATCH}|{vial}',
+        station='handover',
+    )
+    in_leaps.probe.wait_for(goal.operation_id)
+    result = goal.result(TIMEOUT_S).result
+    assert (result.error_code, result.error_msg) == (ErrorCode.OK, '')
+    assert (result.moves, result.measured_breaches, result.station) == (5, 0, 'handover')
+    assert world.truth(vial).volume_ml == pytest.approx(2.0, rel=0.02)
+    assert len(controller.grips) == 10
+    moved_s = sum(_duration_s(item) for item in controller.heard)
+    wall_s = time.monotonic() - begun_wall_s
+    assert moved_s / PACE < wall_s < (world.now_s() - begun_s) * 2.0
+
+
+def _duration_s(told: JointTrajectory) -> float:
+    last = told.points[-1].time_from_start
+    return float(last.sec + last.nanosec * 1e-9)
 
 
 def test_lost_stream_of_joint_states_stops_the_arm_and_the_move_goes_on_after_it(
