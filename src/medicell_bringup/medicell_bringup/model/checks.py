@@ -16,16 +16,12 @@ from medicell_bringup.model.description import (
     Shape,
     refusal,
 )
-from medicell_motion.arm import JOINT_NAMES
-from medicell_motion.body import BASE, TOOL
-from medicell_motion.geometry import CellGeometry
 
 _NAME = re.compile(r'[a-z][a-z0-9_]*')
 _TOLERANCE = 1e-9
 _DENSEST_KG_M3 = 8_000.0
 """Steel; no instrument is denser than a block of it."""
-
-_BEND_RAD = 0.3
+_MAY_BE_ABSENT = ('acceleration', 'jerk')
 
 
 def check(description: Description) -> None:
@@ -75,9 +71,17 @@ def _check_joint(joint: Joint, description: Description) -> None:
         raise refusal(place, f'axis {joint.axis.tolist()} is not of length 1')
     if joint.kind != 'continuous' and not joint.lower < joint.upper:
         raise refusal(place, f'lower {joint.lower} is not below upper {joint.upper}')
-    for name, value in (('velocity', joint.velocity), ('effort', joint.effort)):
-        if not value > 0.0:
+    for name, value in (
+        ('velocity', joint.velocity),
+        ('effort', joint.effort),
+        ('acceleration', joint.acceleration),
+        ('jerk', joint.jerk),
+    ):
+        if not (value > 0.0 or (np.isnan(value) and name in _MAY_BE_ABSENT)):
             raise refusal(place, f'{name} {value} is not above 0')
+    for name, value in (('damping', joint.damping), ('friction', joint.friction)):
+        if not value >= 0.0:
+            raise refusal(place, f'{name} {value} is below 0')
     if joint.mimics and joint.mimics not in description.joints:
         raise refusal(place, f'mimics {joint.mimics!r}, which does not exist')
     if description.links[joint.child].inertia is None:
@@ -94,52 +98,6 @@ def _check_inertia(inertia: Inertia, place: str) -> None:
     if moments[2] > moments[0] + moments[1] + _TOLERANCE:
         raise refusal(
             place, f'principal moments {moments.tolist()} kg m2 break the triangle inequality'
-        )
-
-
-def check_robot(description: Description, geometry: CellGeometry) -> None:
-    """Raise InputError where the model's arm is not the one that moves are planned for.
-
-    Compared are every joint's limits of position, velocity and effort, the tool's frame in a
-    bent posture, and every station's frame.
-    """
-    arm = geometry.arm
-    for index, name in enumerate(JOINT_NAMES):
-        if name not in description.joints:
-            raise refusal(f'joint {name}', 'is missing')
-        joint = description.joints[name]
-        for what, found, wanted in (
-            ('lower', joint.lower, arm.lower_limit_rad[index]),
-            ('upper', joint.upper, arm.upper_limit_rad[index]),
-            ('velocity', joint.velocity, arm.max_velocity_rad_s[index]),
-            ('effort', joint.effort, arm.max_effort_nm[index]),
-        ):
-            if not abs(found - wanted) <= _TOLERANCE:
-                raise refusal(f'joint {name}', f'{what} is {found}; planned is with {wanted}')
-    posture = np.full(len(JOINT_NAMES), _BEND_RAD)
-    positions = dict(zip(JOINT_NAMES, posture, strict=True))
-    tool = description.pose(TOOL, positions, base=BASE)
-    _check_frame(TOOL, tool, arm.forward(posture))
-    poses = description.poses({})
-    base = np.linalg.inv(poses[BASE])
-    for station in geometry.stations.values():
-        name = f'fill_robot_{station.name}'
-        if name not in poses:
-            raise refusal(f'link {name}', 'is missing')
-        # A station's frame has x along the tool, z up.
-        x, z = station.pose[:3, 2], -station.pose[:3, 0]
-        frame = np.eye(4)
-        frame[:3, :3] = np.column_stack([x, np.cross(z, x), z])
-        frame[:3, 3] = station.position_m
-        _check_frame(name, base @ poses[name], frame)
-
-
-def _check_frame(name: str, found: Array, wanted: Array) -> None:
-    if float(np.abs(found - wanted).max()) > _TOLERANCE:
-        raise refusal(
-            f'link {name}',
-            f'is at {found[:3, 3].round(6).tolist()} in {BASE}; planned is with '
-            f'{wanted[:3, 3].round(6).tolist()}, or it is turned otherwise',
         )
 
 

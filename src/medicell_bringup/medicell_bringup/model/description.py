@@ -26,6 +26,7 @@ class Shape:
     origin: Array
     """Pose in the link, (4, 4)."""
     material: str
+    name: str = ''
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +62,11 @@ class Joint:
     upper: float
     velocity: float
     effort: float
+    acceleration: float
+    jerk: float
+    damping: float
+    friction: float
+    """Against the motion: in N m s/rad or N s/m, and in N m or N; 0 where not told."""
     mimics: str
 
 
@@ -213,6 +219,7 @@ def _shape(element: ElementTree.Element) -> Shape:
         size=tuple(float(value) for key in keys for value in _numbers(found, key, '0')),
         origin=_origin(element),
         material='' if material is None else material.get('name', ''),
+        name=element.get('name', ''),
     )
 
 
@@ -239,10 +246,11 @@ def _inertia(element: ElementTree.Element | None) -> Inertia | None:
 
 def _joint(element: ElementTree.Element) -> Joint:
     limit, mimic = element.find('limit'), element.find('mimic')
+    dynamics = element.find('dynamics')
     ends = {tag: element.find(tag) for tag in ('parent', 'child')}
     bounds = {
         key: float(_numbers(limit, key, 'nan')[0])
-        for key in ('lower', 'upper', 'velocity', 'effort')
+        for key in ('lower', 'upper', 'velocity', 'effort', 'acceleration', 'jerk')
     }
     return Joint(
         name=element.get('name', ''),
@@ -251,6 +259,8 @@ def _joint(element: ElementTree.Element) -> Joint:
         child='' if ends['child'] is None else ends['child'].get('link', ''),
         origin=_origin(element),
         axis=_numbers(element.find('axis'), 'xyz', '1 0 0'),
+        damping=float(_numbers(dynamics, 'damping', '0')[0]),
+        friction=float(_numbers(dynamics, 'friction', '0')[0]),
         mimics='' if mimic is None else mimic.get('joint', ''),
         **bounds,
     )
