@@ -6,7 +6,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from medicell_bringup.model.checks import check, check_robot
+from medicell_bringup.model.agreement import check_robot
+from medicell_bringup.model.checks import check
 from medicell_bringup.model.description import Description, parse
 from medicell_bringup.shipped import cell_file_of
 from medicell_core.errors import ErrorCode, InputError
