@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
-from medicell_core.entries import Command, Completed, ProductBalance, VialFilled
+from medicell_core.entries import Command, Completed, Deviation, ProductBalance, VialFilled
 from medicell_core.errors import ErrorCode
+from medicell_core.operations import Role
 from medicell_core.states import PackMLState
+from medicell_devices.arm.port import ArmTrajectory, JointSamples
 from medicell_devices.cell_config import load_cell
 from medicell_orchestrator.engine import BatchEngine
 from medicell_orchestrator.local import LocalCell
@@ -25,10 +29,57 @@ FIRST_VIAL = 'MC-TEST-0001.vial_1'
 Meddle = Callable[[LocalCell, World], None]
 
 
-class Filling:
-    """A short batch, with something done to its cell while the first vial is being filled."""
+def nothing(_: LocalCell, __: World) -> None:
+    """Leave the cell as it is."""
 
-    def __init__(self, folder: Path, meddle: Meddle) -> None:
+
+class DriftingArm:
+    """An arm whose first joint is aside on its second trajectory, the first carry of a vial.
+
+    Its joint states tell. It passes where the tolerance of the path was set too wide.
+    """
+
+    drift_rad = 0.3
+
+    def __init__(self, arm: Any) -> None:
+        self._arm = arm
+        self._told: list[ArmTrajectory] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._arm, name)
+
+    def start(self, trajectory: ArmTrajectory) -> None:
+        self._told.append(trajectory)
+        self._arm.start(trajectory)
+
+    def samples(self, since_s: float) -> JointSamples:
+        true = self._arm.samples(since_s)
+        if len(self._told) != 2:
+            return true
+        told = self._told[-1]
+        share = np.clip((true.times_s - told.start_s) / float(told.times_s[-1]), 0.0, 1.0)
+        positions = true.positions_rad.copy()
+        positions[:, 0] += self.drift_rad * np.clip(10.0 * np.minimum(share, 1.0 - share), 0, 1)
+        return JointSamples(times_s=true.times_s, positions_rad=positions)
+
+
+def drifting(cell: LocalCell, _: World) -> None:
+    """Have the fill robot move an arm that drifts."""
+    robot: Any = cell._servers[Role.FILL_ROBOT].driver
+    robot.use_arm(DriftingArm(robot._carrier._arm))
+
+
+class Filling:
+    """A short batch, with something done to its cell before it, or in the first vial's fill."""
+
+    def __init__(
+        self,
+        folder: Path,
+        meddle: Meddle = nothing,
+        *,
+        before: Meddle = nothing,
+        tolerance_rad: tuple[float, ...] = (0.05,) * 6,
+    ) -> None:
         # Samples of 30 s: one ends while the first vial is under the needle.
         text = SHORT.read_text('utf-8').replace('vials: vial,', 'vials: vial, air_count: 30 s,')
         recipe_file = folder / 'short.yaml'
@@ -37,6 +88,9 @@ class Filling:
         self.questions: list[str] = []
         recipe, patient = load_recipe(recipe_file), load_patient(PATIENT)
         config = load_cell(CONFIG / 'cell.yaml')
+        robot = config.fill_robot
+        arm = robot.arm.model_copy(update={'path_tolerance_rad': tolerance_rad})
+        config = config.model_copy(update={'fill_robot': robot.model_copy(update={'arm': arm})})
         with local_cell(config, load_parameters(), seed=1) as (cell, world):
             world.load(patient.chain_of_identity, recipe.kit(patient), patient.apheresis_label)
             engine = BatchEngine(
@@ -47,6 +101,7 @@ class Filling:
                 products=CONFIG / 'products',
                 seed=1,
             )
+            before(cell, world)
             engine.start()
             self._drive(engine, cell, world, meddle)
             self.balance = world.balance()
@@ -137,4 +192,25 @@ def test_bad_air_in_a_fill_stops_the_pump_at_once_and_covers_the_vial(tmp_path: 
     assert [item.goal['vial'] for item in stoppered] == [FIRST_VIAL]
     (product,) = done.of(ProductBalance)
     assert product.rejects_ml == pytest.approx(done.held_ml[FIRST_VIAL], abs=0.02)
+    assert done.outcome == 'ready_for_release'
+
+
+def test_breach_that_is_measured_holds_the_batch_with_both_counts_in_the_record(
+    tmp_path: Path,
+) -> None:
+    done = Filling(tmp_path, before=drifting, tolerance_rad=(0.5,) * 6)
+    (_, breached), (_, finished) = done.ends()
+    assert breached.error_code == int(ErrorCode.FIRST_AIR_BREACH)
+    assert breached.result['planned_breaches'] == 0
+    assert breached.result['measured_breaches'] == 1
+    assert breached.result['planned_samples'] > 100
+    assert breached.result['measured_samples'] > 100
+    assert len(done.questions) == 1
+    assert 'was over the open' in done.questions[0]
+    (deviation,) = done.of(Deviation)
+    assert deviation.error_code == int(ErrorCode.FIRST_AIR_BREACH)
+    assert not deviation.recovered
+    assert finished.error_code == 0
+    assert finished.result['measured_breaches'] == 0
+    assert [item.accepted for item in done.of(VialFilled)] == [True, True]
     assert done.outcome == 'ready_for_release'
