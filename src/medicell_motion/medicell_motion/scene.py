@@ -7,7 +7,8 @@ answers for collision and for first air.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import coal
@@ -30,7 +31,7 @@ APART = 2
 
 _BENDS = 101
 OWN_AIR = f'air over the {CARRIED}'
-_COARSENESS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+_COARSENESS = (1.0, 2.0, 4.0, 8.0, 16.0)
 """Margins of the checks in clearances: the wide ones clear much of a free path at once."""
 
 
@@ -143,7 +144,7 @@ class Scene:
         samples from which no point is further away than m less half the clearance; so what lies
         between two samples keeps at least half the clearance too.
         """
-        travelled = np.concatenate([[0.0], np.cumsum(self.travel_m(path))])
+        travelled = [0.0, *np.cumsum(self.travel_m(path)).tolist()]
         bad: int | None = None
         waiting = [(0, len(path) - 1)]
         while waiting:
@@ -160,12 +161,14 @@ class Scene:
             waiting += [(middle + 1, high), (low, middle)]
         return bad
 
-    def _interval(self, path: Array, travelled: Array, low: int, high: int) -> bool | None:
+    def _interval(
+        self, path: Array, travelled: Sequence[float], low: int, high: int
+    ) -> bool | None:
         """Say whether all samples of an interval are free; None where it must be divided."""
         if low == high:
             return self.free(path[low])
         half = (travelled[low] + travelled[high]) / 2.0
-        middle = low + int(np.argmin(np.abs(travelled[low : high + 1] - half)))
+        middle = bisect_left(travelled, half, low, high)
         away = max(travelled[middle] - travelled[low], travelled[high] - travelled[middle])
         for level in range(1, len(self.margins_m)):
             if away <= self.margins_m[level] - self.margins_m[0]:
@@ -213,7 +216,8 @@ class Scene:
         item.geometry.computeLocalAABB()
         away = np.linalg.norm(item.placement.act(item.geometry.aabb_center) - shoulder)
         arm, container = self._geometry.arm, self._geometry.container
-        reach = arm.reach_m + container.grip_to_mouth_m + _COARSENESS[-1] * 0.01
+        widest = self._geometry.travel.clearance_m * _COARSENESS[-1]
+        reach = arm.reach_m + container.grip_to_mouth_m + widest
         return bool(away - item.geometry.aabb_radius <= reach)
 
     def _add_containers(self) -> None:

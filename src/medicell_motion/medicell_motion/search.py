@@ -25,17 +25,24 @@ _BACK_M = 0.01
 _NEARBY = 0.6
 """Spread in radians of places that are drawn around one of a tree."""
 
-_NEARBY_SHARE = 0.3
+_NEARBY_SHARE = 0.5
 
 _SHORTCUTS = 4
+
+_PROBES = np.array([8, 4, 12, 2, 6, 10, 14, 1, 3, 5, 7, 9, 11, 13, 15])
+_PROBED = 16
+"""Samples of a line, the middle one first, that are looked at before all of it is."""
 
 
 @dataclass(slots=True)
 class _Tree:
-    """Places that a root reaches; each knows the place it was reached from."""
+    """Places that a root reaches, (n, d), with their postures, (n, 6).
 
-    places: list[Array]
-    postures: list[Array]
+    `parents` has the place that each was reached from, -1 for a root.
+    """
+
+    places: Array
+    postures: Array
     parents: list[int]
 
     def nearest(self, space: Space, place: Array, posture: Array | None, radii_m: Array) -> int:
@@ -43,17 +50,17 @@ class _Tree:
 
         Two postures of one place may be joined by no way that is short.
         """
-        away = np.abs(space.towards(np.asarray(self.places), place)) @ space.weights
+        away = np.abs(space.towards(self.places, place)) @ space.weights
         if posture is not None:
-            away = away + np.abs(np.asarray(self.postures) - posture) @ radii_m
+            away = away + np.abs(self.postures - posture) @ radii_m
         return int(np.argmin(away))
 
     def add(self, place: Array, posture: Array, parent: int) -> int:
         """Add a place; return its number."""
-        self.places.append(place)
-        self.postures.append(posture)
+        self.places = np.concatenate([self.places, place[None]])
+        self.postures = np.concatenate([self.postures, posture[None]])
         self.parents.append(parent)
-        return len(self.places) - 1
+        return len(self.parents) - 1
 
     def way(self, index: int) -> list[int]:
         """Return the numbers from a root to a place."""
@@ -88,8 +95,21 @@ class Search:
 
     def joins(self, line: Line, posture: Array) -> bool:
         """Say whether a line is free and ends in a posture."""
+        if self._parted(line, posture):
+            self.edges += 1
+            return False
         path, count = self.reach(line)
         return len(path) == count and bool(np.abs(path[-1] - posture).max() < _MEETING)
+
+    def _parted(self, line: Line, posture: Array) -> bool:
+        """Say whether a few samples already tell that a line does not join two postures."""
+        path = self.space.postures(line, np.linspace(0.0, 1.0, _PROBED + 1))
+        off = path[-1] - posture
+        # Full turns are told by dense samples only.
+        off -= 2.0 * np.pi * np.round(off / (2.0 * np.pi))
+        if float(np.abs(off).max()) > _MEETING:
+            return True
+        return not all(self.scene.free(path[index]) for index in _PROBES)
 
     def straight(self, pairs: Sequence[tuple[Array, Array]]) -> Line | None:
         """Return the first free straight line of pairs of a start and a goal."""
@@ -125,16 +145,21 @@ class Search:
         """
         space = self.space
         first, second = (
-            _Tree([space.coordinates(item) for item in roots], list(roots), [-1] * len(roots))
+            _Tree(
+                np.array([space.coordinates(item) for item in roots]),
+                np.array(roots),
+                [-1] * len(roots),
+            )
             for roots in (starts, goals)
         )
         waiting = list(hints)
         trees = (first, second)
         while go_on():
-            target = waiting.pop(0) if waiting else self._drawn(trees[0], chance)
-            grown = self._grow(trees[0], target)
+            one, other = trees
+            target = waiting.pop(0) if waiting else self._drawn(one, chance)
+            grown = self._grow(one, target)
             if grown is not None:
-                met = self._grow(trees[1], trees[0].places[grown], trees[0].postures[grown])
+                met = self._grow(other, one.places[grown], one.postures[grown])
                 if met is not None and self._same(trees[0], grown, trees[1], met):
                     ways = (grown, met) if trees[0] is first else (met, grown)
                     return self._lines(first, ways[0], second, ways[1])
@@ -201,6 +226,9 @@ class Search:
         if float(np.abs(target - start).max()) < _MEETING:
             return nearest
         line = self.line(tree.postures[nearest], start, target)
+        if self._stuck(line):
+            self.edges += 1
+            return None
         path, count = self.reach(line)
         if len(path) == count:
             return tree.add(target, path[-1], nearest)
@@ -210,6 +238,13 @@ class Search:
         kept = int(np.searchsorted(travelled, travelled[-1] - _BACK_M))
         place = line.coordinates(np.array([kept / (count - 1)]))[0]
         return tree.add(place, path[kept], nearest)
+
+    def _stuck(self, line: Line) -> bool:
+        """Say whether one sample tells that a line is blocked before it is worth to be kept."""
+        length = float(np.abs(line.end - line.start) @ self.space.weights)
+        shares = np.array([0.0, min(1.0, _WORTH_M / length)])
+        posture = self.space.postures(line, shares)[-1]
+        return not (self.space.arm.within_limits(posture) and self.scene.free(posture))
 
     @staticmethod
     def _same(one: _Tree, first: int, other: _Tree, second: int) -> bool:

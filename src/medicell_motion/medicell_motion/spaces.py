@@ -11,10 +11,11 @@ from typing import Protocol
 
 import numpy as np
 
-from medicell_motion.arm import Arm, Array
+from medicell_motion.arm import JOINTS, Arm, Array
 
 _SMALLEST_RADIUS_M = 0.05
 _RADIAL = 1e-9
+_TURN = 2.0 * np.pi
 _FINEST = 3
 """How much finer than by its coordinates a line may have to be sampled before it is given up."""
 
@@ -147,19 +148,22 @@ class LevelSpace:
             wrist[:, 1] -= np.cos(line.posture[3]) * (lean - line.posture[1] - line.posture[2])
             return np.column_stack([places[:, :3], wrist])
         side, ahead = np.sin(turn), np.cos(lean) * np.cos(turn)
-        bend = np.arctan2(np.hypot(side, ahead), np.sin(lean) * np.cos(turn))
-        roll = np.arctan2(side, ahead)
-        twist = np.arctan2(-np.sin(lean) * side, np.cos(lean))
+        path = np.empty((len(places), JOINTS))
+        path[:, :3] = places[:, :3]
+        path[:, 3] = np.arctan2(side, ahead)
+        path[:, 4] = np.arctan2(np.hypot(side, ahead), np.sin(lean) * np.cos(turn))
+        path[:, 5] = np.arctan2(-np.sin(lean) * side, np.cos(lean))
         if line.posture[4] < 0.0:
-            roll, bend, twist = roll + np.pi, -bend, twist + np.pi
-        wrist = np.unwrap(np.column_stack([roll, bend, twist]), axis=0)
-        wrist += 2.0 * np.pi * np.round((line.posture[3:] - wrist[0]) / (2.0 * np.pi))
-        return np.column_stack([places[:, :3], wrist])
+            path[:, 3:] = path[:, 3:] * (1.0, -1.0, 1.0) + (np.pi, 0.0, np.pi)
+        wrist = path[:, 3:]
+        wrist[1:] -= _TURN * np.cumsum(np.round(np.diff(wrist, axis=0) / _TURN), axis=0)
+        wrist += _TURN * np.round((line.posture[3:] - wrist[0]) / _TURN)
+        return path
 
     def towards(self, places: Array, target: Array) -> Array:
         """Return the steps from places to a target, the azimuth by its shorter turn."""
         steps = np.array(target - places)
-        steps[..., 3] -= 2.0 * np.pi * np.round(steps[..., 3] / (2.0 * np.pi))
+        steps[..., 3] -= _TURN * np.round(steps[..., 3] / _TURN)
         return steps
 
     def drawn(self, chance: np.random.Generator) -> Array:
