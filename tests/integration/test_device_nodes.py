@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import socket
 import threading
 from functools import partial
+from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -27,15 +29,16 @@ from sensor_msgs.msg import JointState
 from medicell_core.containers import ContainerKind, Material
 from medicell_core.errors import ErrorCode
 from medicell_core.operations import OPERATIONS, Role
+from medicell_core.serving import UsedFile
 from medicell_core.states import PackMLState
 from medicell_devices.arm.port import GRIPPER, GRIPPER_OPEN_M
 from medicell_devices.cell_config import CellConfig
 from medicell_motion.arm import JOINT_NAMES
 from medicell_nodes.readings import MESSAGES
 from medicell_ros import qos
-from medicell_ros.conversion import action_type
+from medicell_ros.conversion import action_type, from_message
 
-from .conftest import BATCH, Probe, until
+from .conftest import BATCH, ROOT, Probe, until
 
 TRANSFER = {
     'source': f'{BATCH}.medium',
@@ -43,6 +46,19 @@ TRANSFER = {
     'volume_ml': 50.0,
     'rate_ml_min': 50.0,
 }
+
+
+def test_state_tells_by_which_driver_file_and_host_a_role_is_served(
+    cell: dict[str, Any], probe: Probe
+) -> None:
+    states = probe.heard(DeviceState, 'imaging/state')
+    until(lambda: states, 'the state')
+    served = states[-1].serving
+    assert (served.node, served.driver, served.simulated) == ('imaging', 'simulated', True)
+    assert (served.package, served.version) == ('medicell_devices', version('medicell_devices'))
+    assert served.host == socket.gethostname()
+    shipped = UsedFile.of('cell.yaml', (ROOT / 'config' / 'cell.yaml').read_bytes())
+    assert [from_message(UsedFile, item) for item in served.files] == [shipped]
 
 
 def test_transfer_moves_the_volume_and_reports_progress(

@@ -12,21 +12,25 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from medicell_interfaces.msg import BatchState, DeviceState
+from medicell_interfaces.msg import ServingNode as ServingMessage
 from medicell_interfaces.srv import AbortBatch, StartBatch
 from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
 
+from medicell_core.entries import BatchStarted
 from medicell_core.errors import ErrorCode, InputError
 from medicell_core.operations import Role
+from medicell_core.serving import ServingNode, UsedFile
 from medicell_core.states import PackMLState
 from medicell_devices.cell_config import load_cell
 from medicell_nodes.compose import overrides
 from medicell_orchestrator.contact import Contact
-from medicell_orchestrator.node import OrchestratorNode
+from medicell_orchestrator.node import TOLD_S, OrchestratorNode
 from medicell_record.place import RECORD_FILE
+from medicell_record.record import BatchRecord
 from medicell_record.verify import report_text, verify
 from medicell_ros import qos
-from medicell_ros.conversion import time_to_message
+from medicell_ros.conversion import time_to_message, to_message
 from medicell_ros.host import NodeHost
 
 from .conftest import ROOT, WAIT_S, Probe, until
@@ -153,6 +157,71 @@ def test_orchestrator_is_idle_again_after_a_batch_and_takes_another(
         assert probe.call(AbortBatch, 'orchestrator/abort_batch', abort).error_code == ErrorCode.OK
         until(lambda: states[-1].state == PackMLState.IDLE, 'IDLE after the batch')
         assert states[-1].operation == ''
+
+
+def test_record_opens_with_what_each_device_says_that_it_serves_by(
+    orchestrator: OrchestratorNode, probe: Probe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr('medicell_orchestrator.engine.STOP_S', 0.2)
+    told = ServingNode(
+        node=ROLE,
+        driver='acme',
+        package='acme_drivers',
+        version='2.1',
+        host='device-host',
+        files=[UsedFile.of('cell.yaml', b'of that host')],
+    )
+    publisher = probe.node.create_publisher(DeviceState, f'{ROLE}/state', qos.living())
+    publisher.publish(
+        DeviceState(role=ROLE, sequence=1, serving=to_message(told, ServingMessage()))
+    )
+    until(lambda: orchestrator._contacts.of(ROLE).serving, 'what serves')  # type: ignore
+    reply = probe.call(StartBatch, 'orchestrator/start_batch', request(tmp_path))
+    assert reply.error_code == ErrorCode.OK, reply.error_msg
+    with BatchRecord.open(tmp_path / RECORD_FILE, read_only=True) as record:
+        (item,) = record.entries(BatchStarted)
+    own, *devices = item.entry.nodes  # type: ignore[attr-defined]
+    assert (own.node, own.package, own.version) == (
+        'orchestrator',
+        'medicell_orchestrator',
+        'test',
+    )
+    assert own.files == [UsedFile.of('cell.yaml', (ROOT / 'config/cell.yaml').read_bytes())]
+    assert [device.node for device in devices] == [role.value for role in Role]
+    assert devices[1] == told
+    unheard = [ServingNode(node=role.value) for role in Role if role.value != ROLE]
+    assert [device for device in devices if device.node != ROLE] == unheard
+    abort = AbortBatch.Request(operator_name='test', reason='test')
+    assert probe.call(AbortBatch, 'orchestrator/abort_batch', abort).error_code == ErrorCode.OK
+    until(lambda: orchestrator._engine is None, 'the end of the batch')
+
+
+def test_orchestrator_is_idle_only_when_the_devices_that_it_sees_have_told_their_state(
+    probe: Probe,
+) -> None:
+    publisher = probe.node.create_publisher(DeviceState, f'{ROLE}/state', qos.living())
+    clock = probe.node.create_publisher(Clock, '/clock', qos.clock())
+    states = probe.heard(DeviceState, 'orchestrator/state')
+    node = OrchestratorNode(
+        config=ROOT / 'config',
+        cell=load_cell(ROOT / 'config' / 'cell.yaml'),
+        software_version='test',
+        namespace=probe.node.get_namespace(),
+        parameter_overrides=overrides(use_sim_time=True),
+    )
+
+    def idle() -> bool:
+        clock.publish(Clock(clock=time_to_message(1.7e9)))
+        return bool(states) and states[-1].state == PackMLState.IDLE
+
+    with NodeHost([node]):
+        node.bring_up()
+        with pytest.raises(pytest.fail.Exception):
+            until(idle, 'IDLE', TOLD_S / 4.0)
+        assert node._contacts.untold() == [ROLE]
+        publisher.publish(DeviceState(role=ROLE, sequence=1))
+        until(idle, 'IDLE', TOLD_S / 4.0)
+        node.bring_down()
 
 
 def change(probe: Probe, transition: int) -> bool:

@@ -12,6 +12,7 @@ import pytest
 from medicell_core import operations
 from medicell_core.errors import ErrorCode
 from medicell_core.operations import OPERATIONS, Progress
+from medicell_core.serving import ServingNode, UsedFile
 
 INTERFACES = Path(__file__).resolve().parents[2] / 'src' / 'medicell_interfaces'
 ACTIONS = sorted((INTERFACES / 'action').glob('*.action'))
@@ -90,6 +91,12 @@ def test_action_has_the_types_of_its_operation(path: Path) -> None:
             expected = KINDS.get(hints[name])
             if expected is not None:
                 assert ros_type.rstrip('0123456789') == expected.rstrip('0123456789'), name
+
+
+@pytest.mark.parametrize('kind', [ServingNode, UsedFile], ids=lambda kind: kind.__name__)
+def test_message_of_what_serves_has_the_fields_of_the_record(kind: type) -> None:
+    (fields,) = sections(INTERFACES / 'msg' / f'{kind.__name__}.msg')
+    assert names(fields) == of_class(kind)
 
 
 @pytest.mark.parametrize('path', FILES, ids=lambda path: path.name)

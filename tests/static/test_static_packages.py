@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from medicell_bringup.version import VERSION
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 MANIFESTS = sorted((REPOSITORY / 'src').glob('*/package.xml'))
 PACKAGES = {path.parent.name for path in MANIFESTS}
@@ -50,7 +52,9 @@ def test_manifest_names_its_folder_and_the_licence(manifest: Path) -> None:
     root = ET.parse(manifest).getroot()
     assert root.findtext('name') == manifest.parent.name
     assert root.findtext('license') == 'Apache-2.0'
-    assert root.findtext('version') == '0.1.0'
+    assert root.findtext('version') == VERSION
+    script = manifest.with_name('setup.py')
+    assert not script.exists() or f"version='{VERSION}'," in script.read_text('utf-8')
 
 
 def test_colcon_takes_every_package_for_an_ament_package() -> None:

@@ -7,6 +7,7 @@ import math
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -16,6 +17,9 @@ import pytest
 
 from medicell_core.entries import BatchClosed, BatchStarted
 from medicell_core.errors import MedicellError
+from medicell_core.operations import Role
+from medicell_core.serialise import to_json
+from medicell_core.serving import UsedFile
 from medicell_record.record import BatchRecord
 from medicell_record.verify import verify
 from system.bench import CONFIG, PATIENT, SHORT, Cli, local_batch
@@ -40,9 +44,12 @@ SUMMARY_KEYS = {
     'messages',
     'deviations',
     'mass_balance_error_pct',
+    'software_version',
+    'nodes',
 }
 WALL_KEYS = ('wall_s', 'speed_up', 'peak_rss_mb', 'messages')
 """What depends on the machine: a busy one makes a state be published once more or less."""
+CONFIG_FILES = ('cell.yaml', 'parameters.yaml')
 SHORT_RUN = ('run', '--recipe', str(SHORT), '--patient', str(PATIENT), '--seed', '1')
 
 
@@ -117,6 +124,12 @@ def test_one_process_twice_and_many_processes_give_the_same_batch(
     assert second == first
     assert many == first
     assert len({check_record(out) for out in outs}) == 1
+    files = [UsedFile.of(name, (CONFIG / name).read_bytes()) for name in CONFIG_FILES]
+    assert [item['node'] for item in first['nodes']] == ['orchestrator', *map(str, Role)]
+    for item in first['nodes']:
+        assert item['files'] == [to_json(file) for file in files]
+        assert item['host'] == socket.gethostname()
+        assert item['simulated'] is (item['node'] != 'orchestrator')
 
 
 @pytest.mark.slow

@@ -178,6 +178,8 @@ class OneProcess(_Host):
                 parameter_overrides=sim_time,
             ),
         ]
+        for node in nodes:
+            node.parameter_files = (inputs.params_file,)
         self.exits.enter_context(NodeHost(nodes, on_failure=self._failures.append))
         self.exits.callback(deactivate_all, nodes)
         self.connect_operator()

@@ -258,7 +258,7 @@ def test_command_says_namespace_log_level_and_parameters_as_texts(
         log_level='warn',
     )
     command = command_of(process, tmp_path)
-    own = tmp_path / 'one.yaml'
+    own = tmp_path / 'launch_params_one.yaml'
     assert command[1:] == [
         *('--ros-args', '-r', '__ns:=/east', '--log-level', 'warn', '-r', '/tf:=tf'),
         *('--params-file', str(tmp_path / 'shared.yaml'), '--params-file', str(own)),

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from medicell_bringup.workspace import host
+from medicell_bringup.workspace import host, packages
 from medicell_bringup.workspace.host import Host, SetupError
+from medicell_bringup.workspace.layout import Layout
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 SHELL_TOOLS = ('sh', 'dirname', 'readlink')
@@ -124,6 +125,42 @@ def test_named_python_that_is_absent_is_refused(checkout: Path, tools: Path) -> 
     result = set_up(checkout, tools, MEDICELL_PYTHON='python3.99')
     assert result.returncode == 1
     assert 'python3.99 is not there, or does not run.' in result.stderr
+
+
+@pytest.fixture
+def made_with_another(checkout: Path) -> Path:
+    """The interpreter of a whole `.venv` that is not this one."""
+    (checkout / 'tests').mkdir()
+    (checkout / 'tests' / 'requirements.txt').write_text('')
+    layout = Layout(root=checkout)
+    other = checkout / 'python3.9'
+    script(other, f'exec "{sys.executable}" "$@"')
+    layout.venv_python.parent.mkdir(parents=True)
+    layout.venv_python.symlink_to(other)
+    found = Host(python=str(other), python_version='3.9.0', has_ros=False)
+    packages.finish(layout, found)
+    assert packages.is_ready(layout, has_ros=False)
+    return other
+
+
+def test_named_python_that_the_checkout_was_not_set_up_with_is_told(
+    checkout: Path, tools: Path, made_with_another: Path
+) -> None:
+    result = set_up(checkout, tools, MEDICELL_PYTHON=sys.executable)
+    assert result.returncode == 1
+    here = Path(sys.executable).resolve()
+    assert f'made with {made_with_another}, MEDICELL_PYTHON asks for {here}' in result.stderr
+    assert '`./medicell setup --clean` makes it anew' in result.stderr
+    assert (checkout / '.venv' / 'medicell.json').exists()
+
+
+def test_checkout_of_another_python_is_used_when_none_is_named(
+    checkout: Path, tools: Path, made_with_another: Path
+) -> None:
+    assert made_with_another.exists()
+    result = set_up(checkout, tools)
+    assert 'MEDICELL_PYTHON' not in result.stderr
+    assert 'a C compiler' in result.stderr
 
 
 def test_path_with_a_space_is_refused_before_anything_is_made(checkout: Path, tools: Path) -> None:

@@ -8,7 +8,9 @@ report, summary and page read nothing else. Measurements use the names of
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from medicell_core.serving import ServingNode
 
 JsonValue = str | int | float | bool | None | list['JsonValue'] | dict[str, 'JsonValue']
 
@@ -20,7 +22,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchStarted(Entry):
-    """The batch is accepted: who, what, by which master recipe, with which kit."""
+    """The batch is accepted: who, what, by which master recipe, with which kit and devices."""
 
     batch_id: str
     recipe: str
@@ -35,6 +37,11 @@ class BatchStarted(Entry):
     operator: str
     materials: list[dict[str, JsonValue]]
     """Each: name, container, kind, content, capacity_ml, volume_ml, location, lot."""
+    nodes: list[ServingNode] = field(default_factory=list)
+    """The orchestrator, then the devices in the order of their roles; older records have none.
+
+    Each: node, driver, simulated, package, version, host, and files by name and SHA-256.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,13 +6,14 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, create_model
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from medicell_core.errors import ErrorCode, InputError
 from medicell_core.operations import Role
+from medicell_core.serving import UsedFile
 from medicell_devices.contract import Driver
 from medicell_devices.registry import SIMULATED, driver_of, make_driver
 from medicell_devices.settings import (
@@ -40,6 +41,12 @@ class CellConfig(BaseModel):
     fill_robot: FillRobotSettings
     particle_counter: ParticleCounterSettings
     laboratory: LaboratorySettings
+    _file: UsedFile | None = PrivateAttr(default=None)
+
+    @property
+    def file(self) -> UsedFile | None:
+        """The file that the configuration was read from, as it was then; None without one."""
+        return self._file
 
     def settings(self, role: Role, driver: str = '') -> Settings:
         """Return the settings of a role, for its own driver or for another one.
@@ -68,7 +75,7 @@ def load_cell(path: Path | str, *, drivers_of: Collection[Role] = tuple(Role)) -
     have the packages of the others. Raises InputError with file, line and field for what cannot
     be read, unknown keys, wrong types, values out of range and drivers that cannot be used.
     """
-    document = _read(Path(path))
+    document, file = _read(Path(path))
     served, sections = {}, dict(document)
     for role in Role:
         name = _driver_name(document, role)
@@ -79,9 +86,11 @@ def load_cell(path: Path | str, *, drivers_of: Collection[Role] = tuple(Role)) -
         else:
             sections[role.value] = _shared(document, role)
     try:
-        return _model(served).model_validate(sections)
+        config = _model(served).model_validate(sections)
     except ValidationError as error:
         raise _input_error(str(path), document, error) from error
+    config._file = file
+    return config
 
 
 def make_drivers(config: CellConfig, port: WorldPort | None) -> dict[Role, Driver]:
@@ -110,9 +119,10 @@ def _shared(document: CommentedMap, role: Role) -> dict[str, Any]:
     return {key: value for key, value in document[role.value].items() if key in known}
 
 
-def _read(path: Path) -> CommentedMap:
+def _read(path: Path) -> tuple[CommentedMap, UsedFile]:
     try:
-        document = YAML().load(path.read_text(encoding='utf-8'))
+        content = path.read_bytes()
+        document = YAML().load(content.decode('utf-8'))
     except OSError as error:
         raise InputError(
             ErrorCode.INVALID_GOAL, f'cannot be read: {error.strerror}', file=str(path)
@@ -128,7 +138,7 @@ def _read(path: Path) -> CommentedMap:
         raise InputError(
             ErrorCode.INVALID_GOAL, 'must be a mapping of the cell and its roles', file=str(path)
         )
-    return document
+    return document, UsedFile.of(path.name, content)
 
 
 def _settings_type(file: str, document: CommentedMap, role: Role, name: str) -> type[Settings]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, entry_points, version
 
 from medicell_core.errors import ErrorCode, InputError
 from medicell_core.operations import Role
@@ -17,6 +17,8 @@ ENTRY_POINTS = 'medicell.drivers'
 """The entry-point group under which a package names its drivers."""
 SIMULATED = 'simulated'
 """The driver that is always there, in every role."""
+OWN_PACKAGE = 'medicell_devices'
+"""The package that brings it."""
 
 _SIMULATED_CLASSES = {
     Role.FLUID_HANDLER: 'SimulatedFluidHandler',
@@ -48,6 +50,17 @@ def driver_of(role: Role, name: str) -> DriverOfRole:
         roles = ', '.join(sorted(served))
         raise _refused(f'{name!r} does not serve the {role}; it serves {roles}')
     return served[role]
+
+
+def package_of(name: str) -> tuple[str, str]:
+    """Return the installed package that brings a driver, and its version.
+
+    Raises InputError for a name that is unknown or taken twice.
+    """
+    if name == SIMULATED:
+        return OWN_PACKAGE, version(OWN_PACKAGE)
+    found = _entry_point(name).dist
+    return (found.name, found.version) if found is not None else ('', '')
 
 
 def make_driver(role: Role, settings: Settings, port: WorldPort | None) -> Driver:

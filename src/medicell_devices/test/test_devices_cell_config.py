@@ -8,6 +8,7 @@ import pytest
 
 from medicell_core.errors import InputError
 from medicell_core.operations import Role
+from medicell_core.serving import UsedFile
 from medicell_devices.cell_config import load_cell, make_drivers
 from medicell_devices.testing.bench import CELL_FILE as BENCH_FILE
 from medicell_devices.testing.bench import Bench
@@ -37,7 +38,16 @@ def test_shipped_cell_loads_and_makes_a_driver_per_role() -> None:
 
 
 def test_bench_of_the_contract_has_the_limits_of_the_shipped_cell() -> None:
-    assert load_cell(BENCH_FILE) == load_cell(CELL_FILE)
+    assert load_cell(BENCH_FILE).model_dump() == load_cell(CELL_FILE).model_dump()
+
+
+def test_configuration_tells_its_file_as_it_was_read(tmp_path: Path) -> None:
+    path = changed(tmp_path, 'max_fields: 24', 'max_fields: 23')
+    content = path.read_bytes()
+    cell = load_cell(path)
+    path.write_text('cell: another\n', encoding='utf-8')
+    assert cell.file == UsedFile.of('cell.yaml', content)
+    assert cell.file != load_cell(CELL_FILE).file
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from medicell_core.errors import InputError
 from medicell_core.operations import Role
 from medicell_devices.cell_config import CellConfig, load_cell
 from medicell_devices.driver_type import Hardware, Simulated
-from medicell_devices.registry import driver_names, driver_of, make_driver
+from medicell_devices.registry import driver_names, driver_of, make_driver, package_of
 from medicell_devices.testing import Bench
 from medicell_devices.testing.bench import CELL_FILE
 
@@ -40,6 +41,15 @@ def test_names_are_listed_without_importing_anything(plug_ins: PlugIns) -> None:
     plug_ins.add('my_pump', 'my_pump_module', 'raise RuntimeError("imported")')
     assert driver_names() == ['simulated', 'my_pump']
     assert not plug_ins.was_imported('my_pump_module')
+
+
+def test_package_of_a_driver_is_told_without_importing_it(plug_ins: PlugIns) -> None:
+    plug_ins.add('my_pump', 'my_pump_module', 'raise RuntimeError("imported")', package='pumps')
+    assert package_of('my_pump') == ('pumps', '1.0')
+    assert package_of('simulated') == ('medicell_devices', version('medicell_devices'))
+    assert not plug_ins.was_imported('my_pump_module')
+    with pytest.raises(InputError, match="'no_pump' is unknown"):
+        package_of('no_pump')
 
 
 def test_driver_with_settings_of_its_own_is_made(tmp_path: Path, plug_ins: PlugIns) -> None:

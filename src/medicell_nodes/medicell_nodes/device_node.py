@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from medicell_interfaces.msg import DeviceState, StopRequest
+from medicell_interfaces.msg import DeviceState, ServingNode, StopRequest
 from medicell_interfaces.srv import ClearDevice
 
 from medicell_core.clock import Clock, WallClock
@@ -18,7 +18,7 @@ from medicell_core.states import PackMLState
 from medicell_devices.cell_config import CellConfig
 from medicell_devices.driver_type import Simulated
 from medicell_devices.journal import MemoryJournal, OperationJournal
-from medicell_devices.registry import driver_of, make_driver
+from medicell_devices.registry import driver_of, make_driver, package_of
 from medicell_devices.server import DeviceStatus, OperationServer
 from medicell_nodes.device_actions import DeviceActions
 from medicell_nodes.extras import Extras, extras_of
@@ -79,6 +79,7 @@ class DeviceNode(ManagedNode):
         self._sampler: Sampler | None = None
         self._extras: Extras | None = None
         self._told_state = PackMLState.STOPPED
+        self._serving = ServingNode()
         self._entities: list[Callable[[], object]] = []
         self._actions: DeviceActions | None = None
         self._state_publisher = self.create_publisher(DeviceState, '~/state', qos.living())
@@ -127,6 +128,7 @@ class DeviceNode(ManagedNode):
         self._server = OperationServer(
             driver, self._time, self._journal, on_status=self._tell_status
         )
+        self._serving = self._serving_message()
         self._serve()
         self._tell_status(self._server.status())
 
@@ -164,6 +166,18 @@ class DeviceNode(ManagedNode):
         if isinstance(self._journal, Journal):
             self._journal.close()
         self._journal = self._server = self._extras = None
+
+    def _serving_message(self) -> ServingNode:
+        """Return by what the role is served."""
+        package, version = package_of(self.driver_name)
+        served = self.serving(
+            self._config.file,
+            driver=self.driver_name,
+            simulated=self.is_simulated,
+            package=package,
+            version=version,
+        )
+        return conversion.to_message(served, ServingNode())
 
     def _port(self) -> WorldPort | None:
         """Return the world that a simulated driver acts on; a hardware driver never sees one."""
@@ -281,6 +295,7 @@ class DeviceNode(ManagedNode):
             fault_code=int(status.fault_code),
             fault_text=status.fault_text,
             journal='' if self._journal is None else self._journal.identity,
+            serving=self._serving,
         )
         self.send(self._state_publisher, message, sequence=True)
 

@@ -16,7 +16,9 @@ from rclpy.node import Node
 from rclpy.timer import Timer
 
 from medicell_core.operations import Role
+from medicell_core.serving import ServingNode
 from medicell_core.states import PackMLState
+from medicell_ros.conversion import from_message
 from medicell_ros.qos import latched, living
 
 CONFIRM_S = 0.25
@@ -47,6 +49,8 @@ class Contact:
     """The identity of the device's journal by its newest state."""
     sequence: int = 0
     state: PackMLState = PackMLState.STOPPED
+    serving: ServingNode | None = None
+    """By what the role is served; None until the device has told a state."""
 
     @property
     def lost(self) -> bool:
@@ -102,6 +106,20 @@ class Contacts:
         """Return the devices that were in contact and are not."""
         with self._lock:
             return [role for role, contact in self._contacts.items() if contact.lost]
+
+    def serving(self) -> list[ServingNode]:
+        """Return by what each role is served, in order; of a device unheard, the role alone."""
+        with self._lock:
+            return [
+                contact.serving or ServingNode(node=role.value)
+                for role, contact in self._contacts.items()
+            ]
+
+    def untold(self) -> list[Role]:
+        """Return the devices that the graph shows and whose state has not come yet."""
+        with self._lock:
+            silent = [role for role, contact in self._contacts.items() if not contact.serving]
+        return [role for role in silent if self._node.count_publishers(f'{role}/state')]
 
     def close(self) -> None:
         """Watch no more. Safe to call twice."""
@@ -165,6 +183,7 @@ class Contacts:
                 journal=message.journal,
                 sequence=message.sequence,
                 state=PackMLState(message.state),
+                serving=from_message(ServingNode, message.serving),
             )
             self._contacts[role] = now
         if anew or before.journal != now.journal:

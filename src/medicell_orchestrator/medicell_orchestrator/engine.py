@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from medicell_core.entries import (
     StateChanged,
 )
 from medicell_core.errors import ErrorCode, MedicellError
+from medicell_core.serving import ServingNode
 from medicell_core.states import PackMLState
 from medicell_orchestrator.batch import Batch, RecordSink
 from medicell_orchestrator.behaviours import failure_of, steps_below, was_aborted
@@ -79,6 +80,7 @@ class BatchEngine:
         seed: int = -1,
         operator: str = 'system',
         software_version: str = '',
+        nodes: Sequence[ServingNode] = (),
         on_change: Callable[[], None] | None = None,
         wall: Clock | None = None,
     ) -> None:
@@ -95,6 +97,7 @@ class BatchEngine:
         self._seed = seed
         self._operator = operator
         self._version = software_version
+        self._nodes = list(nodes)
         self._on_change = on_change
         self._wall = WallClock() if wall is None else wall
         self._gap: ContactGap | None = None
@@ -310,6 +313,7 @@ class BatchEngine:
                 software_version=self._version,
                 operator=self._operator,
                 materials=[self._material(name) for name in batch.kit],
+                nodes=self._nodes,
             )
         )
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +22,7 @@ from medicell_interfaces.srv import (
 from rclpy.clock import Clock, ClockType
 
 from medicell_core.errors import ErrorCode, MedicellError
+from medicell_core.serving import ServingNode
 from medicell_core.states import PackMLState
 from medicell_orchestrator.contact import Contact, Contacts
 from medicell_orchestrator.diagnosis import diagnostics_message
@@ -40,6 +43,11 @@ if TYPE_CHECKING:
 NAME = ORCHESTRATOR
 CLOCK_WAIT_S = 0.02
 """Wall seconds between two looks whether simulated time has come."""
+
+TOLD_S = 2.0
+"""Wall seconds for which the states of devices that are seen are waited for; one that is not
+configured has none.
+"""
 
 DIAGNOSTICS_PERIOD_S = 1.0
 """Wall seconds between two messages on /diagnostics while nothing changes."""
@@ -72,6 +80,7 @@ class OrchestratorNode(ManagedNode):
         self._config = config
         self._cell_config = cell
         self._version = software_version
+        self._serving = ServingNode(node=NAME)
         self._engine: BatchEngine | None = None
         self._thread: threading.Thread | None = None
         self._publisher: BatchPublisher | None = None
@@ -82,6 +91,7 @@ class OrchestratorNode(ManagedNode):
         self._telling = threading.Lock()
         self._told = PackMLState.STOPPED
         self._taking = False
+        self._timed_s = math.inf
         self._snapshot: BatchSnapshot | None = None
         self._clock_timer: Any = None
         self._diagnostics_timer: Any = None
@@ -98,6 +108,9 @@ class OrchestratorNode(ManagedNode):
             from medicell_record.postgresql import check_url  # noqa: PLC0415
 
             check_url(self.parameters.record_url, field='record_url')
+        self._serving = self.serving(
+            self._cell_config.file, package='medicell_orchestrator', version=self._version
+        )
         self._publisher = BatchPublisher(self)
         self._state = self.create_publisher(DeviceState, '~/state', living())
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', telemetry())
@@ -117,6 +130,7 @@ class OrchestratorNode(ManagedNode):
     def activate(self) -> None:
         """Take batches as soon as the cell's time is known; IDLE says so."""
         self._say(PackMLState.RESETTING)
+        self._timed_s = math.inf
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._clock_timer = self.create_timer(CLOCK_WAIT_S, self._await_time, clock=steady)
         self._diagnostics_timer = self.create_timer(
@@ -159,12 +173,23 @@ class OrchestratorNode(ManagedNode):
             self._publisher = None
 
     def _await_time(self) -> None:
-        """Become IDLE when active, with the first time that is not zero; called by a timer."""
+        """Become IDLE when active, with the first time that is not zero; called by a timer.
+
+        By then the devices have told by which drivers they serve, which the record opens with.
+        """
         if self.is_active and self._now_s() > 0.0 and self._publisher is not None:
+            if self._awaits_devices():
+                return
             self._stop_waiting()
             self._publisher.nothing(self._now_s())
             self._taking = True
             self._say(PackMLState.IDLE)
+
+    def _awaits_devices(self) -> bool:
+        """Return whether a device that is seen has not told its state yet, for a while only."""
+        assert self._contacts is not None
+        self._timed_s = min(self._timed_s, time.monotonic())
+        return time.monotonic() - self._timed_s < TOLD_S and bool(self._contacts.untold())
 
     def _stop_waiting(self) -> None:
         if self._clock_timer is not None:
@@ -194,6 +219,7 @@ class OrchestratorNode(ManagedNode):
             cell_config=self._cell_config,
             record_url=self.parameters.record_url,
             software_version=self._version,
+            nodes=[self._serving, *self._contacts.serving()],
             publisher=self._publisher,
             make_cell=partial(
                 RosCell,

@@ -18,6 +18,7 @@ from medicell_record.place import create_record, has_record, withdraw_record
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from medicell_core.serving import ServingNode
     from medicell_devices.cell_config import CellConfig
     from medicell_orchestrator.ros_cell import RosCell
     from medicell_record.record import BatchRecord
@@ -41,6 +42,7 @@ def begin_batch(
     cell_config: CellConfig,
     record_url: str,
     software_version: str,
+    nodes: list[ServingNode],
     publisher: BatchPublisher,
     make_cell: Callable[[str], RosCell],
     on_change: Callable[[], None],
@@ -72,6 +74,7 @@ def begin_batch(
             seed=request.seed,
             operator=request.operator_name,
             software_version=software_version,
+            nodes=nodes,
             on_change=on_change,
         )
         engine.start()

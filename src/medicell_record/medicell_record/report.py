@@ -62,6 +62,7 @@ def write_report(record: BatchRecord, path: Path | str) -> None:
     )
     _outcome(pages, view)
     _identity(pages, view)
+    _cell(pages, view)
     _materials(pages, view)
     _timeline(pages, view)
     _pictures(pages, view)
@@ -117,6 +118,17 @@ def _identity(pages: ReportPages, view: BatchView) -> None:
             ('Duration', f'{view.day(view.end_s):.2f} days; day 0 begins with the batch'),
         ]
     )
+
+
+def _cell(pages: ReportPages, view: BatchView) -> None:
+    """Place which software and drivers served, where they ran, and by which files."""
+    served = view.batch.nodes
+    pages.heading('Cell', room_mm=70.0)
+    _table(pages, columns.NODES, rows.nodes(served), 'The record does not tell what served.')
+    files = dict.fromkeys((item.name, item.sha256) for node in served for item in node.files)
+    if files:
+        pages.ln(2.0)
+        pages.pairs([(f'SHA-256 of {name}', sha256) for name, sha256 in files])
 
 
 def _materials(pages: ReportPages, view: BatchView) -> None:

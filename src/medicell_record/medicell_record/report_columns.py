@@ -16,6 +16,14 @@ def _columns(*items: tuple[str, float] | tuple[str, float, Align]) -> tuple[Colu
 
 _RIGHT = Align.R
 
+NODES = _columns(
+    ('node', 26),
+    ('driver', 24),
+    ('acts on', 25),
+    ('software', 36),
+    ('host', 26),
+    ('files', 43),
+)
 MATERIALS = _columns(
     ('material', 26),
     ('container', 28),

@@ -14,6 +14,7 @@ from medicell_core.entries import (
     VialFilled,
 )
 from medicell_core.errors import ErrorCode
+from medicell_core.serving import ServingNode
 from medicell_record.looks import Look, Spread
 from medicell_record.pdf import AMBER, GREEN, GREY, NAVY, RED, SHADE, Cell
 from medicell_record.texts import (
@@ -34,8 +35,26 @@ from medicell_record.view import BatchView, PhaseRun
 Line = list[str | Cell]
 
 _NO_VOLUME = ' 0.0 mL'
+_SHORT_HASH = 8
+"""Digits of a file's hash by which a line tells it from others; the whole one stands below."""
 _SHOWN_RUNS = 3
 """Phases that ran well more often than this share a line."""
+
+
+def nodes(items: Sequence[ServingNode]) -> list[Line]:
+    """Return a line per node that served; of a device that had not told there is no more."""
+    return [
+        [
+            words(item.node),
+            item.driver or NOT_KNOWN,
+            _acts_on(item),
+            f'{item.package} {item.version}'.strip() or NOT_KNOWN,
+            item.host or NOT_KNOWN,
+            ', '.join(f'{file.name} {file.sha256[:_SHORT_HASH]}' for file in item.files)
+            or NOT_KNOWN,
+        ]
+        for item in items
+    ]
 
 
 def materials(view: BatchView) -> list[Line]:
@@ -296,6 +315,14 @@ def _alike(view: BatchView) -> list[list[dict[str, object]]]:
         key = (stem, row['kind'], row['content'], row['volume_ml'])
         groups.setdefault(key if stem != row['name'] else (row['name'],), []).append(row)
     return list(groups.values())
+
+
+def _acts_on(item: ServingNode) -> str | Cell:
+    if not item.driver:
+        return NOT_KNOWN
+    if item.simulated:
+        return Cell(text='simulation', bold=True, colour=AMBER)
+    return 'instrument'
 
 
 def _with_error(look: Look, name: str, decimals: int, *, scale: float = 1.0) -> str:

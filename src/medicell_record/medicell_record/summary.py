@@ -16,6 +16,7 @@ from medicell_core.entries import (
     VialFilled,
 )
 from medicell_core.errors import ErrorCode
+from medicell_core.serialise import to_json
 from medicell_record.record import BatchRecord
 from medicell_record.view import BatchView
 
@@ -56,6 +57,8 @@ def build_summary(record: BatchRecord, run: RunFigures) -> dict[str, Any]:
     | key | meaning |
     |---|---|
     | recipe, patient, seed | name, chain of identity, seed (-1 on hardware) |
+    | software_version | of the orchestrator |
+    | nodes | orchestrator and devices: driver, simulated, package, version, host, files |
     | outcome | of BatchClosed, or `open` |
     | error_codes | names of all codes but OK, each once, in the order they came up |
     | the names of PRODUCT_FIGURES | the product: fold, per cent, cells, copies per cell |
@@ -65,7 +68,8 @@ def build_summary(record: BatchRecord, run: RunFigures) -> dict[str, Any]:
     | the names of RunFigures | what the run measured |
     | record_head | hash of the last entry: `verify` takes it as the expected head |
 
-    NaN and infinity become null.
+    NaN and infinity become null. The same seed gives the same summary but for what the run
+    measured; on another host, the hosts of `nodes` and `record_head` are other ones.
     """
     view = BatchView(record.entries())
     figures = view.closed.figures if view.closed else {}
@@ -73,6 +77,8 @@ def build_summary(record: BatchRecord, run: RunFigures) -> dict[str, Any]:
         'recipe': view.batch.recipe,
         'patient': view.batch.batch_id,
         'seed': view.batch.seed,
+        'software_version': view.batch.software_version,
+        'nodes': [to_json(item) for item in view.batch.nodes],
         'outcome': view.closed.outcome if view.closed else OUTCOME_OPEN,
         'error_codes': _error_codes(view),
         **{name: figures.get(name) for name in PRODUCT_FIGURES},

@@ -28,6 +28,7 @@ from medicell_core.entries import (
     VialFilled,
 )
 from medicell_core.errors import ErrorCode
+from medicell_core.serving import ServingNode, UsedFile
 from medicell_record.record import BatchRecord
 from medicell_record.release import evaluate, load_specification
 from medicell_record.release_figures import release_figures
@@ -139,8 +140,25 @@ def c(name: str) -> str:
     return container_id(BATCH, name)
 
 
-def started() -> BatchStarted:
+def started(*, host: str = 'workcell-pc') -> BatchStarted:
     """Return the batch's first entry."""
+    files = [UsedFile.of('cell.yaml', b'cell'), UsedFile.of('parameters.yaml', b'parameters')]
+    nodes = [
+        ServingNode(
+            node=name,
+            driver=driver,
+            simulated=driver == 'simulated',
+            package=package,
+            version='0.1.0',
+            host=host,
+            files=files,
+        )
+        for name, driver, package in (
+            ('orchestrator', '', 'medicell_orchestrator'),
+            ('fluid_handler', 'acme_pump', 'acme_drivers'),
+            ('incubator', 'simulated', 'medicell_devices'),
+        )
+    ]
     materials: list[dict[str, JsonValue]] = [
         {
             'name': name,
@@ -164,13 +182,16 @@ def started() -> BatchStarted:
         software_version='0.1.0',
         operator='A. Müller',
         materials=materials,
+        nodes=nodes,
     )
 
 
-def write_batch(record: BatchRecord, *, seed: int = 1, sterile: bool = True) -> None:
+def write_batch(
+    record: BatchRecord, *, seed: int = 1, sterile: bool = True, host: str = 'workcell-pc'
+) -> None:
     """Write a twelve-day batch; not sterile, it fails its limits."""
     writer = Writer(record, seed)
-    writer.add(started())
+    writer.add(started(host=host))
     writer.add(StateChanged(from_state='IDLE', to_state='EXECUTE', reason='started'))
     _first_days(writer)
     _expansion(writer)

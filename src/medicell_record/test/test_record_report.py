@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import re
 import sqlite3
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -26,6 +28,7 @@ from medicell_core.entries import (
     VialFilled,
 )
 from medicell_core.errors import ErrorCode, MedicellError
+from medicell_core.serving import ServingNode
 from medicell_record import report_rows as rows
 from medicell_record.looks import looks_of
 from medicell_record.pdf import Cell, ReportPages
@@ -33,11 +36,12 @@ from medicell_record.plots import plot_climate, plot_growth, plot_metabolites
 from medicell_record.record import BatchRecord
 from medicell_record.report import write_report
 from medicell_record.sqlite import GUARDS
-from medicell_record.texts import MEASUREMENT_LABELS, duration, moment, number, result
+from medicell_record.texts import MEASUREMENT_LABELS, NOT_KNOWN, duration, moment, number, result
 from medicell_record.view import BatchView
 
 SECTIONS = [
     'Batch identity',
+    'Cell',
     'Materials',
     'Timeline',
     'Growth and metabolites',
@@ -134,6 +138,50 @@ def test_the_report_has_its_sections_and_says_what_the_record_says(
         head,
     ):
         assert expected in drawn, expected
+
+
+def test_the_cell_is_told_by_driver_host_and_file(view: BatchView) -> None:
+    orchestrator, pump, incubator = (
+        [text(cell) for cell in line] for line in rows.nodes(view.batch.nodes)
+    )
+    files = ', '.join(f'{item.name} {item.sha256[:8]}' for item in view.batch.nodes[0].files)
+    assert orchestrator == [
+        'orchestrator',
+        NOT_KNOWN,
+        NOT_KNOWN,
+        'medicell_orchestrator 0.1.0',
+        'workcell-pc',
+        files,
+    ]
+    assert pump[1:4] == ['acme_pump', 'instrument', 'acme_drivers 0.1.0']
+    assert incubator[1:4] == ['simulated', 'simulation', 'medicell_devices 0.1.0']
+
+
+def test_device_that_was_not_heard_is_told_as_not_known() -> None:
+    (line,) = rows.nodes([ServingNode(node='imaging')])
+    assert line == ['imaging', *[NOT_KNOWN] * 5]
+
+
+@pytest.mark.usefixtures('no_pictures')
+def test_whole_hashes_of_the_files_stand_in_the_report_once(
+    path: Path, tmp_path: Path, drawn: list[str]
+) -> None:
+    report(path, tmp_path / 'report.pdf')
+    once = drawn.count('Chain of identity')
+    for name in ('cell', 'parameters'):
+        assert drawn.count(hashlib.sha256(name.encode()).hexdigest()) == once
+        assert drawn.count(f'SHA-256 of {name}.yaml') == once
+
+
+@pytest.mark.usefixtures('no_pictures')
+def test_record_from_before_drivers_were_told_has_a_report(
+    tmp_path: Path, drawn: list[str]
+) -> None:
+    path = tmp_path / 'record.sqlite'
+    with BatchRecord.create(path) as record:
+        record.append(replace(started(), nodes=[]), at_s=START_S, actor='x')
+    assert report(path, tmp_path / 'report.pdf').startswith(b'%PDF')
+    assert 'The record does not tell what served.' in drawn
 
 
 def test_the_same_record_gives_the_same_bytes_later(path: Path, tmp_path: Path) -> None:

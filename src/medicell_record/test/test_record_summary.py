@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from pathlib import Path
@@ -26,6 +27,8 @@ KEYS = [
     'recipe',
     'patient',
     'seed',
+    'software_version',
+    'nodes',
     'outcome',
     'error_codes',
     'fold_expansion',
@@ -83,6 +86,40 @@ def test_a_whole_batch_is_summed_up(tmp_path: Path) -> None:
         'action',
         'recovered',
     }
+
+
+def test_what_served_the_batch_is_told_with_its_files(tmp_path: Path) -> None:
+    with BatchRecord.create(tmp_path / 'r.sqlite') as record:
+        write_batch(record)
+        summary = build_summary(record, RUN)
+    assert summary['software_version'] == '0.1.0'
+    assert [item['driver'] for item in summary['nodes']] == ['', 'acme_pump', 'simulated']
+    assert summary['nodes'][1] == {
+        'node': 'fluid_handler',
+        'driver': 'acme_pump',
+        'simulated': False,
+        'package': 'acme_drivers',
+        'version': '0.1.0',
+        'host': 'workcell-pc',
+        'files': [
+            {'name': 'cell.yaml', 'sha256': hashlib.sha256(b'cell').hexdigest()},
+            {'name': 'parameters.yaml', 'sha256': hashlib.sha256(b'parameters').hexdigest()},
+        ],
+    }
+
+
+def test_another_host_changes_nothing_but_its_name_and_the_head(tmp_path: Path) -> None:
+    summaries = []
+    for host in ('one', 'two'):
+        with BatchRecord.create(tmp_path / f'{host}.sqlite') as record:
+            write_batch(record, host=host)
+            summaries.append(build_summary(record, RUN))
+    one, two = summaries
+    assert {key for key in one if one[key] != two[key]} == {'nodes', 'record_head'}
+    for summary in summaries:
+        for item in summary['nodes']:
+            del item['host']
+    assert one['nodes'] == two['nodes']
 
 
 def test_what_is_not_known_is_null_and_the_file_is_strict_json(tmp_path: Path) -> None:

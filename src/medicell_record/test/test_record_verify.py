@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from synthetic_batch import START_S, started
 
-from medicell_core.entries import BatchClosed, Decision, Measurement
-from medicell_record.record import BatchRecord, chain_hash
+from medicell_core.entries import BatchClosed, BatchStarted, Decision, Measurement
+from medicell_record.canonical import canonical_json
+from medicell_record.record import GENESIS_HASH, BatchRecord, chain_hash
 from medicell_record.sqlite import GUARDS
 from medicell_record.verify import Problem, VerifyResult, report_text, verify
 
@@ -409,3 +413,44 @@ def test_a_record_on_read_only_media_can_be_verified(closed_record: Path, tmp_pa
         assert verify(path).sound
     finally:
         folder.chmod(0o755)
+
+
+def test_record_from_before_drivers_were_told_is_sound(tmp_path: Path) -> None:
+    """Its opening entry has no `nodes`; the hash is of the text as it was written then."""
+    path = tmp_path / 'older.sqlite'
+    with BatchRecord.create(path) as record:
+        record.append(started(), at_s=START_S, actor='orchestrator')
+    database = sqlite3.connect(path)
+    (payload,) = database.execute('SELECT payload FROM entry').fetchone()
+    older = json.loads(payload)
+    assert older.pop('nodes')
+    row = {
+        'sequence': 1,
+        'at_s': START_S,
+        'actor': 'orchestrator',
+        'kind': 'BatchStarted',
+        'payload': canonical_json(older),
+        'previous_hash': GENESIS_HASH,
+    }
+    database.execute('DROP TRIGGER entry_never_changes')
+    database.execute('UPDATE entry SET payload = ?, hash = ?', (row['payload'], chain_hash(**row)))
+    database.execute(GUARDS['entry_never_changes'])
+    database.commit()
+    database.close()
+    assert verify(path).sound
+    with BatchRecord.open(path, read_only=True) as record:
+        (item,) = record.entries(BatchStarted)
+    assert item.entry == replace(started(), nodes=[])
+
+
+def test_changed_driver_of_the_opening_entry_is_found(tmp_path: Path) -> None:
+    path = tmp_path / 'record.sqlite'
+    with BatchRecord.create(path) as record:
+        record.append(started(), at_s=START_S, actor='orchestrator')
+
+    def call_it_an_instrument(database: sqlite3.Connection) -> None:
+        was, becomes = '"simulated":true', '"simulated":false'
+        database.execute('UPDATE entry SET payload = replace(payload, ?, ?)', (was, becomes))
+
+    result = tampered(path, tmp_path, call_it_an_instrument)
+    assert (result.problem, result.broken_sequence) == (Problem.ALTERED, 1)

@@ -63,9 +63,11 @@ def run_node(
     open_ros(given)
     end_by_signals(ended)
     try:
-        for file in parameter_files(given):
+        files = parameter_files(given)
+        for file in files:
             check_file(file, NODES, namespace=given_namespace(name, given))
         node, outliving = make(_config_file(name, given))
+        node.parameter_files = files
         with NodeHost([node], on_failure=fail):
             _serve(node, outliving, ended, failures)
     except MedicellError as error:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.publisher import Publisher
 
 from medicell_core.errors import ErrorCode, InputError, MedicellError
+from medicell_core.serving import ServingNode, UsedFile
+from medicell_ros.node_parameters import LAUNCH_FILES
 
 
 class ManagedNode(LifecycleNode):
@@ -27,6 +31,8 @@ class ManagedNode(LifecycleNode):
         self._count_lock = threading.Lock()
         self._published = 0
         self._failure: Exception | None = None
+        self.parameter_files: Sequence[Path] = ()
+        """The files that the node's parameters come from; said by who has made the node."""
 
     @property
     def messages_published(self) -> int:
@@ -53,6 +59,18 @@ class ManagedNode(LifecycleNode):
             if sequence:
                 message.sequence = self._published
             publisher.publish(message)
+
+    def serving(self, cell: UsedFile | None, **told: Any) -> ServingNode:
+        """Return by what the node serves, for the record; `told` are further fields of it.
+
+        What launch has written for itself is left out: another name and another content each
+        time, for arguments that are told where they count.
+        """
+        files = [] if cell is None else [cell]
+        for path in self.parameter_files:
+            if not path.name.startswith(LAUNCH_FILES):
+                files.append(UsedFile.of(path.name, path.read_bytes()))
+        return ServingNode(node=self.get_name(), host=os.uname().nodename, files=files, **told)
 
     @property
     def depends_on(self) -> tuple[str, ...]:

@@ -10,6 +10,10 @@ from medicell_ros.parameters import parameter
 WORLD, ORCHESTRATOR = 'world', 'orchestrator'
 DEVICES = tuple(role.value for role in Role)
 """The nodes of a cell, by name."""
+LAUNCH_FILES = 'launch_params_'
+"""How a launcher, launch or this project's, begins the name of the file by which it hands a
+launch's arguments to a node.
+"""
 DAY_S = 86_400.0
 MAX_SEED = 2**63 - 1
 """The largest whole number that a ROS parameter holds."""

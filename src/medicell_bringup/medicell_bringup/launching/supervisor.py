@@ -22,6 +22,7 @@ from medicell_bringup.launching.process import (
     Process,
     Value,
 )
+from medicell_ros.node_parameters import LAUNCH_FILES
 
 SIGNALLED = (0, -signal.SIGINT, -signal.SIGTERM)
 """Return codes of a process that ended because it was told to."""
@@ -250,7 +251,8 @@ def command_of(process: Process, folder: Path) -> list[str]:
         command += ['-r', f'{old}:={new}']
     files = [*process.parameter_files]
     if process.parameters:
-        files.append(_write_parameters(folder / f'{process.name}.yaml', process.parameters))
+        own = folder / f'{LAUNCH_FILES}{process.name}.yaml'
+        files.append(_write_parameters(own, process.parameters))
     for file in files:
         command += ['--params-file', str(file)]
     return command

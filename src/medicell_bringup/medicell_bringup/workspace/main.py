@@ -114,8 +114,10 @@ def _setup(layout: Layout, arguments: list[str]) -> int:
 def ensure_ready(layout: Layout) -> bool:
     """Set up whatever is not there; returns whether anything had to be done."""
     has_ros = bool(os.environ.get('ROS_DISTRO')) and bool(host.ros_prefixes(layout.root))
-    if packages.is_ready(layout, has_ros=has_ros) and build.is_ready(layout, has_ros=has_ros):
-        return False
+    if packages.is_ready(layout, has_ros=has_ros):
+        packages.refuse_other_python(layout, os.environ.get('MEDICELL_PYTHON', ''))
+        if build.is_ready(layout, has_ros=has_ros):
+            return False
     begun = time.monotonic()
     found = _able_host(layout)
     with only_one(layout, _say_waiting) as lock:

@@ -8,9 +8,10 @@ import importlib.util
 import os
 import re
 import shutil
+import sys
 from pathlib import Path
 
-from medicell_bringup.workspace.host import Host, ros_prefixes
+from medicell_bringup.workspace.host import Host, SetupError, ros_prefixes
 from medicell_bringup.workspace.layout import Layout, read_stamp, write_stamp
 from medicell_bringup.workspace.progress import Progress
 
@@ -45,6 +46,20 @@ def is_ready(layout: Layout, *, has_ros: bool) -> bool:
         and stamp == _stamp_now(layout, has_ros=has_ros)
         and layout.venv_python.is_file()
     )
+
+
+def refuse_other_python(layout: Layout, wanted: str) -> None:
+    """Raise SetupError where a Python is asked for by name and `.venv` is of another one.
+
+    Whoever asks runs this. It is not made anew unasked: programs may be running in it.
+    """
+    made_with, here = layout.venv_python.resolve(), Path(sys.executable).resolve()
+    if wanted and made_with != here:
+        raise SetupError(
+            f'.venv was made with {made_with}, MEDICELL_PYTHON asks for {here}: '
+            '`./medicell setup --clean` makes it anew with that one; without MEDICELL_PYTHON '
+            'the one that is there is used'
+        )
 
 
 def make(layout: Layout, host: Host, progress: Progress, *, with_tests: bool = True) -> None:
