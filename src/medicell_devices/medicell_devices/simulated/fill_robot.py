@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-
-import numpy as np
-
 from medicell_core.containers import ContainerKind
 from medicell_core.errors import ErrorCode, OperationFailed, OperationRefused
 from medicell_core.operations import (
@@ -27,24 +21,18 @@ from medicell_core.operations import (
     StopperVial,
     StopperVialResult,
 )
-from medicell_devices.arm.motion import ArmMotion
-from medicell_devices.arm.observer import OnStanding
-from medicell_devices.arm.path import JointLimits
-from medicell_devices.arm.port import Arm, ArmTrajectory, Array, Grip, GripperState, JointSamples
-from medicell_devices.arm.supervision import Tolerances
 from medicell_devices.checks import check_choice, check_range
 from medicell_devices.contract import OperationContext
 from medicell_devices.cycle_robot import VialSeen
 from medicell_devices.failure import PartlyDone
 from medicell_devices.settings import FillRobotSettings
-from medicell_devices.simulated.arm import BuiltinArm, DriveModel
-from medicell_devices.simulated.base import SimulatedDriver, check_label
-from medicell_devices.simulated.carrying import Carrier, Carry
+from medicell_devices.simulated.armed import ArmedDriver
+from medicell_devices.simulated.base import check_label
+from medicell_devices.simulated.carrying import Carry
 from medicell_devices.simulated.fluid_path import FluidPath
 from medicell_devices.simulated.gravimetric import GravimetricFiller
 from medicell_devices.simulated.liquids import Scales
 from medicell_devices.vial_cycle import VialCycle
-from medicell_motion.arm import JOINT_NAMES
 from medicell_motion.cell import RobotCell
 from medicell_sim.port import ContainerView, WorldPort
 
@@ -53,7 +41,7 @@ WORK_STATIONS = ('fill', 'stopper', 'cap', 'label', 'handover', 'reject', 'hatch
 PRODUCTS = (ContainerKind.BAG, ContainerKind.VESSEL)
 
 
-class SimulatedFillRobot(SimulatedDriver):
+class SimulatedFillRobot(ArmedDriver):
     """Fill robot on a world; its state is the arm's posture, the gripper and the needle's pump."""
 
     role = Role.FILL_ROBOT
@@ -61,10 +49,8 @@ class SimulatedFillRobot(SimulatedDriver):
     def __init__(
         self, port: WorldPort, settings: FillRobotSettings, cell: RobotCell | None = None
     ) -> None:
-        super().__init__(port, settings)
+        super().__init__(port, settings, cell)
         self._settings = settings
-        self._cell = RobotCell.shipped() if cell is None else cell
-        self._motion, self._carrier = self._armed(settings)
         self._scales = Scales(
             port=port,
             density_g_ml=settings.density_g_ml,
@@ -85,73 +71,8 @@ class SimulatedFillRobot(SimulatedDriver):
         self.stations = (*nest, *WORK_STATIONS)
 
     def telemetry(self) -> dict[str, float]:
-        """Return the joints, whether the gripper holds something, and the needle's pump."""
-        self._motion.poll()
-        grip, stopping_s = self._carrier.grip, self._motion.stopping_time_s
-        stop = {} if math.isnan(stopping_s) else {'stopping_time_s': stopping_s}
-        return {
-            **super().telemetry(),
-            **{
-                f'joint_{index + 1}_rad': float(angle)
-                for index, angle in enumerate(self._motion.measured_posture())
-            },
-            'gripper_closed': float(grip is not Grip.OPEN),
-            'gripper_holds': float(grip is Grip.HOLDING),
-            'speed_override_pct': self._motion.speed_override_pct,
-            'protective_stop': float(self._motion.held),
-            **stop,
-            'tracking_error_rad': self._motion.tracking_error_rad,
-            'pump_rate_ml_min': self._path.rate_ml_min,
-        }
-
-    def health(self) -> dict[str, str]:
-        """Return the arm's pace and stops too; a stop that took too long is a fault."""
-        entries = super().health()
-        entries['speed override'] = f'{self._motion.speed_override_pct:g} %'
-        entries['protective stop'] = 'in force' if self._motion.held else 'none'
-        took_s, limit_s = self._motion.stopping_time_s, self._settings.arm.stopping_limit_s
-        if took_s > limit_s:
-            entries['fault'] = f'stopping_time_s is {took_s:.2f} s; allowed are {limit_s:g} s'
-        return entries
-
-    def use_arm(self, arm: Arm) -> None:
-        """Move another arm than the built-in one, from now on."""
-        self._motion.use(arm)
-        self._carrier.use(arm)
-
-    def listen_joints(self, listener: Callable[[JointSamples], None]) -> None:
-        """Tell new joint states to a listener, in the thread that has found them."""
-        self._motion.listen(listener)
-
-    def joint_positions(self) -> Array:
-        """Return the newest measured joint angles in radians."""
-        self._motion.poll()
-        return self._motion.measured_posture()
-
-    def gripper_state(self) -> GripperState:
-        """Return the newest state of the gripper."""
-        return self._carrier.gripper
-
-    def commanded(self) -> ArmTrajectory | None:
-        """Return what the arm is told to follow, or None at rest at the end of its path."""
-        return self._motion.commanded()
-
-    def set_speed_override(self, percent: float) -> None:
-        """Change the arm's pace, of a path under way too; 1 to 100 per cent of the planned one."""
-        self._motion.set_speed_override(percent)
-
-    def protective_stop(self, on_standing: OnStanding) -> None:
-        """Brake on the path, stop the pump, and keep still until `resume_motion`. Safe twice.
-
-        `on_standing` is told how long it took until no joint moved, in seconds.
-        """
-        with self._acting:
-            self._path.shut()
-            self._motion.protective_stop(on_standing)
-
-    def resume_motion(self) -> None:
-        """Go on along the same path with what was suspended. Safe to call twice."""
-        self._motion.resume()
+        """Return the readings of the arm, and the needle's pump."""
+        return {**super().telemetry(), 'pump_rate_ml_min': self._path.rate_ml_min}
 
     def read_label(self, goal: ReadLabel, context: OperationContext) -> ReadLabelResult:
         """Read a container's label with the wrist's camera."""
@@ -287,47 +208,6 @@ class SimulatedFillRobot(SimulatedDriver):
                 )
             return result
 
-    def _armed(self, settings: FillRobotSettings) -> tuple[ArmMotion, Carrier]:
-        """Return the arm's motion and what carries with it, on the built-in arm."""
-        home, limits, arm = self._cell.home(), self._cell.geometry.arm, settings.arm
-        drives = BuiltinArm(
-            self._port.now_s,
-            home=home,
-            model=DriveModel.of(arm),
-            ails=self._port.arm,
-            holds=self._between_fingers,
-        )
-        motion = ArmMotion(
-            drives,
-            self._port.now_s,
-            home=home,
-            limits=JointLimits(
-                velocity=np.asarray(limits.max_velocity_rad_s),
-                acceleration=np.asarray(limits.max_acceleration_rad_s2),
-                jerk=np.asarray(limits.max_jerk_rad_s3),
-            ),
-            tolerances=Tolerances.of(arm, JOINT_NAMES),
-            look_s=arm.supervision_period_s,
-        )
-        carrier = Carrier(
-            self._cell, drives, motion, arm, grip_s=settings.grip_s, moving=self._moving
-        )
-        return motion, carrier
-
-    def _between_fingers(self) -> bool:
-        """Say whether there is a container where the fingers are."""
-        carry = self._carrier.reached
-        if carry is None:
-            return False
-        return self._port.look(carry.container).location == f'{PLACE}/{carry.start}'
-
-    @contextmanager
-    def _moving(self, context: OperationContext) -> Iterator[None]:
-        """Hold the instrument for one movement, after a protective stop that is in force."""
-        self._motion.await_release(context)
-        with super()._moving(context):
-            yield
-
     def _arrived(self, goal: MoveContainer) -> str:
         """Put a container down at its station; returns where it is found then."""
         arrived = self._port.carry(
@@ -337,9 +217,8 @@ class SimulatedFillRobot(SimulatedDriver):
         )
         return goal.station if arrived else self._port.look(goal.container).location
 
-    def _make_safe(self) -> None:
+    def _shut(self) -> None:
         self._path.shut()
-        self._motion.halt()
 
     def _station_of(self, view: ContainerView) -> str:
         place, _, station = view.location.partition('/')
