@@ -141,6 +141,9 @@ def launch_command(
     ] = False,
 ) -> int:
     """Hand the arguments of a launch over to its command."""
+    from medicell_ros import startup
+
+    startup.begin()
     from medicell_bringup.commands.launch import launch
 
     return launch(description, arguments or [], show_arguments=show_args)
@@ -204,6 +207,9 @@ def model_command(
     live: Annotated[
         bool, typer.Option('--live', help="Draw a running cell with its scene's markers.")
     ] = False,
+    when: Annotated[
+        str, typer.Option(help='Of a running cell: wait for its markers `swept`, or others.')
+    ] = '',
     namespace: Annotated[
         str,
         typer.Option(
@@ -225,6 +231,7 @@ def model_command(
             picture=picture,
             view=view,
             live=live,
+            when=when,
             namespace=namespace,
             samples=samples,
             config=config or shipped_config(),

@@ -17,8 +17,13 @@ from medicell_ros.host import on_executor
 
 POLL_S = 0.05
 """Wall seconds between two looks at discovery, which offers no event to wait for."""
-ANSWER_S = 0.2
-"""Wall seconds after which a node is asked again: DDS drops a reply to a client not yet known."""
+AGAIN_S = 0.1
+"""Wall seconds after which a node that has answered is asked again."""
+REPEATS_S = (POLL_S / 2, 0.2)
+"""Wall seconds after which one that has not is: at first, and at most, doubled in between.
+
+DDS drops a reply to a client not yet known.
+"""
 SILENT_S = 5.0
 """Wall seconds without an answer after which a node that ends counts as gone."""
 
@@ -101,6 +106,7 @@ class _Asked:
         self._client: Client = node.create_client(GetState, f'{name}/get_state')
         self._future: Future | None = None
         self._asked_s = 0.0
+        self._pause_s = REPEATS_S[0]
         self._heard_s = time.monotonic()
         self._active = False
 
@@ -125,10 +131,12 @@ class _Asked:
                 reply.current_state.id == State.PRIMARY_STATE_ACTIVE
             )
             self._future = None
-        late = now_s - self._asked_s > ANSWER_S
+            self._pause_s = AGAIN_S
+        late = now_s - self._asked_s > self._pause_s
         if late and self._client.service_is_ready():
             if self._future is not None:
                 self._client.remove_pending_request(self._future)
+                self._pause_s = min(2.0 * self._pause_s, REPEATS_S[1])
             self._asked_s = now_s
             self._future = self._client.call_async(GetState.Request())
 

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import os
 
-ONE_BLAS_THREAD = ('OPENBLAS_NUM_THREADS', '1')
-"""The cell's matrices are small: numpy's pool of threads would cost each process memory only."""
+ENVIRONMENT = {
+    # The cell's matrices are small: numpy's pool of threads would cost each process memory only.
+    'OPENBLAS_NUM_THREADS': '1',
+    # pydantic would look through every installed package for plug-ins of its own.
+    'PYDANTIC_DISABLE_PLUGINS': '__all__',
+}
+"""Variables that libraries read while they are imported, where the user has not set them."""
+FIRST = 'numpy'
+"""Imported before all else: the module typing_extensions, which pydantic brings, changes how
+Python makes the long literal types of numpy, which then take half of numpy's import."""
 
 
 def begin() -> None:
@@ -16,7 +25,14 @@ def begin() -> None:
     imported stays.
     """
     gc.disable()
-    os.environ.setdefault(*ONE_BLAS_THREAD)
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+
+
+def begin_node() -> None:
+    """Do the same for the process of a node, which needs numpy for its messages."""
+    begin()
+    importlib.import_module(FIRST)
 
 
 def end() -> None:

@@ -22,7 +22,7 @@ from medicell_devices.cell_config import load_cell
 from medicell_ros.domain import open_ros
 from medicell_ros.host import NodeHost
 from medicell_ros.node_parameters import ORCHESTRATOR, WORLD
-from medicell_ros.peers import ANSWER_S
+from medicell_ros.peers import REPEATS_S
 
 EXIT_ACTIVE, EXIT_NOT_ACTIVE = 0, 1
 NODES = (WORLD, *map(str, Role), ORCHESTRATOR)
@@ -95,7 +95,7 @@ class _Asking:
                 continue
             if name in self._asked:
                 asked_s, unanswered = self._asked[name]
-                if now_s - asked_s < ANSWER_S:
+                if now_s - asked_s < REPEATS_S[1]:
                     continue
                 client.remove_pending_request(unanswered)
             future = client.call_async(GetState.Request())

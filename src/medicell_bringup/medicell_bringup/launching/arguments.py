@@ -70,13 +70,12 @@ def read_words(words: Sequence[str], arguments: Sequence[Argument]) -> dict[str,
         if not (name and middle and value):
             raise refused(word, 'is not of the form name:=value')
         said[name] = value
-    refuse_unknown(said, arguments)
+    refuse_unknown(said, [item.name for item in arguments])
     return said
 
 
-def refuse_unknown(said: Mapping[str, str], arguments: Sequence[Argument]) -> None:
-    """Raise InputError for the first name that is not among the arguments."""
-    known = [item.name for item in arguments]
+def refuse_unknown(said: Mapping[str, str], known: Sequence[str]) -> None:
+    """Raise InputError for the first name that is not one of the known arguments'."""
     for name in said:
         if name not in known:
             raise refused(name, f'unknown launch argument; known are {", ".join(known)}')
@@ -87,8 +86,9 @@ def read_values(said: Mapping[str, str], config: Path) -> LaunchValues:
 
     Raises InputError that names argument, value and limit.
     """
-    text = {item.name: said.get(item.name, item.default) for item in _arguments(config)}
-    for item in _arguments(config):
+    arguments = _arguments(config)
+    text = {item.name: said.get(item.name, item.default) for item in arguments}
+    for item in arguments:
         if item.choices and text[item.name] not in item.choices:
             raise refused(
                 item.name, f'{text[item.name]!r} is not one of {", ".join(item.choices)}'

@@ -69,7 +69,7 @@ def launch_plan(description: str, said: Mapping[str, str]) -> Plan:
     Nothing is written and nothing started. Raises InputError for whatever in arguments, cell
     file or parameter file is wrong, with field, value and limit.
     """
-    refuse_unknown(said, launch_arguments(description))
+    refuse_unknown(said, DESCRIPTIONS[description].arguments)
     values = read_values(said, shipped_config())
     return plan_of(description, values, load_cell(values.cell_file))
 

@@ -126,4 +126,4 @@ def _refuse_unknown(description: str, words: list[str], arguments: list[Argument
     if f'{description}.launch.py' not in named:
         return
     said = dict(word.split(':=', maxsplit=1) for word in words if ':=' in word)
-    refuse_unknown({name: said[name] for name in said if name not in LAUNCH_OWN}, arguments)
+    refuse_unknown(said, [*LAUNCH_OWN, *(item.name for item in arguments)])
