@@ -261,7 +261,18 @@ def test_orchestrator_that_was_active_twice_leaves_no_timer_behind(
     assert change(probe, Transition.TRANSITION_CLEANUP)
 
 
-def test_deactivate_is_refused_while_a_batch_runs(
+@pytest.mark.parametrize(
+    'transition',
+    [
+        Transition(id=Transition.TRANSITION_DEACTIVATE),
+        Transition(id=Transition.TRANSITION_ACTIVE_SHUTDOWN),
+        Transition(label='deactivate'),
+        Transition(label='shutdown'),
+    ],
+    ids=['deactivate', 'shutdown', 'deactivate by label', 'shutdown by label'],
+)
+def test_transition_that_would_end_a_batch_is_refused(
+    transition: Transition,
     orchestrator: OrchestratorNode,
     probe: Probe,
     tmp_path: Path,
@@ -273,14 +284,15 @@ def test_deactivate_is_refused_while_a_batch_runs(
     reply = probe.call(StartBatch, 'orchestrator/start_batch', request(tmp_path / 'batch'))
     assert reply.error_code == ErrorCode.OK, reply.error_msg
     until(lambda: states and states[-1].state == PackMLState.EXECUTE, 'the batch')
-    assert not change(probe, Transition.TRANSITION_DEACTIVATE)
+    asked = ChangeState.Request(transition=transition)
+    assert not probe.call(ChangeState, 'orchestrator/change_state', asked).success
     assert orchestrator.is_active
     assert states[-1].state == PackMLState.EXECUTE
     assert f'BATCH_RUNNING: batch {reply.batch_id} has not ended' in capfd.readouterr().err
     abort = AbortBatch.Request(operator_name='test', reason='test')
     assert probe.call(AbortBatch, 'orchestrator/abort_batch', abort).error_code == ErrorCode.OK
     until(lambda: states[-1].state == PackMLState.IDLE, 'IDLE after the batch')
-    assert change(probe, Transition.TRANSITION_DEACTIVATE)
+    assert probe.call(ChangeState, 'orchestrator/change_state', asked).success
 
 
 def test_shutdown_while_a_batch_runs_ends_it_with_a_sound_record(

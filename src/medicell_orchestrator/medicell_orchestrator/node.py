@@ -137,7 +137,7 @@ class OrchestratorNode(ManagedNode):
             DIAGNOSTICS_PERIOD_S, self.guarded(self._diagnose), clock=steady
         )
 
-    def check_deactivate(self) -> None:
+    def check_may_stop(self) -> None:
         """Raise BATCH_RUNNING during a batch, which ends only through this node's executor."""
         self._check_no_batch()
 

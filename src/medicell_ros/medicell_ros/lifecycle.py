@@ -6,9 +6,11 @@ import os
 import threading
 import traceback
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from lifecycle_msgs.srv import ChangeState
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.publisher import Publisher
 
@@ -18,11 +20,12 @@ from medicell_ros.node_parameters import LAUNCH_FILES
 
 
 class ManagedNode(LifecycleNode):
-    """A lifecycle node whose subclasses override the four verbs and what may refuse one.
+    """A lifecycle node whose subclasses override the four verbs and what may refuse two.
 
     `configure`, `activate`, `deactivate`, `cleanup` raise to fail; `deactivate` and `cleanup`
-    are safe to call twice. `check_deactivate` raises to stay active; a shutdown does not ask
-    it. rclpy swallows what a transition raises: here it is logged, and kept for
+    are safe to call twice. `check_may_stop` raises to stay active when the service of the
+    lifecycle is asked to deactivate the node or to shut it down; :meth:`bring_down` does not
+    ask it. rclpy swallows what a transition raises: here it is logged, and kept for
     :meth:`bring_up`.
     """
 
@@ -33,6 +36,8 @@ class ManagedNode(LifecycleNode):
         self._failure: Exception | None = None
         self.parameter_files: Sequence[Path] = ()
         """The files that the node's parameters come from; said by who has made the node."""
+        service = self._service_change_state
+        service.callback = partial(self._serve_change, service.callback)
 
     @property
     def messages_published(self) -> int:
@@ -88,7 +93,7 @@ class ManagedNode(LifecycleNode):
     def activate(self) -> None:
         """Start serving."""
 
-    def check_deactivate(self) -> None:
+    def check_may_stop(self) -> None:
         """Raise MedicellError when the node must stay active for now."""
 
     def deactivate(self) -> None:
@@ -166,10 +171,7 @@ class ManagedNode(LifecycleNode):
         return self._transit(self.activate, self.deactivate)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Serve the transition `deactivate`; refused, it leaves the node active."""
-        allowed = self._transit(self.check_deactivate)
-        if allowed != TransitionCallbackReturn.SUCCESS:
-            return allowed
+        """Serve the transition `deactivate`."""
         return self._transit(self.deactivate)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -187,6 +189,20 @@ class ManagedNode(LifecycleNode):
         stopped = self._transit(self.deactivate)
         cleaned = self._transit(self.cleanup)
         return cleaned if stopped == TransitionCallbackReturn.SUCCESS else stopped
+
+    def _serve_change(
+        self, serve: Callable[[Any, Any], Any], request: ChangeState.Request, reply: Any
+    ) -> Any:
+        """Serve the service of transitions; a node that must stay active does.
+
+        A transition that has begun could not refuse: a shutdown that fails is final too.
+        """
+        if self.is_active and self._transit(self.check_may_stop) != (
+            TransitionCallbackReturn.SUCCESS
+        ):
+            reply.success = False
+            return reply
+        return serve(request, reply)
 
     def _transit(
         self, verb: Callable[[], None], undo: Callable[[], None] | None = None
