@@ -23,12 +23,16 @@ SHOWN_STATION = 'fill'
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelOptions:
-    """What is wanted of the model; `live` draws what a running cell's scene publishes."""
+    """What is wanted of the model; `live` draws what a running cell's scene publishes.
+
+    `when` waits for markers of a namespace, such as `swept`.
+    """
 
     out: Path | None
     picture: Path | None
     view: str
     live: bool
+    when: str
     namespace: str
     samples: int
     config: Path
@@ -77,17 +81,20 @@ def _draw(description: Description, geometry: Path, options: ModelOptions, out: 
         )
     view = picture.VIEWS[options.view]
     if not options.live:
-        posture = RobotCell(load_geometry(geometry)).grip_posture(SHOWN_STATION)
+        from medicell_bringup.model.kit import kit_bodies  # noqa: PLC0415
+
+        shape = load_geometry(geometry)
+        posture = RobotCell(shape).grip_posture(SHOWN_STATION)
         poses = description.poses(dict(zip(JOINT_NAMES, posture, strict=True)))
-        bodies, notes = (
-            picture.bodies_of(description, poses),
-            picture.titles_of(description, poses),
-        )
+        kit = kit_bodies(cell_file_of(options.config).parent, poses, shape)
+        bodies = [*picture.bodies_of(description, poses), *kit]
+        notes = picture.titles_of(description, poses)
     else:
         from medicell_bringup.model.live import bodies_and_notes, hear_scene  # noqa: PLC0415
 
         markers, positions = hear_scene(
-            options.namespace or f'/{load_cell(cell_file_of(options.config)).cell}'
+            options.namespace or f'/{load_cell(cell_file_of(options.config)).cell}',
+            when=options.when,
         )
         poses = description.poses(positions)
         shown, notes = bodies_and_notes(markers, poses)

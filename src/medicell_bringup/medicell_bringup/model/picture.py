@@ -20,7 +20,7 @@ TITLES = {
     'fluid_handler': 'Fluid handler',
     'incubator': 'Incubator',
     'imaging': 'Imaging',
-    'laboratory': 'Samples to the laboratory',
+    'laboratory': 'Samples',
     'isolator': 'Isolator, grade A, with the fill robot',
     'freezer': 'Freezer',
     'orchestrator': 'Control',
@@ -31,7 +31,7 @@ WIDTH_PX, HEIGHT_PX = 1600, 800
 VIEWS: dict[str, View] = {
     name: View(eye_m=eye, target_m=target, angle_deg=angle, width_px=WIDTH_PX, height_px=HEIGHT_PX)
     for name, eye, target, angle in (
-        ('cell', (8.8, 1.5, 2.8), (0.2, -0.14, 1.08), 45.0),
+        ('cell', (8.9, 0.7, 2.2), (0.2, -0.22, 1.13), 45.5),
         ('bags', (4.7, 1.9, 1.95), (0.4, 1.92, 1.42), 42.0),
         ('filling', (0.78, -2.25, 1.80), (0.08, -1.38, 1.05), 68.0),
     )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -18,7 +19,11 @@ VARIANT = 'scalar_rgb'
 
 CLEAR, METAL, GLOWING = 'clear', 'metal', 'glowing'
 _FLOOR_M = 40.0
+_WALL_X_M = -1.6
+"""Of the room's wall, behind the cell."""
 _MAX_DEPTH = 10
+_SMOOTH_LEVELS, _PATCH_PX, _SEARCH_PX = 4, 5, 15
+"""Noise that is taken away, in levels of 255, by patches alike in the neighbourhood."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +69,8 @@ class View:
 def render(bodies: Sequence[Body], view: View, *, samples: int) -> npt.NDArray[np.uint8]:
     """Return the picture, (height, width, 3), sRGB.
 
-    `samples` per pixel: the noise falls with their square root. Raises InputError when
-    Mitsuba is not installed.
+    `samples` per pixel: the noise falls with their square root; what is left of it is smoothed
+    by non-local means, which keeps edges. Raises InputError when Mitsuba is not installed.
     """
     try:
         import mitsuba  # noqa: PLC0415
@@ -77,7 +82,12 @@ def render(bodies: Sequence[Body], view: View, *, samples: int) -> npt.NDArray[n
     bitmap = mitsuba.Bitmap(image).convert(
         mitsuba.Bitmap.PixelFormat.RGB, mitsuba.Struct.Type.UInt8, srgb_gamma=True
     )
-    return np.array(bitmap)
+    return np.asarray(
+        cv2.fastNlMeansDenoisingColored(
+            np.array(bitmap), None, _SMOOTH_LEVELS, _SMOOTH_LEVELS, _PATCH_PX, _SEARCH_PX
+        ),
+        dtype=np.uint8,
+    )
 
 
 def _scene(mitsuba: Any, bodies: Sequence[Body], view: View, samples: int) -> dict[str, Any]:
@@ -101,23 +111,29 @@ def _scene(mitsuba: Any, bodies: Sequence[Body], view: View, samples: int) -> di
             },
             'sampler': {'type': 'multijitter', 'sample_count': samples},
         },
-        'sky': {'type': 'constant', 'radiance': {'type': 'rgb', 'value': [0.62, 0.65, 0.69]}},
-        'key': _softbox(transform, eye=(4.5, -3.5, 5.5), target=(0.0, 0.0, 0.8), power=5.0),
-        'fill': _softbox(transform, eye=(3.0, 5.0, 4.5), target=(0.0, 1.0, 0.8), power=2.2),
-        'floor': {
-            'type': 'rectangle',
-            'to_world': transform().scale(_FLOOR_M),
-            'bsdf': {
-                'type': 'roughplastic',
-                'diffuse_reflectance': {'type': 'rgb', 'value': [0.74, 0.76, 0.78]},
-                'alpha': 0.25,
-            },
-        },
+        'sky': {'type': 'constant', 'radiance': {'type': 'rgb', 'value': [0.50, 0.53, 0.57]}},
+        'key': _softbox(transform, eye=(4.5, -4.5, 5.0), target=(0.0, -0.5, 0.8), power=7.0),
+        'fill': _softbox(transform, eye=(3.5, 5.0, 4.5), target=(0.0, 1.0, 0.8), power=3.0),
+        'floor': _plane(transform().scale(_FLOOR_M), (0.50, 0.54, 0.57), alpha=0.12),
+        'wall': _plane(
+            transform().translate([_WALL_X_M, 0.0, 0.0])
+            @ transform().rotate([0.0, 1.0, 0.0], 90.0)
+            @ transform().scale(_FLOOR_M),
+            (0.60, 0.66, 0.70),
+            alpha=0.4,
+        ),
     }
     for index, body in enumerate(bodies):
         for part, shape in enumerate(_shapes(transform, body)):
             scene[f'body_{index}_{part}'] = shape
     return scene
+
+
+def _plane(place: Any, rgb: tuple[float, float, float], *, alpha: float) -> dict[str, Any]:
+    """Return a wide painted surface; the lower `alpha`, the more it mirrors."""
+    colour = {'type': 'rgb', 'value': list(rgb)}
+    paint = {'type': 'roughplastic', 'diffuse_reflectance': colour, 'alpha': alpha}
+    return {'type': 'rectangle', 'to_world': place, 'bsdf': {'type': 'twosided', 'bsdf': paint}}
 
 
 def _softbox(
