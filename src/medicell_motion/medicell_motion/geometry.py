@@ -58,7 +58,7 @@ class Liquid:
 
     inner_radius_m: float
     freeboard_m: float
-    overshoot: float
+    least_depth_m: float
     max_tilt_deg: float
 
 

@@ -14,7 +14,7 @@ from medicell_motion.scene import Scene, Surroundings, Touch
 from medicell_motion.search import Search
 from medicell_motion.spaces import JointSpace, LevelSpace, Line, Space, radial
 from medicell_motion.stations import grip_poses
-from medicell_motion.trajectory import Curve, Trajectory, joined, timed
+from medicell_motion.trajectory import Curve, Trajectory, timed
 
 MOST_EDGES = 4000
 """Edges after which a search ends without an answer; counted, so that it ends alike every time."""
@@ -101,7 +101,7 @@ class Planner:
 
     def timed(self, curves: Sequence[Curve], *, open_liquid: bool) -> Trajectory:
         """Run along ways, at rest between them."""
-        return joined([timed(curve, self.geometry, open_liquid=open_liquid) for curve in curves])
+        return timed(curves, self.geometry, open_liquid=open_liquid)
 
     def sampled(self, curve: Curve) -> Array:
         """Return a way so densely that no point goes further than the clearance in between.

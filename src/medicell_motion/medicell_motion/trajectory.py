@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -13,7 +13,7 @@ from ruckig import Trajectory as Profile
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_motion.arm import Arm, Array
 from medicell_motion.geometry import CellGeometry
-from medicell_motion.liquid import check_tilt, rise_share
+from medicell_motion.liquid import Wave, check_tilt, wave
 
 SAMPLE_S = 0.02
 """Greatest time between two samples of a trajectory."""
@@ -23,7 +23,10 @@ _MARGIN = 1.01
 """Time is stretched by this factor, since samples miss the exact peak."""
 
 _STANDSTILL_RAD = 1e-9
-_ROUNDS = 6
+_ROUNDS = 20
+_MOST_CALMER = 1.2
+_WAVE_STEP_S = 0.005
+"""Time between the samples by which the liquid's waves are reckoned, before it is slowed down."""
 
 Curve = Callable[[Array], Array]
 """Takes rising shares (n,) of a way, from 0 to 1; returns the postures, (n, 6)."""
@@ -51,38 +54,121 @@ def standstill(posture: Array) -> Trajectory:
     )
 
 
-def timed(curve: Curve, geometry: CellGeometry, *, open_liquid: bool) -> Trajectory:
-    """Run along a way from rest to rest within the limits of every axis.
+def timed(curves: Sequence[Curve], geometry: CellGeometry, *, open_liquid: bool) -> Trajectory:
+    """Run along ways one after another, each from rest to rest, within the limits of every axis.
 
-    The share of the way follows the fastest profile of limited velocity, acceleration and jerk
+    The share of a way follows the fastest profile of limited velocity, acceleration and jerk
     (ruckig, one dimension), by bounds that are exact for a straight way. For a bent one the
     whole is then slowed down until velocities, accelerations and jerks of all axes, by the
-    chain rule on a fine grid, keep their limits. With `open_liquid` it is slowed down further
-    until the liquid of the carried container stays in it (see :mod:`medicell_motion.liquid`).
+    chain rule on a fine grid, keep their limits. With `open_liquid` all are slowed down further
+    until the liquid of the carried container stays in it (see :mod:`medicell_motion.liquid`):
+    that of each way by itself, then with the waves that the ways before it leave. It is at rest
+    when the first one begins.
     """
-    grid = np.linspace(0.0, 1.0, _GRID + 1)
-    path = curve(grid)
-    if float(np.ptp(path, axis=0).max()) < _STANDSTILL_RAD:
-        return standstill(path[0])
+    runs = [_Run.along(curve, geometry, open_liquid=open_liquid) for curve in curves]
     if open_liquid:
-        check_tilt(geometry, path)
-    first, second, third = _derivatives(path)
-    arm = geometry.arm
-    bounds = [
-        float((np.asarray(limits) / np.maximum(np.abs(first).max(axis=0), 1e-12)).min())
-        for limits in (arm.max_velocity_rad_s, arm.max_acceleration_rad_s2, arm.max_jerk_rad_s3)
-    ]
-    profile = _profile(bounds)
-    slower = _MARGIN * max(1.0, _excess(profile, grid, (first, second, third), arm))
+        runs = _calm(runs, geometry)
+    return joined([run.sampled() for run in runs])
+
+
+def _calm(runs: list[_Run], geometry: CellGeometry) -> list[_Run]:
+    """Return runs slowed down until the liquid stays in; raises PATH_BLOCKED if it cannot."""
+    waves = [run.wave(geometry) for run in runs]
     for _ in range(_ROUNDS):
-        moved = _sampled(profile, slower, curve, grid, first)
-        spilt = rise_share(geometry, moved.times_s, moved.positions_rad) if open_liquid else 0.0
-        if spilt <= 1.0:
-            return moved
-        slower *= _MARGIN * float(np.sqrt(spilt))
+        factors = [_calmer(item.peak) for item in waves]
+        if max(factors) == 1.0:
+            left = np.cumsum([0.0, *(item.left for item in waves)])
+            spilt = max(item.peak + before for item, before in zip(waves, left, strict=False))
+            factors = [_calmer(spilt)] * len(runs)
+        if max(factors) == 1.0:
+            return runs
+        for index, factor in enumerate(factors):
+            if factor > 1.0:
+                runs[index] = replace(runs[index], slower=runs[index].slower * factor)
+                waves[index] = runs[index].wave(geometry)
     raise MedicellError(
-        ErrorCode.PATH_BLOCKED, f'the liquid would rise to {spilt:.2f} of its freeboard'
+        ErrorCode.PATH_BLOCKED,
+        f'the liquid would rise to {max(item.peak for item in waves):.2f} of its freeboard',
     )
+
+
+def _calmer(spilt: float) -> float:
+    """Return how much longer a run shall take whose wave is so high; 1 for one that is not.
+
+    In small steps: a wave falls faster than by the square where it is far too high.
+    """
+    return 1.0 if spilt <= 1.0 else min(_MARGIN * float(np.sqrt(spilt)), _MOST_CALMER)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Run:
+    """A way and its profile, which takes its time by the factor `slower`.
+
+    `profile` is None for an arm that stays. `grid` are shares of the way, `slopes` the first
+    derivative there; `tips_m` is where the tip goes, sampled evenly in time.
+    """
+
+    curve: Curve
+    profile: Profile | None
+    slower: float
+    grid: Array
+    slopes: Array
+    tips_m: Array
+
+    @classmethod
+    def along(cls, curve: Curve, geometry: CellGeometry, *, open_liquid: bool) -> _Run:
+        """Return the fastest run that keeps the limits of every axis."""
+        grid = np.linspace(0.0, 1.0, _GRID + 1)
+        path, arm = curve(grid), geometry.arm
+        first, second, third = _derivatives(path)
+        if float(np.ptp(path, axis=0).max()) < _STANDSTILL_RAD:
+            tips = np.zeros((1, 3))
+            return cls(curve=curve, profile=None, slower=1.0, grid=grid, slopes=first, tips_m=tips)
+        if open_liquid:
+            check_tilt(geometry, path)
+        peaks = np.maximum(np.abs(first).max(axis=0), 1e-12)
+        profile = _profile(
+            [
+                float((np.asarray(limits) / peaks).min())
+                for limits in (
+                    arm.max_velocity_rad_s,
+                    arm.max_acceleration_rad_s2,
+                    arm.max_jerk_rad_s3,
+                )
+            ]
+        )
+        slower = _MARGIN * max(1.0, _excess(profile, grid, (first, second, third), arm))
+        tips = np.zeros((1, 3))
+        if open_liquid:
+            count = int(np.ceil(profile.duration * slower / _WAVE_STEP_S)) + 1
+            shares = _run(profile, np.linspace(0.0, profile.duration, count))[:, 0]
+            tips = arm.skeleton(curve(np.clip(shares, 0.0, 1.0)))[:, 4]
+        return cls(
+            curve=curve, profile=profile, slower=slower, grid=grid, slopes=first, tips_m=tips
+        )
+
+    def wave(self, geometry: CellGeometry) -> Wave:
+        """Return what this run makes of a liquid at rest."""
+        if self.profile is None:
+            return Wave(peak=0.0, left=0.0)
+        step = self.profile.duration * self.slower / (len(self.tips_m) - 1)
+        return wave(geometry, self.tips_m, step)
+
+    def sampled(self) -> Trajectory:
+        """Return the samples."""
+        if self.profile is None:
+            return standstill(self.curve(np.zeros(1))[0])
+        duration = self.profile.duration * self.slower
+        times = np.linspace(0.0, duration, max(2, int(np.ceil(duration / SAMPLE_S)) + 1))
+        share, speed, _ = _run(self.profile, times / self.slower).T
+        share = np.clip(share, 0.0, 1.0)
+        share[0], share[-1] = 0.0, 1.0
+        slope = np.column_stack([np.interp(share, self.grid, axis) for axis in self.slopes.T])
+        return Trajectory(
+            times_s=times,
+            positions_rad=self.curve(share),
+            velocities_rad_s=slope * (speed / self.slower)[:, None],
+        )
 
 
 def joined(parts: Sequence[Trajectory]) -> Trajectory:
@@ -148,20 +234,3 @@ def _excess(
     by_gain = (np.abs(acceleration).max(axis=0) / arm.max_acceleration_rad_s2).max()
     by_jolt = (np.abs(jerk).max(axis=0) / arm.max_jerk_rad_s3).max()
     return float(max(by_speed, by_gain**0.5, by_jolt ** (1.0 / 3.0)))
-
-
-def _sampled(
-    profile: Profile, slower: float, curve: Curve, grid: Array, first: Array
-) -> Trajectory:
-    """Return the samples of a run that takes its time by a factor."""
-    duration = profile.duration * slower
-    times = np.linspace(0.0, duration, max(2, int(np.ceil(duration / SAMPLE_S)) + 1))
-    share, speed, _ = _run(profile, times / slower).T
-    share = np.clip(share, 0.0, 1.0)
-    share[0], share[-1] = 0.0, 1.0
-    slope = np.column_stack([np.interp(share, grid, axis) for axis in first.T])
-    return Trajectory(
-        times_s=times,
-        positions_rad=curve(share),
-        velocities_rad_s=slope * (speed / slower)[:, None],
-    )
