@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -14,6 +14,7 @@ from medicell_devices.failure import PartlyDone
 from medicell_devices.testing.bench import Bench, cid
 from medicell_devices.testing.goals import VALID
 from medicell_devices.unknown import accept_unknown
+from medicell_motion.cell import RobotCell
 from medicell_sim.port import PumpReading
 
 VIAL = cid('vial_01')
@@ -170,6 +171,75 @@ def test_crash_while_a_stopper_goes_in_is_seen_and_rejects_for_want_of_its_force
     assert bench.world.look(VIAL).location == 'fill_robot/reject'
 
 
+class Trouble:
+    """What keeps the arm from bringing a filled vial to its stopper, and how it is mended."""
+
+    def __init__(self, bench: Bench, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+        self._bench = bench
+        self._patch = monkeypatch
+        self._name = name
+
+    def begin(self) -> None:
+        if self._name == 'station_blocked':
+            self._stand_at('stopper')
+        elif self._name == 'out_of_reach':
+            carrier = self._bench.driver(Role.FILL_ROBOT)._carrier  # type: ignore[attr-defined]
+            geometry = carrier._cell.geometry
+            stopper = geometry.stations['stopper']
+            far = replace(stopper, grip=replace(stopper.grip, radius_m=1.5))
+            stations = {**geometry.stations, 'stopper': far}
+            self._patch.setattr(carrier, '_cell', RobotCell(replace(geometry, stations=stations)))
+        else:
+            self._bench.world.inject(self._name, 'p')
+
+    def mend(self) -> None:
+        if self._name == 'station_blocked':
+            self._stand_at('nest_02')
+        elif self._name == 'out_of_reach':
+            self._patch.undo()
+        else:
+            self._bench.world.remedy(self._name)
+
+    def _stand_at(self, station: str) -> None:
+        self._bench.world.carry(
+            operation_id='set-up', container=cid('vial_02'), station=f'fill_robot/{station}'
+        )
+
+
+@pytest.mark.parametrize(
+    ('name', 'code'),
+    [
+        ('joint_stalled', ErrorCode.JOINT_STALLED),
+        ('joint_state_late', ErrorCode.JOINT_STATE_LATE),
+        ('joint_state_lost', ErrorCode.JOINT_STATE_LOST),
+        ('station_blocked', ErrorCode.STATION_OCCUPIED),
+        ('out_of_reach', ErrorCode.OUT_OF_REACH),
+    ],
+)
+def test_trouble_after_the_fill_ends_with_its_code_and_no_step_is_done_twice(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, name: str, code: ErrorCode
+) -> None:
+    trouble = Trouble(bench, monkeypatch, name)
+    wanted = goal(bench)
+    with bench.context(wanted) as context:
+        watched = _Reports(context, f'{VIAL} filled', trouble.begin)
+        with pytest.raises(MedicellError) as caught:
+            bench.driver(Role.FILL_ROBOT).process_vial(wanted, watched)  # type: ignore[attr-defined]
+    assert caught.value.code is code
+    begun = partly(caught.value)
+    assert begun.step == 'filled'
+    assert bench.driver(Role.FILL_ROBOT).telemetry()['pump_rate_ml_min'] == 0.0
+    filled_ml = held_ml(bench)
+    assert begun.added_ml == pytest.approx(filled_ml, abs=0.02)
+    trouble.mend()
+    result = done(bench)
+    assert result.added_ml == 0.0
+    assert held_ml(bench) == filled_ml
+    assert (result.step, result.station) == ('placed', 'handover')
+    assert [journalled(bench, step) for step in ('fill', 'stopper', 'cap', 'label')] == [1] * 4
+    assert bench.world.balance().volume_error_pct < 0.1
+
+
 def test_missing_vial_is_named_and_nothing_moves(bench: Bench) -> None:
     bench.world.place(VIAL, 'floor')
     assert bench.refuses(goal(bench)) is ErrorCode.VIAL_MISSING
@@ -308,3 +378,20 @@ class _EndsAt:
             self._context.sleep(duration_s / 2.0, step=step)  # type: ignore[attr-defined]
             self._context.end_early(self._code, 'told to')  # type: ignore[attr-defined]
         self._context.sleep(duration_s, step=step)  # type: ignore[attr-defined]
+
+
+class _Reports:
+    """A context that does something when a step has been reported."""
+
+    def __init__(self, context: object, step: str, act: Callable[[], None]) -> None:
+        self._context = context
+        self._step = step
+        self._act = act
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._context, name)
+
+    def report(self, fraction_done: float, step: str) -> None:
+        self._context.report(fraction_done, step)  # type: ignore[attr-defined]
+        if step == self._step:
+            self._act()
