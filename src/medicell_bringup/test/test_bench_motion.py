@@ -15,6 +15,7 @@ from medicell_bringup.bench.motion_pairs import (
     SOLVED,
     UNSOLVED,
     Solved,
+    answer,
     draw,
     solids,
     solve,
@@ -44,6 +45,35 @@ def test_pair_of_each_scene_is_solved_and_clean_by_the_second_way(found: list[So
 def test_empty_hand_is_solved_by_ompl_too(found: list[Solved]) -> None:
     assert found[0].ompl == SOLVED
     assert found[0].ompl_cpu_s > 0.0
+
+
+def test_goal_in_a_standing_vial_counts_as_proved_blocked_by_its_name() -> None:
+    cell = RobotCell.shipped()
+    pair = replace(draw(cell, 1, 0), goal=cell.geometry.stations['nest_07'].pose)
+    plan, outcome, text = answer(cell, pair, seed=1)
+    assert plan is None
+    assert outcome == BLOCKED
+    assert text.startswith('at the goal ')
+    assert 'container at nest_07' in text
+
+
+def test_goal_beyond_the_reach_counts_as_proved_blocked_with_the_reach() -> None:
+    cell = RobotCell.shipped()
+    pair = draw(cell, 1, 0)
+    pair.goal[:3, 3] = [1.2, 0.0, 0.4]
+    plan, outcome, text = answer(cell, pair, seed=1)
+    assert plan is None
+    assert outcome == BLOCKED
+    assert 'reach is 0.880 m' in text
+
+
+def test_search_that_is_given_up_counts_as_unsolved() -> None:
+    cell = RobotCell.shipped()
+    cell.planner.most_edges = 1
+    given_up = [answer(cell, draw(cell, 1, index), seed=1) for index in range(19, 46, 2)]
+    texts = [text for _, outcome, text in given_up if outcome == UNSOLVED]
+    assert texts
+    assert all('none is proved blocked' in text for text in texts)
 
 
 def test_same_seed_draws_the_same_pair_and_another_one_another() -> None:

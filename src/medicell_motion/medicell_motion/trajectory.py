@@ -72,7 +72,7 @@ def timed(curves: Sequence[Curve], geometry: CellGeometry, *, open_liquid: bool)
 
 
 def _calm(runs: list[_Run], geometry: CellGeometry) -> list[_Run]:
-    """Return runs slowed down until the liquid stays in; raises PATH_BLOCKED if it cannot."""
+    """Return runs slowed down until the liquid stays in; raises PATH_NOT_FOUND if it does not."""
     waves = [run.wave(geometry) for run in runs]
     for _ in range(_ROUNDS):
         factors = [_calmer(item.peak) for item in waves]
@@ -87,8 +87,9 @@ def _calm(runs: list[_Run], geometry: CellGeometry) -> list[_Run]:
                 runs[index] = replace(runs[index], slower=runs[index].slower * factor)
                 waves[index] = runs[index].wave(geometry)
     raise MedicellError(
-        ErrorCode.PATH_BLOCKED,
-        f'the liquid would rise to {max(item.peak for item in waves):.2f} of its freeboard',
+        ErrorCode.PATH_NOT_FOUND,
+        f'the liquid would still rise to {max(item.peak for item in waves):.2f} of its freeboard '
+        f'after {_ROUNDS} times of slowing down',
     )
 
 

@@ -23,6 +23,9 @@ from medicell_motion.shapes import Solid
 SOLVED, BLOCKED, UNSOLVED = 'solved', 'proved blocked', 'unsolved'
 EMPTY, CARRYING = 'empty hand', 'open vial'
 SCENES = (EMPTY, CARRYING)
+PROOFS = (ErrorCode.FIRST_AIR_BREACH, ErrorCode.PATH_BLOCKED, ErrorCode.OUT_OF_REACH)
+"""Refusals that prove a pair blocked, by the bodies or the reach that they name."""
+
 OPEN_VIALS = 12
 FINER = 4
 _NEAREST_M, _FURTHEST_M = 0.25, 0.88
@@ -99,17 +102,23 @@ def draw(cell: RobotCell, seed: int, index: int) -> Pair:
     return Pair(scene=scene, start=start, goal=cell.geometry.arm.forward(goal[0]), around=around)
 
 
+def answer(cell: RobotCell, pair: Pair, *, seed: int) -> tuple[Plan | None, str, str]:
+    """Return the plan of a pair, what became of it, and the text of a refusal.
+
+    Only a refusal that is a proof counts as blocked.
+    """
+    try:
+        plan = cell.plan_to(pair.goal, posture=pair.start, around=pair.around, seed=seed)
+    except MedicellError as error:
+        return None, BLOCKED if error.code in PROOFS else UNSOLVED, error.message
+    return plan, SOLVED, ''
+
+
 def _solve(seed: int, index: int, *, with_ompl: bool) -> Solved:
     cell = _cell()
     pair = draw(cell, seed, index)
-    plan: Plan | None = None
-    outcome, text = SOLVED, ''
     begun_s = time.thread_time()
-    try:
-        plan = cell.plan_to(pair.goal, posture=pair.start, around=pair.around, seed=index)
-    except MedicellError as error:
-        outcome = UNSOLVED if error.code is ErrorCode.PATH_NOT_FOUND else BLOCKED
-        text = error.message
+    plan, outcome, text = answer(cell, pair, seed=index)
     cpu_s = time.thread_time() - begun_s
     edges = cell.planner.edges
     gap_m, air_gap_m, breaches = (
