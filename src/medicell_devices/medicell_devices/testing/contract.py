@@ -52,8 +52,9 @@ class DriverContract:
             'ending': [ErrorCode.CANCELLED, ErrorCode.STOPPED],
             'refusal': [pytest.param(row, id=row.name) for row in rows],
         }
-        for name in values.keys() & set(metafunc.fixturenames):
-            metafunc.parametrize(name, values[name])
+        for name, items in values.items():
+            if name in metafunc.fixturenames:
+                metafunc.parametrize(name, items)
 
     @pytest.fixture
     def bench(self) -> Iterator[Bench]:
