@@ -143,8 +143,8 @@ def launch_command(
     """Hand the arguments of a launch over to its command."""
     from medicell_ros import startup
 
-    startup.begin()
-    from medicell_bringup.commands.launch import launch
+    with startup.uncollected():
+        from medicell_bringup.commands.launch import launch
 
     return launch(description, arguments or [], show_arguments=show_args)
 

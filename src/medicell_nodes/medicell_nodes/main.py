@@ -35,12 +35,12 @@ def laboratory() -> int:
     return _device('laboratory')
 
 
-# A process imports what its own node needs, and only after `startup.begin_node`.
+# A process imports what its own node needs, and only after `startup.begin`.
 
 
 def world() -> int:
     """Run the simulated world's node."""
-    startup.begin_node()
+    startup.begin()
     from medicell_nodes.making import make_world  # noqa: PLC0415
     from medicell_ros.executable import run_node  # noqa: PLC0415
 
@@ -49,7 +49,7 @@ def world() -> int:
 
 def scene() -> int:
     """Run the node that shows the cell to viewers such as RViz."""
-    startup.begin_node()
+    startup.begin()
     from medicell_nodes.making import make_scene  # noqa: PLC0415
     from medicell_ros.executable import run_node  # noqa: PLC0415
 
@@ -57,7 +57,7 @@ def scene() -> int:
 
 
 def _device(role: str) -> int:
-    startup.begin_node()
+    startup.begin()
     from medicell_nodes.making import device_maker  # noqa: PLC0415
     from medicell_ros.executable import run_node  # noqa: PLC0415
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 def main() -> int:
     """Run the orchestrator's node until SIGINT or SIGTERM; returns the exit code."""
-    startup.begin_node()
-    from medicell_ros.executable import run_node  # noqa: PLC0415 - after startup.begin_node
+    startup.begin()
+    from medicell_ros.executable import run_node  # noqa: PLC0415 - after startup.begin
 
     return run_node('orchestrator', _make)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import importlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 ENVIRONMENT = {
     # The cell's matrices are small: numpy's pool of threads would cost each process memory only.
@@ -19,7 +21,7 @@ Python makes the long literal types of numpy, which then take half of numpy's im
 
 
 def begin() -> None:
-    """Prepare a process that is about to import much; to be called before anything else.
+    """Prepare a node's process, which is about to import much; to be called before anything else.
 
     A fifth of a node's start went into garbage collections that found nothing, since what is
     imported stays.
@@ -27,11 +29,6 @@ def begin() -> None:
     gc.disable()
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-
-
-def begin_node() -> None:
-    """Do the same for the process of a node, which needs numpy for its messages."""
-    begin()
     importlib.import_module(FIRST)
 
 
@@ -39,3 +36,15 @@ def end() -> None:
     """Let garbage be collected from now on, but never look at what the start has made."""
     gc.freeze()
     gc.enable()
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Let no garbage be collected in the context, for a program that imports much in it."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

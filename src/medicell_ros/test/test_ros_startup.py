@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
 
 import pytest
 
+from medicell_core.errors import ErrorCode, InputError
 from medicell_ros import startup
 
 
 def begun(*said: str, env: dict[str, str]) -> str:
-    """Return what a fresh process says after `begin_node`."""
+    """Return what a fresh process says after `begin`."""
     lines = [
         'import gc, os, sys',
         'from medicell_ros import startup',
-        'startup.begin_node()',
+        'startup.begin()',
         *said,
     ]
     command = [sys.executable, '-c', '\n'.join(lines)]
@@ -38,3 +40,15 @@ def test_variable_is_set_unless_the_user_has(name: str) -> None:
     show = f'print(os.environ[{name!r}])'
     assert begun(show, env=env) == startup.ENVIRONMENT[name]
     assert begun(show, env={**env, name: '3'}) == '3'
+
+
+def test_garbage_is_collected_again_after_the_imports_of_a_program() -> None:
+    def fail() -> None:
+        with startup.uncollected():
+            assert not gc.isenabled()
+            raise InputError(ErrorCode.INVALID_GOAL, 'wrong')
+
+    assert gc.isenabled()
+    with pytest.raises(InputError):
+        fail()
+    assert gc.isenabled()

@@ -12,7 +12,6 @@ from medicell_bringup.launching.plan import DESCRIPTIONS, launch_arguments, laun
 from medicell_bringup.launching.process import BAD_INPUT
 from medicell_bringup.launching.supervisor import Supervisor
 from medicell_core.errors import MedicellError
-from medicell_ros import startup
 from medicell_ros.signals import end_by_signals
 
 NAME = 'launch'
@@ -55,7 +54,6 @@ def launch(description: str, words: Sequence[str], *, show_arguments: bool) -> i
     end_by_signals(supervisor.ended)
     try:
         supervisor.start()
-        startup.end()
         supervisor.ended.wait()
         tell(NAME, 'ending every process')
     finally:
