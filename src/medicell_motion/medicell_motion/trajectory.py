@@ -121,31 +121,19 @@ class _Run:
         """Return the fastest run that keeps the limits of every axis."""
         grid = np.linspace(0.0, 1.0, _GRID + 1)
         path, arm = curve(grid), geometry.arm
-        first, second, third = _derivatives(path)
-        if float(np.ptp(path, axis=0).max()) < _STANDSTILL_RAD:
-            tips = np.zeros((1, 3))
-            return cls(curve=curve, profile=None, slower=1.0, grid=grid, slopes=first, tips_m=tips)
-        if open_liquid:
+        slopes, second, third = _derivatives(path)
+        still, tips = float(np.ptp(path, axis=0).max()) < _STANDSTILL_RAD, np.zeros((1, 3))
+        profile, slower = None, 1.0
+        if not still:
+            profile = _profile(_bounds(slopes, arm))
+            slower = _MARGIN * max(1.0, _excess(profile, grid, (slopes, second, third), arm))
+        if open_liquid and profile is not None:
             check_tilt(geometry, path)
-        peaks = np.maximum(np.abs(first).max(axis=0), 1e-12)
-        profile = _profile(
-            [
-                float((np.asarray(limits) / peaks).min())
-                for limits in (
-                    arm.max_velocity_rad_s,
-                    arm.max_acceleration_rad_s2,
-                    arm.max_jerk_rad_s3,
-                )
-            ]
-        )
-        slower = _MARGIN * max(1.0, _excess(profile, grid, (first, second, third), arm))
-        tips = np.zeros((1, 3))
-        if open_liquid:
             count = int(np.ceil(profile.duration * slower / _WAVE_STEP_S)) + 1
-            shares = _run(profile, np.linspace(0.0, profile.duration, count))[:, 0]
+            shares = _states(profile, np.linspace(0.0, profile.duration, count))[:, 0]
             tips = arm.skeleton(curve(np.clip(shares, 0.0, 1.0)))[:, 4]
         return cls(
-            curve=curve, profile=profile, slower=slower, grid=grid, slopes=first, tips_m=tips
+            curve=curve, profile=profile, slower=slower, grid=grid, slopes=slopes, tips_m=tips
         )
 
     def wave(self, geometry: CellGeometry) -> Wave:
@@ -161,7 +149,7 @@ class _Run:
             return standstill(self.curve(np.zeros(1))[0])
         duration = self.profile.duration * self.slower
         times = np.linspace(0.0, duration, max(2, int(np.ceil(duration / SAMPLE_S)) + 1))
-        share, speed, _ = _run(self.profile, times / self.slower).T
+        share, speed, _ = _states(self.profile, times / self.slower).T
         share = np.clip(share, 0.0, 1.0)
         share[0], share[-1] = 0.0, 1.0
         slope = np.column_stack([np.interp(share, self.grid, axis) for axis in self.slopes.T])
@@ -199,6 +187,13 @@ def _derivatives(path: Array) -> tuple[Array, Array, Array]:
     return found[0], found[1], found[2]
 
 
+def _bounds(slopes: Array, arm: Arm) -> list[float]:
+    """Return the limits of a straight way's share by those of its axes."""
+    steepest = np.maximum(np.abs(slopes).max(axis=0), 1e-12)
+    limits = (arm.max_velocity_rad_s, arm.max_acceleration_rad_s2, arm.max_jerk_rad_s3)
+    return [float((np.asarray(item) / steepest).min()) for item in limits]
+
+
 def _profile(bounds: Sequence[float]) -> Profile:
     """Return the fastest run of one coordinate from 0 to 1, from rest to rest."""
     wanted = InputParameter(1)
@@ -211,7 +206,7 @@ def _profile(bounds: Sequence[float]) -> Profile:
     return profile
 
 
-def _run(profile: Profile, times_s: Array) -> Array:
+def _states(profile: Profile, times_s: Array) -> Array:
     """Return share, its velocity and acceleration at times, (n, 3)."""
     rows = [profile.at_time(float(time)) for time in times_s]
     return np.array([[row[0][0], row[1][0], row[2][0]] for row in rows])
@@ -222,7 +217,7 @@ def _excess(
 ) -> float:
     """Return by how much a run has to be slowed down for all limits of all axes."""
     times = np.linspace(0.0, profile.duration, _GRID // 2 + 1)
-    share, speed, gain = _run(profile, times).T
+    share, speed, gain = _states(profile, times).T
     jolt = np.gradient(gain, times)
     first, second, third = (
         np.column_stack([np.interp(share, grid, axis) for axis in item.T]) for item in derivatives
