@@ -6,6 +6,7 @@ import os
 import signal
 import tempfile
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from requirements_trace import OPTION, TraceReporter
@@ -14,6 +15,7 @@ from medicell_ros.domain import VARIABLE, own_domain
 
 HELD = pytest.StashKey[ExitStack]()
 CACHE = 'XDG_CACHE_HOME'
+GAZEBO_CACHE = 'MEDICELL_GAZEBO_CACHE'
 DEFAULTS = {
     signal.SIGINT: signal.default_int_handler,
     signal.SIGHUP: signal.SIG_DFL,
@@ -37,6 +39,9 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
     os.environ['FASTDDS_BUILTIN_TRANSPORTS'] = 'UDPv4'
     if not hasattr(config, 'workerinput'):
+        # Gazebo is prepared once, not for each run: tests take the user's.
+        user = Path(os.environ.get(CACHE) or Path.home() / '.cache')
+        os.environ.setdefault(GAZEBO_CACHE, str(user / 'medicell' / 'gazebo'))
         # Workers, and all processes of tests, inherit the one cache of the run.
         os.environ[CACHE] = held.enter_context(
             tempfile.TemporaryDirectory(prefix='medicell_cache_', ignore_cleanup_errors=True)

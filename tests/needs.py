@@ -9,6 +9,7 @@ import pytest
 
 PROMISED = 'MEDICELL_TESTS_NEED'
 """The environment's variable with the words of `lacking` that must not skip here."""
+GAZEBO = 'gazebo'
 NETWORK_NAMESPACES = 'network_namespaces'
 POSTGRESQL = 'postgresql'
 ROS2_LAUNCH = 'ros2_launch'

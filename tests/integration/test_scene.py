@@ -20,7 +20,6 @@ from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory
 from visualization_msgs.msg import Marker, MarkerArray
 
-from medicell_bringup.model.description import parse
 from medicell_core.containers import Places
 from medicell_core.operations import Role
 from medicell_core.states import PackMLState
@@ -28,6 +27,7 @@ from medicell_devices.arm.path import JointLimits, straight
 from medicell_devices.arm.port import ArmTrajectory
 from medicell_devices.cell_config import load_cell
 from medicell_motion.cell import RobotCell
+from medicell_motion.description import parse
 from medicell_motion.expansion import expand
 from medicell_nodes import scene_markers
 from medicell_nodes.scene import SceneNode

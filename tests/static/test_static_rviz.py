@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from medicell_bringup.model.description import parse
+from medicell_motion.description import parse
 from medicell_motion.expansion import expand
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -20,8 +20,8 @@ from medicell_bringup.bench.motion_pairs import (
     solids,
     solve,
 )
-from medicell_bringup.model.description import parse
 from medicell_motion.cell import RobotCell
+from medicell_motion.description import parse
 from medicell_motion.expansion import expand_shipped
 from medicell_motion.liquid import tilts_rad
 

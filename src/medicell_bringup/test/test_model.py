@@ -11,8 +11,8 @@ import pytest
 
 from medicell_bringup.model.agreement import check_robot
 from medicell_bringup.model.checks import check
-from medicell_bringup.model.description import Description, parse
 from medicell_core.errors import InputError
+from medicell_motion.description import Description, parse
 from medicell_motion.expansion import expand
 from medicell_motion.geometry import CellGeometry, load_geometry
 

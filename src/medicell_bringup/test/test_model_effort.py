@@ -8,9 +8,9 @@ import numpy as np
 import pinocchio as pin
 import pytest
 
-from medicell_bringup.model.description import Description, parse
 from medicell_motion.arm import JOINT_NAMES
 from medicell_motion.body import TOOL
+from medicell_motion.description import Description, parse
 from medicell_motion.expansion import expand
 from medicell_motion.geometry import CellGeometry, load_geometry
 from medicell_motion.model import reduced_model

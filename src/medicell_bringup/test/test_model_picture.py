@@ -10,11 +10,11 @@ import pytest
 from geometry_msgs.msg import Point, Vector3
 from visualization_msgs.msg import Marker
 
-from medicell_bringup.model.description import parse
 from medicell_bringup.model.kit import kit_bodies
 from medicell_bringup.model.live import bodies_and_notes
 from medicell_bringup.model.rendering import View, render
 from medicell_core.errors import InputError, MedicellError
+from medicell_motion.description import parse
 from medicell_motion.expansion import expand
 from medicell_motion.geometry import load_geometry
 

@@ -13,8 +13,8 @@ from ruamel.yaml import YAML
 
 from medicell_bringup.model.agreement import check_robot
 from medicell_bringup.model.checks import check
-from medicell_bringup.model.description import Array, Description, Joint, Link, Shape, parse
 from medicell_core.errors import InputError
+from medicell_motion.description import Array, Description, Joint, Link, Shape, parse
 from medicell_motion.expansion import expand
 from medicell_motion.geometry import load_geometry
 

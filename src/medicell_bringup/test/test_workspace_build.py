@@ -145,6 +145,19 @@ def test_killed_build_is_removed_before_the_next(
     assert names(layout) == []
 
 
+def test_module_that_is_gone_leaves_no_link_where_it_was_installed(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = layout.root / 'src/medicell_bringup/medicell_bringup/cli.py'
+    gone, kept = (layout.install / 'medicell_bringup' / name for name in ('gone.py', 'kept.py'))
+    gone.symlink_to(layout.root / 'moved.py')
+    kept.symlink_to(module)
+    write(module.with_name('new.py'), 'A = 1\n')
+    run_fake_colcon(layout, monkeypatch, {'medicell_bringup': '0'})
+    assert not gone.is_symlink()
+    assert kept.is_symlink()
+
+
 def test_failed_package_stays_stale_and_the_others_do_not(
     layout: Layout, monkeypatch: pytest.MonkeyPatch
 ) -> None:

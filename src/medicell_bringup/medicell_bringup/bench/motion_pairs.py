@@ -11,11 +11,11 @@ from functools import lru_cache
 import numpy as np
 
 from medicell_bringup.bench.motion_ompl import rrt_connect
-from medicell_bringup.model.description import Description, parse
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_motion.arm import Array
 from medicell_motion.body import BASE, PART_OF_LINK
 from medicell_motion.cell import Plan, RobotCell
+from medicell_motion.description import Description, parse
 from medicell_motion.measuring import measure_first_air, smallest_gap_m
 from medicell_motion.scene import Surroundings
 from medicell_motion.shapes import Solid

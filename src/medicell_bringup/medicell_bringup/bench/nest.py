@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from medicell_bringup.bench.motion_pairs import solids
-from medicell_bringup.model.description import parse
 from medicell_bringup.shipped import cell_file_of
 from medicell_core.containers import ContainerKind, Material, container_id, label_text
 from medicell_core.errors import ErrorCode, MedicellError
@@ -23,6 +22,7 @@ from medicell_devices.running import RunningOperation
 from medicell_devices.settings import FillRobotSettings
 from medicell_devices.simulated.fill_robot import SimulatedFillRobot
 from medicell_motion.cell import Plan, RobotCell
+from medicell_motion.description import parse
 from medicell_motion.measuring import measure_first_air, smallest_gap_m
 from medicell_motion.shapes import Solid
 from medicell_sim.parameters import load_parameters

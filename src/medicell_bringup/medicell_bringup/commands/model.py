@@ -8,12 +8,12 @@ from pathlib import Path
 
 from medicell_bringup.model.agreement import check_robot
 from medicell_bringup.model.checks import check
-from medicell_bringup.model.description import Description, parse
 from medicell_bringup.shipped import cell_file_of
 from medicell_core.errors import ErrorCode, InputError
 from medicell_devices.cell_config import load_cell
 from medicell_motion.arm import JOINT_NAMES
 from medicell_motion.cell import RobotCell
+from medicell_motion.description import Description, parse
 from medicell_motion.expansion import expand_shipped, shipped_geometry
 from medicell_motion.geometry import load_geometry
 

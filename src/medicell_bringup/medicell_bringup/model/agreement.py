@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from medicell_bringup.model.description import Array, Description, Shape, refusal
 from medicell_motion.arm import JOINT_NAMES
 from medicell_motion.body import BASE, PART_OF_LINK, TOOL, moving_parts
+from medicell_motion.description import Array, Description, Shape, refusal
 from medicell_motion.geometry import CellGeometry
 
 ISOLATOR = 'isolator'

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 
-from medicell_bringup.model.description import (
+from medicell_motion.description import (
     MOVING,
     Array,
     Description,

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from medicell_interfaces.msg import Containers, ContainerState
 
-from medicell_bringup.model.description import Array
 from medicell_bringup.model.live import bodies_and_notes
 from medicell_bringup.model.rendering import Body
 from medicell_core.containers import Places
+from medicell_motion.description import Array
 from medicell_motion.geometry import CellGeometry
 from medicell_nodes.scene_markers import CONTAINERS, SceneState, markers_of
 from medicell_orchestrator.patient import load_patient

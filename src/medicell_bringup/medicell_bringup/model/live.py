@@ -14,10 +14,10 @@ from rclpy.node import Node
 from sensor_msgs.msg import JointState
 from visualization_msgs.msg import Marker, MarkerArray
 
-from medicell_bringup.model.description import Array, transform
 from medicell_bringup.model.picture import Note
 from medicell_bringup.model.rendering import Body
 from medicell_core.errors import ErrorCode, MedicellError
+from medicell_motion.description import Array, transform
 from medicell_ros import qos
 from medicell_ros.domain import open_ros
 

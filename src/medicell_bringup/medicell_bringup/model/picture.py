@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from medicell_bringup.model.description import Array, Description
 from medicell_bringup.model.rendering import CLEAR, GLOWING, METAL, Body, View, render
+from medicell_motion.description import Array, Description
 
 FINISHES = {'steel': METAL, 'light': GLOWING, 'glass': CLEAR}
 FLOOR = 'base_link'

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from medicell_bringup.model.description import Array
 from medicell_core.errors import ErrorCode, InputError
+from medicell_motion.description import Array
 
 MISSING = 'drawing needs Mitsuba: run `./medicell setup --docs`'
 VARIANT = 'scalar_rgb'

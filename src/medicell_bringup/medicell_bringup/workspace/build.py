@@ -177,6 +177,7 @@ def _run_colcon(
     layout.building.write_text('\n'.join(names), encoding='utf-8')
     for name in names:
         (layout.build / name / 'colcon_build.rc').unlink(missing_ok=True)
+        _forget_gone(layout.install / name)
     workers = max(1, len(os.sched_getaffinity(0)))
     env = {**env, 'MAKEFLAGS': f'-j{workers}', 'CMAKE_BUILD_PARALLEL_LEVEL': str(workers)}
     command = [str(layout.venv_python), '-c', COLCON, '--log-base', 'log', 'build']
@@ -193,6 +194,13 @@ def _run_colcon(
         failure = error
     layout.building.unlink(missing_ok=True)
     return failure
+
+
+def _forget_gone(installed: Path) -> None:
+    """Remove links to sources that are gone: colcon leaves them, and import-linter stops there."""
+    for path in installed.rglob('*'):
+        if path.is_symlink() and not path.exists():
+            path.unlink()
 
 
 def _was_built(layout: Layout, package: Package) -> bool:

@@ -1,0 +1,223 @@
+"""Gazebo 11 as a process that runs as far as it is told, and its commands."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import tempfile
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+
+from medicell_core.errors import ErrorCode, OperationFailed
+from medicell_devices.arm.port import ArmTrajectory, Array
+from medicell_gazebo.gazebo11 import Gazebo11
+from medicell_gazebo.sdf import STEP_S, Simulator, sdf
+from medicell_gazebo.world import GazeboWorld
+
+SOCKET_VARIABLE = 'MEDICELL_GAZEBO_SOCKET'
+ANSWER_S = 60.0
+"""Wall seconds in which an answer must come; a run of a minute takes less."""
+END_S = 5.0
+"""Wall seconds in which the process ends when its socket is closed, before it is killed."""
+
+_NOTHING = '-'
+_TOLD_CHARACTERS = 600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contact:
+    """Two collision bodies that touched: names, when first and last, the greatest force and depth.
+
+    A name is `model::link::body`; times are Gazebo's.
+    """
+
+    bodies: tuple[str, str]
+    first_s: float
+    last_s: float
+    force_n: float
+    depth_m: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """What a run gave: `times_s` (n,), `positions` and `efforts` (n, drives), what touched.
+
+    `grip_n` presses the driven finger at its end; `held` names the body in the hand, if any.
+    """
+
+    times_s: Array
+    positions: Array
+    efforts: Array
+    contacts: tuple[Contact, ...]
+    grip_n: float
+    held: str | None
+
+
+class LockStep:
+    """One Gazebo process; every method is one question and its answer, from any thread.
+
+    Raises OperationFailed (COMMUNICATION_LOST) once the process has ended, with what it said.
+    """
+
+    def __init__(self, gazebo: Gazebo11, world: GazeboWorld) -> None:
+        self.joints = tuple(drive.joint for drive in world.drives)
+        self._lock = threading.Lock()
+        self._folder = tempfile.TemporaryDirectory(prefix='medicell_gazebo_')
+        folder = Path(self._folder.name)
+        file = folder / 'cell.world'
+        file.write_text(sdf(world, Simulator.GAZEBO_11, plugin=gazebo.plugin), 'utf-8')
+        self._said = folder / 'gzserver.log'
+        ours, its = socket.socketpair()
+        ours.settimeout(ANSWER_S)
+        self._socket, self._received = ours, ours.makefile('r', encoding='ascii')
+        with its, self._said.open('wb') as said:
+            self._process = subprocess.Popen(
+                gazebo.command('gzserver', '--verbose', '--seed', '1', str(file)),
+                env=_environment(gazebo, folder, its.fileno()),
+                pass_fds=(its.fileno(),),
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        """The process."""
+        return self._process.pid
+
+    def run(self, steps: int, *, stride: int) -> Stretch:
+        """Run so many steps of STEP_S; joints are told every `stride` steps and at the last."""
+        rows: list[list[float]] = []
+        contacts: list[Contact] = []
+        grip_n, held = 0.0, None
+        for kind, *words in self._ask(f'run {steps} {stride}'):
+            if kind == 'state':
+                rows.append([float(word) for word in words])
+            elif kind == 'contact':
+                contacts.append(_contact(words))
+            elif kind == 'grip':
+                grip_n, held = float(words[0]), None if words[1] == _NOTHING else words[1]
+        table = np.array(rows)
+        return Stretch(
+            times_s=table[:, 0],
+            positions=table[:, 1::2],
+            efforts=table[:, 2::2],
+            contacts=tuple(contacts),
+            grip_n=grip_n,
+            held=held,
+        )
+
+    def follow(self, joints: tuple[str, ...], path: ArmTrajectory, efforts: Array) -> None:
+        """Have joints follow a trajectory whose start is a time of Gazebo's; they end there.
+
+        `efforts` (n, joints) are what it takes, as far as the model knows; the drives add to it.
+        """
+        table = np.stack([path.positions_rad, path.velocities_rad_s, efforts], axis=2)
+        rows = np.column_stack([path.times_s, table.reshape(len(path.times_s), -1)]).ravel()
+        numbers = ' '.join(repr(float(value)) for value in rows)
+        head = f'follow {len(joints)} {" ".join(joints)} {path.start_s!r} {len(path.times_s)}'
+        self._ask(f'{head} {numbers}')
+
+    def grip(self, force_n: float) -> None:
+        """Close the fingers by a force; 0 gives them back to what they follow."""
+        self._ask(f'grip {force_n!r}')
+
+    def pose(self, model: str) -> tuple[Array, Array]:
+        """Return a model's position in metres, (3,), and quaternion w, x, y, z, (4,)."""
+        (answer,) = self._ask(f'pose {model}')
+        values = np.array([float(word) for word in answer[1:]])
+        return values[:3], values[3:]
+
+    def close(self) -> None:
+        """End the process; safe to call twice."""
+        self._received.close()
+        self._socket.close()
+        try:
+            self._process.wait(END_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._folder.cleanup()
+
+    def __enter__(self) -> LockStep:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End the process."""
+        self.close()
+
+    def _ask(self, line: str) -> list[list[str]]:
+        """Return the words of each line of the answer, without its end."""
+        with self._lock:
+            try:
+                self._socket.sendall(f'{line}\n'.encode('ascii'))
+                answer = []
+                for text in self._received:
+                    words = text.split()
+                    if words == ['end']:
+                        break
+                    answer.append(words)
+                else:
+                    raise ConnectionError('the connection was closed')
+            except (OSError, ValueError) as error:
+                raise self._lost(error) from error
+        for kind, *words in answer:
+            if kind == 'error':
+                raise OperationFailed(ErrorCode.INVALID_GOAL, f'Gazebo: {" ".join(words)}')
+        return answer
+
+    def _lost(self, error: Exception) -> OperationFailed:
+        """Return the failure of a process that has ended or does not answer."""
+        try:
+            code = self._process.wait(END_S)
+            state = f'gzserver has ended with {code}'
+        except subprocess.TimeoutExpired:
+            state = f'gzserver has not answered for {ANSWER_S:g} s'
+        said = ''
+        if self._said.is_file():
+            said = self._said.read_text('utf-8', errors='replace')[-_TOLD_CHARACTERS:]
+        return OperationFailed(ErrorCode.COMMUNICATION_LOST, f'{state} ({error}): {said.strip()}')
+
+
+def steps_of(duration_s: float) -> int:
+    """Return the whole steps in a time; what is left over is less than one."""
+    return int(duration_s / STEP_S + 1e-6)
+
+
+def _contact(words: list[str]) -> Contact:
+    first_s, last_s, force_n, depth_m = (float(word) for word in words[2:])
+    return Contact(
+        bodies=(words[0], words[1]),
+        first_s=first_s,
+        last_s=last_s,
+        force_n=force_n,
+        depth_m=depth_m,
+    )
+
+
+def _environment(gazebo: Gazebo11, folder: Path, number: int) -> Mapping[str, str]:
+    """Return the variables of the process: it has no display, and writes into its folder alone."""
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        port = probe.getsockname()[1]
+    return {
+        'PATH': os.environ.get('PATH', ''),
+        'LC_ALL': 'C',
+        'HOME': str(folder),
+        'GAZEBO_MASTER_URI': f'http://127.0.0.1:{port}',
+        SOCKET_VARIABLE: str(number),
+        **gazebo.environment(),
+    }

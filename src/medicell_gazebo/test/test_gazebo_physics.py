@@ -1,0 +1,181 @@
+"""The arm, its gripper and the vials under Gazebo 11's physics, where it is prepared."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from needs import GAZEBO, lacking
+
+from medicell_core.errors import ErrorCode, OperationFailed
+from medicell_devices.arm.port import Grip
+from medicell_gazebo import gazebo11, trees
+from medicell_gazebo.checking import PARSER, complaints_of_gazebo11, complaints_of_sdformat12
+from medicell_gazebo.gazebo11 import Gazebo11
+from medicell_gazebo.rehearsal import Carried, Rehearsal
+from medicell_gazebo.sdf import STEP_S, Simulator, sdf
+from medicell_gazebo.world import GazeboWorld, gazebo_world
+from medicell_motion.cell import RobotCell
+from medicell_motion.expansion import expand_shipped
+
+CELL = RobotCell.shipped()
+UNPREPARED = '`python -m medicell_gazebo prepare` was not run'
+GREATEST_ERROR_RAD = 0.01
+ALLOWED_M = 1e-3
+ALLOWED_RAD = math.radians(1.0)
+
+Opened = Callable[..., Rehearsal]
+
+
+@pytest.fixture(scope='session')
+def gazebo() -> Gazebo11:
+    found = gazebo11.found()
+    if found is None:
+        lacking(GAZEBO, UNPREPARED)
+    return found
+
+
+@pytest.fixture
+def opened(gazebo: Gazebo11) -> Iterator[Opened]:
+    """Open rehearsals; by default with a vial in the nest's first place."""
+    found: list[Rehearsal] = []
+
+    def open_one(urdf: str = '', vials: dict[str, str] | None = None) -> Rehearsal:
+        vials = {'nest_01': 'vial_01'} if vials is None else vials
+        found.append(Rehearsal(gazebo, urdf or expand_shipped(), CELL, vials))
+        return found[-1]
+
+    yield open_one
+    for rehearsal in found:
+        rehearsal.close()
+
+
+def world() -> GazeboWorld:
+    return gazebo_world(
+        expand_shipped(), CELL.geometry, home=CELL.home(), vials={'nest_01': 'vial_01'}
+    )
+
+
+def changed(name: str, value: str, joint: str = 'joint_2') -> str:
+    """Return the URDF with one limit of a joint changed."""
+    robot = ElementTree.fromstring(expand_shipped())
+    (found,) = [item for item in robot.findall('joint') if item.get('name') == joint]
+    found.find('limit').set(name, value)
+    return ElementTree.tostring(robot, encoding='unicode')
+
+
+def touched(carried: Carried) -> set[frozenset[str]]:
+    """Return which links touched, without their models and bodies."""
+    return {
+        frozenset(body.split('::')[1] for body in contact.bodies) for contact in carried.contacts
+    }
+
+
+def test_the_world_of_gazebo_11_passes_its_check(gazebo: Gazebo11, tmp_path: Path) -> None:
+    file = tmp_path / 'cell.world'
+    text = sdf(world(), Simulator.GAZEBO_11, plugin=gazebo.plugin)
+    file.write_text(text)
+    assert complaints_of_gazebo11(gazebo, file) == ''
+    file.write_text(text.replace('<child>fill_robot_link_2</child>', ''))
+    assert 'child' in complaints_of_gazebo11(gazebo, file)
+
+
+@pytest.mark.parametrize('simulator', list(Simulator))
+def test_every_world_passes_the_check_of_sdformat(simulator: Simulator, tmp_path: Path) -> None:
+    tree = trees.kept(PARSER)
+    if tree is None:
+        lacking(GAZEBO, UNPREPARED)
+    file = tmp_path / 'cell.sdf'
+    text = sdf(world(), simulator)
+    file.write_text(text)
+    assert complaints_of_sdformat12(tree, file) == ''
+    file.write_text(text.replace('<child>fill_robot_link_2<', '<child>nowhere<'))
+    assert 'nowhere' in complaints_of_sdformat12(tree, file)
+
+
+def test_a_vial_is_gripped_carried_and_placed(opened: Opened) -> None:
+    done = opened().carry('nest_01', 'fill', 'vial_01')
+    print(
+        f'tracking error {1e3 * done.tracking_error_rad:.2f} mrad, vial off by '
+        f'{1e3 * done.off_m:.2f} mm and {math.degrees(done.tilt_rad):.2f} deg'
+    )
+    assert done.held == 'vial_01'
+    assert done.gripper.judged(open_m=0.004, least_force_n=5.0) is Grip.HOLDING
+    assert done.tracking_error_rad < GREATEST_ERROR_RAD
+    assert done.off_m < ALLOWED_M
+    assert done.tilt_rad < ALLOWED_RAD
+    assert done.air.breaches == ()
+    assert touched(done) == {
+        frozenset({'fill_robot_nest_01', 'vial'}),
+        frozenset({'fill_robot_fill', 'vial'}),
+        frozenset({'fill_robot_finger_left', 'vial'}),
+        frozenset({'fill_robot_finger_right', 'vial'}),
+    }
+
+
+def test_the_same_carry_gives_the_same_figures(opened: Opened) -> None:
+    one, two = (opened().carry('nest_01', 'label', 'vial_01') for _ in range(2))
+    assert one.tracking_error_rad == two.tracking_error_rad
+    assert (one.off_m, one.tilt_rad) == (two.off_m, two.tilt_rad)
+    assert one.contacts == two.contacts
+
+
+def test_a_gripper_that_closes_on_nothing_says_so(opened: Opened) -> None:
+    done = opened(vials={'nest_05': 'vial_01'}).carry('nest_01', 'fill', 'vial_01')
+    assert done.held is None
+    assert done.gripper.judged(open_m=0.004, least_force_n=5.0) is Grip.EMPTY
+
+
+def test_a_joint_with_too_little_torque_is_found(opened: Opened) -> None:
+    with pytest.raises(OperationFailed, match='joint_2') as caught:
+        opened(changed('effort', '12')).carry('nest_01', 'fill', 'vial_01')
+    assert caught.value.code in (ErrorCode.PATH_TOLERANCE_EXCEEDED, ErrorCode.JOINT_STALLED)
+
+
+def test_time_leaps_while_nothing_moves(opened: Opened) -> None:
+    rehearsal = opened()
+    rehearsal.sleep(86_400.0)
+    samples = rehearsal.arm.samples(86_399.0)
+    assert samples.times_s.tolist() == [86_400.0]
+    assert samples.positions_rad[-1] == pytest.approx(CELL.home(), abs=1e-3)
+    done = rehearsal.carry('nest_01', 'fill', 'vial_01')
+    assert done.off_m < ALLOWED_M
+
+
+def test_a_run_is_as_long_as_it_is_asked_to_be(opened: Opened) -> None:
+    rehearsal = opened()
+    first = rehearsal.gazebo.run(25, stride=10)
+    second = rehearsal.gazebo.run(1, stride=10)
+    assert np.diff(first.times_s) == pytest.approx([0.010, 0.005])
+    assert second.times_s[0] - first.times_s[-1] == pytest.approx(STEP_S)
+
+
+def test_a_command_that_is_none_is_refused_and_the_next_one_is_obeyed(opened: Opened) -> None:
+    rehearsal = opened()
+    with pytest.raises(OperationFailed, match='not understood: pose nobody'):
+        rehearsal.gazebo.pose('nobody')
+    with pytest.raises(OperationFailed, match='not understood: run 0'):
+        rehearsal.gazebo.run(0, stride=1)
+    assert len(rehearsal.gazebo.run(1, stride=1).times_s) == 1
+
+
+def test_a_killed_gazebo_is_found_and_named(opened: Opened) -> None:
+    rehearsal = opened()
+    os.kill(rehearsal.gazebo.pid, signal.SIGKILL)
+    with pytest.raises(OperationFailed, match='gzserver has ended with -9') as caught:
+        rehearsal.carry('nest_01', 'fill', 'vial_01')
+    assert caught.value.code is ErrorCode.COMMUNICATION_LOST
+
+
+def test_no_process_is_left_when_the_other_side_goes(opened: Opened) -> None:
+    rehearsal = opened()
+    pid = rehearsal.gazebo.pid
+    rehearsal.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)

@@ -1,0 +1,138 @@
+"""A tree of packages is made once, whole or not at all, and what a machine lacks is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from medicell_core.errors import InputError, OperationFailed
+from medicell_gazebo import gazebo11, trees
+from medicell_gazebo.trees import Recipe, cache_folder, kept, made
+
+RECIPE = Recipe(name='tools', suite='bullseye', packages=('one', 'two'))
+UNPACKS = """#!/bin/sh
+echo "$@" >> "$TOLD"
+for word; do tree=$target; target=$last; last=$word; done
+mkdir -p "$target/bin" && echo program > "$target/bin/one"
+echo 'I: extracting archives...'
+"""
+FAILS = """#!/bin/sh
+echo 'E: Unable to locate package two' >&2
+exit 25
+"""
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine whose mmdebstrap is a script of the test; returns that script."""
+    programs = tmp_path / 'bin'
+    programs.mkdir()
+    for name in ('mmdebstrap', 'apt-get', 'dpkg-deb'):
+        (programs / name).write_text(UNPACKS)
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv('PATH', f'{programs}:/usr/bin:/bin')
+    monkeypatch.setenv('TOLD', str(tmp_path / 'told'))
+    monkeypatch.setenv(trees.CACHE_VARIABLE, str(tmp_path / 'cache'))
+    keyring = tmp_path / 'keyring'
+    keyring.touch()
+    monkeypatch.setattr(trees, 'KEYRING', keyring)
+    return programs / 'mmdebstrap'
+
+
+def calls(machine: Path) -> list[str]:
+    told = machine.parents[1] / 'told'
+    return told.read_text().splitlines() if told.is_file() else []
+
+
+def quiet(text: str) -> None:
+    return None
+
+
+def test_a_tree_is_made_once_and_then_kept(machine: Path) -> None:
+    told: list[str] = []
+    tree = made(RECIPE, told.append)
+    assert (tree / 'bin' / 'one').is_file()
+    assert made(RECIPE, quiet) == tree == kept(RECIPE)
+    (call,) = calls(machine)
+    assert '--include=one,two' in call
+    assert 'extracting archives...' in told
+
+
+def test_a_tree_that_lacks_a_file_is_made_anew(machine: Path) -> None:
+    tree = made(RECIPE, quiet)
+    (tree / 'bin' / 'one').unlink()
+    assert kept(RECIPE) is None
+    assert (made(RECIPE, quiet) / 'bin' / 'one').is_file()
+    assert len(calls(machine)) == 2
+
+
+def test_a_file_that_was_cut_short_is_seen(machine: Path) -> None:
+    tree = made(RECIPE, quiet)
+    (tree / 'bin' / 'one').write_text('prog')
+    assert kept(RECIPE) is None
+
+
+def test_another_recipe_replaces_the_tree_of_the_older_one(machine: Path) -> None:
+    old = made(RECIPE, quiet)
+    other = Recipe(name='tools', suite='bullseye', packages=('one', 'three'))
+    assert made(other, quiet) != old
+    assert not old.exists()
+
+
+@pytest.mark.parametrize(
+    'other',
+    [
+        Recipe(name='tools', suite='bookworm', packages=('one', 'two')),
+        Recipe(name='tools', suite='bullseye', packages=('one',)),
+        Recipe(name='tools', suite='bullseye', packages=('one', 'two'), loose=('three',)),
+        Recipe(name='tools', suite='bullseye', packages=('one',), loose=('two',)),
+    ],
+)
+def test_every_change_of_a_recipe_changes_its_key(other: Recipe) -> None:
+    assert other.key != RECIPE.key
+
+
+def test_a_failure_is_told_in_mmdebstraps_words_and_leaves_nothing(machine: Path) -> None:
+    machine.write_text(FAILS)
+    with pytest.raises(OperationFailed, match=r'ended with 25.*Unable to locate package two'):
+        made(RECIPE, quiet)
+    assert kept(RECIPE) is None
+    assert [path.name for path in cache_folder().iterdir()] == ['lock']
+
+
+def test_what_a_killed_process_has_left_is_removed(machine: Path) -> None:
+    left = cache_folder() / '.making-abc'
+    left.mkdir(parents=True)
+    made(RECIPE, quiet)
+    assert not left.exists()
+
+
+@pytest.mark.parametrize('tool', ['mmdebstrap', 'dpkg-deb'])
+def test_a_missing_tool_is_named_with_what_brings_it(
+    machine: Path, monkeypatch: pytest.MonkeyPatch, tool: str
+) -> None:
+    (machine.parent / tool).unlink()
+    monkeypatch.setenv('PATH', str(machine.parent))
+    with pytest.raises(InputError, match=f'no {tool}; `apt install mmdebstrap`'):
+        made(RECIPE, quiet)
+
+
+def test_a_missing_keyring_is_named(machine: Path) -> None:
+    trees.KEYRING.unlink()
+    with pytest.raises(InputError, match='apt install debian-archive-keyring'):
+        made(RECIPE, quiet)
+
+
+def test_gazebo_is_not_found_before_it_is_prepared(machine: Path) -> None:
+    assert gazebo11.found() is None
+
+
+def test_a_changed_plugin_is_another_file(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made(gazebo11.SERVER, quiet)
+    place = cache_folder() / gazebo11._plugin_place().name
+    place.touch()
+    assert gazebo11.found() is not None
+    text = gazebo11.source()
+    monkeypatch.setattr(gazebo11, 'source', lambda: text + '\n')
+    assert gazebo11.found() is None
