@@ -16,7 +16,7 @@ from medicell_motion.spaces import JointSpace, LevelSpace, Line, Space, radial
 from medicell_motion.stations import grip_poses
 from medicell_motion.trajectory import Curve, Trajectory, timed
 
-MOST_EDGES = 4000
+MOST_EDGES = 8000
 """Edges after which a search ends without an answer; counted, so that it ends alike every time."""
 
 MOST_STRAIGHT = 8

@@ -29,6 +29,9 @@ _NEARBY_SHARE = 0.5
 
 _SHORTCUTS = 4
 
+_FELLED, _LATER, _MOST_TREES = 150, 1.3, 16
+"""Edges after which two trees are felled that have not met, and how much later the next are."""
+
 _PROBES = np.array([8, 4, 12, 2, 6, 10, 14, 1, 3, 5, 7, 9, 11, 13, 15])
 _PROBED = 16
 """Samples of a line, the middle one first, that are looked at before all of it is."""
@@ -141,30 +144,46 @@ class Search:
     ) -> list[Line] | None:
         """Return lines from one of the starts to one of the goals, or None when told to stop.
 
-        `hints` are places that are tried before those drawn by chance.
+        `hints` are places that are tried before those drawn by chance. Trees that have not met
+        are felled after some edges, each time later: whether they meet soon is a matter of luck,
+        and new ones often do where old ones never would.
         """
-        space = self.space
-        first, second = (
-            _Tree(
-                np.array([space.coordinates(item) for item in roots]),
-                np.array(roots),
-                [-1] * len(roots),
-            )
-            for roots in (starts, goals)
-        )
+        ends = self.edges + np.cumsum(_FELLED * _LATER ** np.arange(_MOST_TREES))
+        for end in ends:
+            lines = self._attempt(starts, goals, chance, hints, float(end), go_on)
+            if lines is not None or not go_on():
+                return lines
+        return None
+
+    def _attempt(
+        self,
+        starts: Sequence[Array],
+        goals: Sequence[Array],
+        chance: np.random.Generator,
+        hints: Sequence[Array],
+        end: float,
+        go_on: Callable[[], bool],
+    ) -> list[Line] | None:
+        """Return the lines by which two new trees meet, or None at the edge they end at."""
+        first, second = self._tree(starts), self._tree(goals)
         waiting = list(hints)
         trees = (first, second)
-        while go_on():
+        while self.edges < end and go_on():
             one, other = trees
             target = waiting.pop(0) if waiting else self._drawn(one, chance)
             grown = self._grow(one, target)
             if grown is not None:
                 met = self._grow(other, one.places[grown], one.postures[grown])
-                if met is not None and self._same(trees[0], grown, trees[1], met):
-                    ways = (grown, met) if trees[0] is first else (met, grown)
+                if met is not None and self._same(one, grown, other, met):
+                    ways = (grown, met) if one is first else (met, grown)
                     return self._lines(first, ways[0], second, ways[1])
             trees = trees[::-1]
         return None
+
+    def _tree(self, roots: Sequence[Array]) -> _Tree:
+        """Return the tree of some roots."""
+        places = [self.space.coordinates(item) for item in roots]
+        return _Tree(np.array(places), np.array(roots), [-1] * len(roots))
 
     def shortened(
         self, lines: list[Line], *, chance: np.random.Generator, go_on: Callable[[], bool]
