@@ -252,6 +252,26 @@ def test_protective_stop_ends_with_the_operation_that_is_cancelled_under_it(
     assert robot.telemetry()['protective_stop'] == 1.0
 
 
+def test_move_that_is_cancelled_brakes_the_arm_on_its_path_with_the_vial_gripped(
+    bench: Bench, robot: SimulatedFillRobot
+) -> None:
+    wanted = goal(bench)
+    with bench.context(wanted) as context:
+        cancel = on_look(HALF_WAY, lambda: context.end_early(ErrorCode.CANCELLED, 'cancelled'))
+        context._clock = Watched(bench, cancel)  # type: ignore[assignment]
+        with pytest.raises(MedicellError) as caught:
+            robot.move_container(wanted, context)  # type: ignore[arg-type]
+    assert caught.value.code is ErrorCode.CANCELLED
+    told = robot.commanded()
+    assert told is not None
+    assert told.end_s - bench.world.now_s() < robot._settings.arm.stopping_limit_s
+    passed(bench, 2.0)
+    assert robot.joint_positions() == pytest.approx(told.positions_rad[-1], abs=1e-3)
+    assert robot.telemetry()['gripper_holds'] == 1.0
+    bench.run(goal(bench))
+    assert location(bench) == 'fill_robot/fill'
+
+
 def test_protective_stop_in_a_fill_stops_the_pump_and_nothing_is_dosed_twice(
     bench: Bench, robot: SimulatedFillRobot
 ) -> None:

@@ -228,7 +228,10 @@ def test_trouble_after_the_fill_ends_with_its_code_and_no_step_is_done_twice(
     assert caught.value.code is code
     begun = partly(caught.value)
     assert begun.step == 'filled'
-    assert bench.driver(Role.FILL_ROBOT).telemetry()['pump_rate_ml_min'] == 0.0
+    readings = bench.driver(Role.FILL_ROBOT).telemetry()
+    assert readings['pump_rate_ml_min'] == 0.0
+    # What can be known before a move is refused before the vial is gripped.
+    assert readings['gripper_holds'] == 0.0 or name.startswith('joint_')
     filled_ml = held_ml(bench)
     assert begun.added_ml == pytest.approx(filled_ml, abs=0.02)
     trouble.mend()
