@@ -150,7 +150,9 @@ class Search:
         """
         ends = self.edges + np.cumsum(_FELLED * _LATER ** np.arange(_MOST_TREES))
         for end in ends:
-            lines = self._attempt(starts, goals, chance, hints, float(end), go_on)
+            lines = self._attempt(
+                starts, goals, chance=chance, hints=hints, end=float(end), go_on=go_on
+            )
             if lines is not None or not go_on():
                 return lines
         return None
@@ -159,6 +161,7 @@ class Search:
         self,
         starts: Sequence[Array],
         goals: Sequence[Array],
+        *,
         chance: np.random.Generator,
         hints: Sequence[Array],
         end: float,
