@@ -257,7 +257,7 @@ def test_move_that_is_cancelled_brakes_the_arm_on_its_path_with_the_vial_gripped
 ) -> None:
     wanted = goal(bench)
     with bench.context(wanted) as context:
-        cancel = on_look(HALF_WAY, lambda: context.end_early(ErrorCode.CANCELLED, 'cancelled'))
+        cancel = on_look(LIFTING, lambda: context.end_early(ErrorCode.CANCELLED, 'cancelled'))
         context._clock = Watched(bench, cancel)  # type: ignore[assignment]
         with pytest.raises(MedicellError) as caught:
             robot.move_container(wanted, context)  # type: ignore[arg-type]
@@ -265,6 +265,8 @@ def test_move_that_is_cancelled_brakes_the_arm_on_its_path_with_the_vial_gripped
     told = robot.commanded()
     assert told is not None
     assert told.end_s - bench.world.now_s() < robot._settings.arm.stopping_limit_s
+    path = robot._carrier._load.path  # type: ignore[union-attr]
+    assert abs(told.positions_rad[-1] - path.at(path.duration_s)).max() > 0.1
     passed(bench, 2.0)
     assert robot.joint_positions() == pytest.approx(told.positions_rad[-1], abs=1e-3)
     assert robot.telemetry()['gripper_holds'] == 1.0
