@@ -25,7 +25,7 @@ from medicell_motion.cell import RobotCell
 from medicell_motion.expansion import expand_shipped
 
 CELL = RobotCell.shipped()
-UNPREPARED = '`python -m medicell_gazebo prepare` was not run'
+UNPREPARED = '`./medicell exec python -m medicell_gazebo prepare` was not run'
 GREATEST_ERROR_RAD = 0.01
 ALLOWED_M = 1e-3
 ALLOWED_RAD = math.radians(1.0)
