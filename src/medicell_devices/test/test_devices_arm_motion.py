@@ -231,7 +231,7 @@ def test_arm_that_was_pushed_off_its_path_goes_back_to_it_and_on_to_its_end() ->
 
 
 def test_arm_that_is_pushed_less_than_its_goal_tolerance_goes_on_without_a_way_back() -> None:
-    rig, path = stopped_and_pushed(0.0, 0.002, 0.0, 0.0, 0.0, 0.0)
+    rig, path = stopped_and_pushed(0.0, 0.0005, 0.0, 0.0, 0.0, 0.0)
     rig.motion.go_on(rig, lambda *_: pytest.fail('no way back is needed'))
     assert rig.motion.locate(rig) == pytest.approx(goal_of(path))
 
