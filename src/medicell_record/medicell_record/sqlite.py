@@ -79,10 +79,21 @@ class SqliteStore(Store):
         """Do nothing: who made the file removes it."""
 
     def seal(self) -> None:
-        """Bring the record into one plain file that read-only media can hold."""
-        if self._connection is not None:
+        """Bring the record into one plain file that read-only media can hold.
+
+        Where somebody else has it open, every entry is brought into the file all the same, and
+        the write-ahead file stays beside it.
+        """
+        if self._connection is None:
+            return
+        try:
             self.connection.exec_driver_sql('PRAGMA journal_mode=DELETE')
+        except sa.exc.OperationalError as error:
+            if 'locked' not in str(error.orig):
+                raise
             self.connection.rollback()
+            self.connection.exec_driver_sql('PRAGMA wal_checkpoint(PASSIVE)')
+        self.connection.rollback()
 
 
 def _engine(path: Path, *, read_only: bool) -> sa.Engine:

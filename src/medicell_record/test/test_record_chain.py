@@ -123,6 +123,19 @@ def test_a_closed_record_is_one_file(path: Path) -> None:
         assert database.execute('PRAGMA journal_mode').fetchone() == ('delete',)
 
 
+def test_a_record_that_somebody_reads_is_closed_and_sound(path: Path) -> None:
+    with BatchRecord.create(path) as record:
+        record.append(PH, at_s=1, actor='cell')
+        reader = sqlite3.connect(f'{path.as_uri()}?mode=ro', uri=True)
+        rows = reader.execute('SELECT * FROM sqlite_master')
+        record.append(CLOSE, at_s=2, actor='cell')
+    assert verify(path).sound
+    rows.close()
+    reader.close()
+    result = verify(path)
+    assert (result.sound, result.closed) == (True, True)
+
+
 @pytest.mark.parametrize(
     ('statement', 'answer'),
     [
