@@ -37,6 +37,15 @@ def back(first: np.ndarray, last: np.ndarray) -> JointPath:
     return straight(first, last, limits())
 
 
+def push(arm: BuiltinArm, *turns: float) -> None:
+    """Push an arm that stands by these angles, as by hand."""
+    # Its posture is of its last look, at which it may still have moved: this is another.
+    arm.stop()
+    posture = arm._posture + np.asarray(turns)
+    arm._posture = posture
+    arm._told = replace(arm._told, positions_rad=posture[None])
+
+
 class Rig:
     """The context of an operation and its clock; `at` does something when a time has come."""
 
@@ -97,10 +106,7 @@ class Rig:
 
     def push(self, *turns: float) -> None:
         """Push the arm that stands by these angles, as by hand."""
-        posture = self.arm._posture + np.asarray(turns)
-        self.arm.stop()
-        self.arm._posture = posture
-        self.arm._told = replace(self.arm._told, positions_rad=posture[None])
+        push(self.arm, *turns)
 
     def way(self, *turns: float) -> JointPath:
         """Return a straight way from home by these angles."""

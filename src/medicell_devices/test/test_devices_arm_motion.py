@@ -217,7 +217,7 @@ def stopped_and_pushed(*turns: float) -> tuple[Rig, JointPath]:
 
 def test_arm_that_was_pushed_off_its_path_goes_back_to_it_and_on_to_its_end() -> None:
     rig, path = stopped_and_pushed(0.0, 0.02, 0.0, 0.0, 0.0, 0.0)
-    told = len(rig.told)
+    told, stood = len(rig.told), rig.arm._posture.copy()
     asked: list[np.ndarray] = []
 
     def way_back(first: np.ndarray, last: np.ndarray) -> JointPath:
@@ -225,14 +225,47 @@ def test_arm_that_was_pushed_off_its_path_goes_back_to_it_and_on_to_its_end() ->
         return back(first, last)
 
     rig.motion.go_on(rig, way_back)
-    assert asked[0] - asked[1] == pytest.approx([0.0, 0.02, 0.0, 0.0, 0.0, 0.0], abs=2e-2)
+    assert asked[0] == pytest.approx(stood, abs=1e-3)
+    assert path.nearest(asked[1], before_s=path.duration_s)[1] < 1e-9
+    assert abs(asked[0] - asked[1]).max() <= 0.02 + 1e-3
     assert rig.told[told].positions_rad[0] == pytest.approx(asked[0])
     assert rig.motion.locate(rig) == pytest.approx(goal_of(path))
 
 
 def test_arm_that_is_pushed_less_than_its_goal_tolerance_goes_on_without_a_way_back() -> None:
-    rig, path = stopped_and_pushed(0.0, 0.0005, 0.0, 0.0, 0.0, 0.0)
+    rig, path = stopped_and_pushed(0.0, 0.0018, 0.0, 0.0, 0.0, 0.0)
     rig.motion.go_on(rig, lambda *_: pytest.fail('no way back is needed'))
+    assert rig.motion.locate(rig) == pytest.approx(goal_of(path))
+
+
+@pytest.mark.parametrize('wanted', ['go_on', 'back'])
+@pytest.mark.parametrize('ended', ['on its way back to the path', 'on the path back'])
+def test_arm_that_was_stopped_again_still_knows_its_path_and_its_ends(
+    wanted: str, ended: str
+) -> None:
+    turn = 0.2 if ended == 'on its way back to the path' else 0.0
+    rig, path = stopped_and_pushed(0.0, turn, 0.0, 0.0, 0.0, 0.0)
+    rig.at(rig.since_s + 0.6, rig.motion.halt)
+    with pytest.raises(MedicellError, match='stopped on its path'):
+        rig.motion.back(rig, back)
+    rig.sleep(1.0)
+    assert rig.motion.unfinished
+    getattr(rig.motion, wanted)(rig, back)
+    end = goal_of(path) if wanted == 'go_on' else rig.home
+    assert rig.motion.locate(rig) == pytest.approx(end)
+    assert rig.motion.measured_posture() == pytest.approx(end, abs=1e-3)
+
+
+def test_arm_at_the_beginning_of_its_path_does_not_set_off_by_a_resume_or_another_pace() -> None:
+    rig, path = stopped_and_pushed(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    rig.motion.back(rig, back)
+    told = len(rig.told)
+    rig.motion.protective_stop()
+    rig.motion.resume()
+    rig.motion.set_speed_override(50.0)
+    rig.sleep(1.0)
+    assert len(rig.told) == told
+    rig.motion.go_on(rig, back)
     assert rig.motion.locate(rig) == pytest.approx(goal_of(path))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from arm_rig import push
 
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.operations import (
@@ -174,6 +175,60 @@ def test_held_vial_can_go_elsewhere_than_it_was_meant_to(
     robot.reset()
     bench.run(goal(bench, station='reject'))
     assert location(bench) == 'fill_robot/reject'
+
+
+def stopped_at(bench: Bench, robot: SimulatedFillRobot, wanted: Operation, step: str) -> None:
+    """Stop a move half a second after the beginning of one of its steps."""
+    began_s: list[float] = []
+
+    def looked(_: int) -> None:
+        now_s = bench.world.now_s()
+        if not began_s and bench.progress and bench.progress[-1].step.startswith(step):
+            began_s.append(now_s)
+        if began_s and now_s >= began_s[0] + 0.5 and not robot.telemetry()['stopped']:
+            robot.stop()
+
+    with pytest.raises(MedicellError) as caught:
+        performed(bench, wanted, looked)
+    assert caught.value.code is ErrorCode.STOPPED
+    passed(bench, 2.0)
+    robot.reset()
+
+
+def let_go(robot: SimulatedFillRobot, monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
+    """Return the postures in which the fingers open from now on."""
+    arm: Any = robot._carrier._arm
+    real, found = arm.grip, list[np.ndarray]()
+
+    def grip(*, closed: bool) -> None:
+        if not closed:
+            found.append(robot.joint_positions())
+        real(closed=closed)
+
+    monkeypatch.setattr(arm, 'grip', grip)
+    return found
+
+
+@pytest.mark.parametrize('vial', ['vial_01', 'vial_02'])
+@pytest.mark.parametrize('steps', [('gripping',), ('carrying', 'bringing')])
+def test_vial_whose_way_was_stopped_twice_is_let_go_only_at_an_end_of_it(
+    bench: Bench,
+    robot: SimulatedFillRobot,
+    monkeypatch: pytest.MonkeyPatch,
+    steps: tuple[str, ...],
+    vial: str,
+) -> None:
+    for number, step in enumerate(steps, start=1):
+        stopped_at(bench, robot, goal(bench, container=cid(f'vial_{number:02d}')), step)
+    load = robot._carrier._load
+    assert load is not None
+    ends = load.path.at(0.0), load.path.at(load.path.duration_s)
+    postures = let_go(robot, monkeypatch)
+    bench.run(goal(bench, container=cid(vial)))
+    end = ends[1] if vial == 'vial_01' else ends[0]
+    assert postures[0] == pytest.approx(end, abs=2e-3)
+    assert location(bench, vial) == 'fill_robot/fill'
+    assert location(bench) == f'fill_robot/{"fill" if vial == "vial_01" else "nest_01"}'
 
 
 @pytest.mark.parametrize('fault', FAULTS)
@@ -381,11 +436,7 @@ def pushed(bench: Bench, robot: SimulatedFillRobot, look: int, *turns: float) ->
         performed(bench, goal(bench), on_look(look, robot.stop))
     passed(bench, 2.0)
     robot.reset()
-    arm: Any = robot._carrier._arm
-    posture = arm._posture + np.asarray(turns)
-    arm.stop()
-    arm._posture = posture
-    arm._told = replace(arm._told, positions_rad=posture[None])
+    push(robot._carrier._arm, *turns)  # type: ignore[arg-type]
 
 
 def test_arm_that_was_pushed_goes_back_to_its_path_with_the_vial_and_on(
@@ -410,9 +461,9 @@ def test_arm_that_was_pushed_goes_back_to_its_path_with_the_vial_and_on(
 @pytest.mark.parametrize(
     ('look', 'joint', 'turn', 'code', 'named'),
     [
-        (HALF_WAY, 2, 0.25, 'PATH_BLOCKED', 'cannot go back to its path: finger .* to balance'),
+        (HALF_WAY, 2, 0.25, 'PATH_BLOCKED', 'cannot go back to its path: tool .* to balance'),
         (LIFTING, 3, 0.4, 'PATH_BLOCKED', 'cannot go back to its path: forearm .* to base'),
-        (LIFTING, 3, -0.4, 'FIRST_AIR_BREACH', 'finger would be over the open container at nest_'),
+        (LIFTING, 3, -0.5, 'FIRST_AIR_BREACH', 'finger would be over the open container at nest_'),
         (LIFTING, 5, 1.0, 'PATH_BLOCKED', 'is tilted by .* degrees, its liquid rises by'),
     ],
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from medicell_devices.arm.path import JointPath, Pace
@@ -13,11 +15,22 @@ _STEADY = 1e-9
 class Following:
     """A path, the pace along it now, and every trajectory that was told since it began.
 
-    `ended` is set when the motion is over before the end of the path.
+    `ended` is set when the motion is over before the end of the path. `whole` is the path that is
+    to be gone in the end: the way back to it, or back along it, is followed as another one.
     """
 
-    def __init__(self, path: JointPath, *, now_s: float, path_s: float) -> None:
+    def __init__(
+        self,
+        path: JointPath,
+        *,
+        now_s: float,
+        path_s: float,
+        whole: JointPath | None = None,
+        place: Callable[[float], float] | None = None,
+    ) -> None:
         self.path = path
+        self.whole = path if whole is None else whole
+        self._place = place
         self.begun_s = now_s
         self.ended = False
         self.braking = False
@@ -38,6 +51,11 @@ class Following:
     def at_end(self) -> bool:
         """Whether the pace leads to the end of the path."""
         return float(self.pace.path_s[-1]) >= self.path.duration_s - _STEADY
+
+    def place_s(self, now_s: float) -> float:
+        """Return which time of the whole path stands for the place at a time of the clock."""
+        here_s = self.pace.at(now_s)[0]
+        return here_s if self._place is None else self._place(here_s)
 
     def repaced(self, now_s: float, share: float) -> ArmTrajectory | None:
         """Change the pace and return what to tell the arm; None when nothing changes."""

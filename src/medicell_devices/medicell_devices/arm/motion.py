@@ -101,20 +101,7 @@ class ArmMotion(ArmObserver):
         Raises PATH_TOLERANCE_EXCEEDED, JOINT_STALLED, JOINT_STATE_LATE, JOINT_STATE_LOST and
         GOAL_NOT_REACHED when the joints do not, with the arm stopped; CANCELLED, STOPPED.
         """
-        self._await_rest(context)
-        self.await_release(context)
-        now_s = self._now_s()
-        with self._lock:
-            self._seen_s = max(self._seen_s, now_s)
-            self._judged_s = now_s
-            self._goal = None
-            self._following = Following(path, now_s=now_s, path_s=from_s)
-            if not self._held:
-                self._repace(self._share)
-        while not self._arrived(context):
-            pass
-        with self._lock:
-            self._goal, self._following = path.at(path.duration_s), None
+        self._follow(path, context, from_s=from_s)
 
     def locate(self, context: OperationContext) -> Array:
         """Return where the arm stands: as commanded after a whole path, else as measured now.
@@ -136,12 +123,25 @@ class ArmMotion(ArmObserver):
         self.follow(path, context, from_s=place_s)
 
     def back(self, context: OperationContext, way_back: WayBack) -> None:
-        """Return along an unfinished path to its beginning."""
+        """Return along an unfinished path to its beginning, which it then stands at."""
         path, place_s = self._rejoined(context, way_back)
         if place_s > 0.0:
-            self.follow(path.reversed_from(place_s), context)
+            self._follow(
+                path.reversed_from(place_s),
+                context,
+                whole=path,
+                place=lambda gone_s: place_s - gone_s,
+            )
         with self._lock:
-            self._goal, self._following = path.at(0.0), None
+            self._goal = path.at(0.0)
+        self.stand_on(path)
+
+    def stand_on(self, path: JointPath, *, at_s: float = 0.0) -> None:
+        """Take the arm to stand at a place of a path that it is to go: the path is unfinished."""
+        with self._lock:
+            self._following = Following(path, now_s=self._now_s(), path_s=at_s)
+            # A resume or another pace does not set off along it: who follows it does.
+            self._following.ended = True
 
     def forget(self) -> None:
         """Give an unfinished path up: the arm stands free."""
@@ -155,6 +155,31 @@ class ArmMotion(ArmObserver):
                 self._released.wait(self._held_wall_s)
             self.rest(context, HELD_S, step='held by a protective stop')
             self.poll()
+
+    def _follow(
+        self,
+        path: JointPath,
+        context: OperationContext,
+        *,
+        from_s: float = 0.0,
+        whole: JointPath | None = None,
+        place: Callable[[float], float] | None = None,
+    ) -> None:
+        """Follow a path, for the sake of a whole one where that is another."""
+        self._await_rest(context)
+        self.await_release(context)
+        now_s = self._now_s()
+        with self._lock:
+            self._seen_s = max(self._seen_s, now_s)
+            self._judged_s = now_s
+            self._goal = None
+            self._following = Following(path, now_s=now_s, path_s=from_s, whole=whole, place=place)
+            if not self._held:
+                self._repace(self._share)
+        while not self._arrived(context):
+            pass
+        with self._lock:
+            self._goal, self._following = path.at(path.duration_s), None
 
     def _arrived(self, context: OperationContext) -> bool:
         """Wait for the next look and take it; returns whether the end is reached."""
@@ -250,15 +275,15 @@ class ArmMotion(ArmObserver):
         with self._lock:
             following = self._following
             assert following is not None
-            path, place_s = following.path, following.pace.at(self._now_s())[0]
+            path, place_s = following.whole, following.place_s(self._now_s())
         if bool(
             (np.abs(here - path.at(place_s)) <= REJOIN_GOALS * self._tolerances.goal_rad).all()
         ):
             return path, place_s
         place_s, _ = path.nearest(here, before_s=place_s)
-        self.follow(way_back(here, path.at(place_s)), context)
-        with self._lock:
-            self._following = Following(path, now_s=self._now_s(), path_s=place_s)
+        way = way_back(here, path.at(place_s))
+        self._follow(way, context, whole=path, place=lambda _: place_s)
+        self.stand_on(path, at_s=place_s)
         return path, place_s
 
     def _await_rest(self, context: OperationContext) -> None:

@@ -88,7 +88,8 @@ class ArmObserver:
     def commanded(self) -> ArmTrajectory | None:
         """Return the trajectory that the arm is told to follow, or None at rest at a goal."""
         with self._lock:
-            return None if self._following is None else self._following.told
+            following = self._following
+            return None if following is None or self._goal is not None else following.told
 
     def measured_posture(self) -> Array:
         """Return the newest measured joints; raises JOINT_STATE_LOST before the first."""

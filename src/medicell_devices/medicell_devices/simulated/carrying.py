@@ -88,6 +88,7 @@ class Carrier:
         self._moving = moving
         self._arm = arm
         self._load: Load | None = None
+        self._gripped = False
         self._reached: Carry | None = None
         self._measured = AirFigures()
         self._part: Around | None = None
@@ -173,23 +174,31 @@ class Carrier:
         """Grip what stands at the station; raises CONTAINER_DROPPED when nothing is there."""
         self._reached = load.carry
         self._grip(context, closed=True)
+        # What ends the operation from here on leaves the fingers at the beginning of the way.
+        self._load, self._gripped = load, False
+        self._motion.stand_on(load.path)
+        self._make_sure(load, context)
+        self._begin_part(load.carry.going)
+
+    def _make_sure(self, load: Load, context: OperationContext) -> None:
+        """Give the fingers their time; raises CONTAINER_DROPPED when they hold nothing."""
         self._motion.rest(context, self._grip_s, step=f'gripping {load.carry.container}')
         if self.grip is not Grip.HOLDING:
             state = self.gripper
-            self._grip(context, closed=False)
-            self._reached = None
+            self._let_go(context)
             raise OperationFailed(
                 ErrorCode.CONTAINER_DROPPED,
                 f'the gripper closed on nothing at {load.carry.start}: its force is '
                 f'{state.force_n:.1f} N, {load.carry.container} needs '
                 f'{self._settings.least_grip_n:g} N',
             )
-        self._load = load
-        self._begin_part(load.carry.going)
+        self._gripped = True
 
     def _go_on(self, load: Load, context: OperationContext) -> None:
         """Carry on along the way on which an earlier operation ended."""
         self._motion.rest(context, 0.0, step=f'carrying {load.carry.container} on')
+        if not self._gripped:
+            self._make_sure(load, context)
         self._begin_part(load.carry.going)
         if self._motion.unfinished:
             self._motion.go_on(context, self._way_back)
@@ -198,10 +207,9 @@ class Carrier:
         """Return a container along its way to where it was gripped, and let it go."""
         self._motion.rest(context, 0.0, step=f'bringing {load.carry.container} back')
         self._begin_part(load.carry.going)
-        if self._motion.unfinished:
-            self._motion.back(context, self._way_back)
-        else:
-            self._motion.follow(load.path.reversed_from(load.path.duration_s), context)
+        if not self._motion.unfinished:
+            self._motion.stand_on(load.path, at_s=load.path.duration_s)
+        self._motion.back(context, self._way_back)
         self._motion.rest(context, self._grip_s, step=f'setting {load.carry.container} down')
         self._let_go(context)
 
@@ -210,7 +218,9 @@ class Carrier:
         self._motion.rest(context, self._grip_s, step=f'setting {carry.container} down')
         with self._moving(context):
             station = arrive()
-        self._let_go(context)
+            # At once: nothing may end the operation between the two.
+            self._arm.grip(closed=False)
+        self._forget()
         if station != carry.station:
             raise OperationFailed(
                 ErrorCode.CONTAINER_DROPPED,
@@ -220,6 +230,10 @@ class Carrier:
 
     def _let_go(self, context: OperationContext) -> None:
         self._grip(context, closed=False)
+        self._forget()
+
+    def _forget(self) -> None:
+        self._motion.forget()
         self._load = self._reached = None
 
     def _grip(self, context: OperationContext, *, closed: bool) -> None:
