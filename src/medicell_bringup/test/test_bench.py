@@ -40,8 +40,10 @@ from medicell_bringup.bench.result import (
     Machine,
     Measure,
     Report,
+    Say,
     Series,
 )
+from medicell_bringup.commands import bench as command
 from medicell_core.errors import ErrorCode, InputError, MedicellError
 from medicell_core.serialise import from_json, to_json
 
@@ -313,6 +315,20 @@ def test_group_that_fails_tells_why_and_ends_no_other(
     assert re.fullmatch(text, first.error)
     assert second.found.measures == (START,)
     assert 'A batch: failed' in capsys.readouterr().out
+
+
+def test_long_group_tells_its_progress_in_a_log_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def measure(options: BenchOptions, say: Say) -> Found:
+        say('1 of 2')
+        return Found(measures=(START,))
+
+    monkeypatch.setattr(month, 'measure', measure)
+    for every_s, logged in ((0.0, True), (1e6, False)):
+        monkeypatch.setattr(command, 'LOGGED_EVERY_S', every_s)
+        assert cli.main(['bench', 'month']) == 0
+        assert (': 1 of 2\n' in capsys.readouterr().err) is logged
 
 
 @pytest.mark.parametrize(('limit', 'code'), [(None, 0), (5.0, 0), (3.0, 1)])

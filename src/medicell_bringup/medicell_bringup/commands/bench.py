@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from medicell_core.errors import ErrorCode, InputError
 from medicell_core.serialise import SerialiseError, from_json, to_json
 
 FAILED = 1
+LOGGED_EVERY_S = 30.0
+"""How often a long measurement is told of where no line can be written over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,10 +97,18 @@ def _publish(report: Report, output: Output) -> None:
 
 def _measure(name: str, options: BenchOptions, errors: Console) -> GroupResult:
     title = GROUPS[name].title.lower()
+    said_s = time.monotonic()
+
+    def tell(text: str) -> None:
+        nonlocal said_s
+        status.update(f'{title}: {text}', spinner='dots')
+        # A log has no line that is written over.
+        if not errors.is_terminal and time.monotonic() - said_s > LOGGED_EVERY_S:
+            said_s = time.monotonic()
+            errors.print(f'{title}: {text}', highlight=False, soft_wrap=True, markup=False)
+
     with errors.status(title) as status:
-        result = run_group(
-            name, options, lambda text: status.update(f'{title}: {text}', spinner='dots')
-        )
+        result = run_group(name, options, tell)
     told = f'failed: {result.error}' if result.error else 'measured'
     errors.print(f'{title}: {told}', highlight=False, soft_wrap=True, markup=False)
     return result
