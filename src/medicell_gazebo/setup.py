@@ -6,7 +6,7 @@ setup(
     name='medicell_gazebo',
     version='0.1.0',
     packages=find_packages(exclude=['test']),
-    package_data={'': ['*.cc', 'py.typed']},
+    package_data={'medicell_gazebo': ['plugin/*.cc', 'py.typed']},
     data_files=[
         ('share/ament_index/resource_index/packages', ['resource/medicell_gazebo']),
         ('share/medicell_gazebo', ['package.xml']),

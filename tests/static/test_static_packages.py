@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -55,6 +56,31 @@ def test_manifest_names_its_folder_and_the_licence(manifest: Path) -> None:
     assert root.findtext('version') == VERSION
     script = manifest.with_name('setup.py')
     assert not script.exists() or f"version='{VERSION}'," in script.read_text('utf-8')
+
+
+def data_files(package: Path) -> set[Path]:
+    """Return the files of a Python package that are no modules."""
+    inside = package / package.name
+    found = (
+        path for path in inside.rglob('*') if path.is_file() and '__pycache__' not in str(path)
+    )
+    return {path.relative_to(package) for path in found if path.suffix != '.py'}
+
+
+WITH_DATA = [path.parent for path in MANIFESTS if data_files(path.parent)]
+
+
+@pytest.mark.parametrize('package', WITH_DATA, ids=lambda path: path.name)
+def test_every_data_file_is_installed_where_modules_are_copied(
+    package: Path, tmp_path: Path
+) -> None:
+    """`colcon build` without `--symlink-install`, as on a host of its own, copies."""
+    copy, built = tmp_path / package.name, tmp_path / 'built'
+    shutil.copytree(package, copy, ignore=shutil.ignore_patterns('*.egg-info', '__pycache__'))
+    command = [sys.executable, 'setup.py', '-q', 'build_py', '--build-lib', str(built)]
+    subprocess.run(command, cwd=copy, check=True, capture_output=True)
+    missing = {file for file in data_files(package) if not (built / file).is_file()}
+    assert missing == set()
 
 
 def test_colcon_takes_every_package_for_an_ament_package() -> None:
