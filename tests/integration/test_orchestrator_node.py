@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +26,7 @@ from medicell_core.states import PackMLState
 from medicell_devices.cell_config import load_cell
 from medicell_nodes.compose import overrides
 from medicell_orchestrator.contact import Contact
-from medicell_orchestrator.node import TOLD_S, OrchestratorNode
+from medicell_orchestrator.node import OrchestratorNode
 from medicell_record.place import RECORD_FILE
 from medicell_record.record import BatchRecord
 from medicell_record.verify import report_text, verify
@@ -196,9 +197,11 @@ def test_record_opens_with_what_each_device_says_that_it_serves_by(
     until(lambda: orchestrator._engine is None, 'the end of the batch')
 
 
-def test_orchestrator_is_idle_only_when_the_devices_that_it_sees_have_told_their_state(
-    probe: Probe,
+@pytest.mark.parametrize('tells', [True, False], ids=['told', 'not configured'])
+def test_orchestrator_is_idle_only_when_the_devices_that_it_sees_have_told_or_have_had_their_time(
+    probe: Probe, monkeypatch: pytest.MonkeyPatch, tells: bool
 ) -> None:
+    monkeypatch.setattr('medicell_orchestrator.node.TOLD_S', 3600.0)
     publisher = probe.node.create_publisher(DeviceState, f'{ROLE}/state', qos.living())
     clock = probe.node.create_publisher(Clock, '/clock', qos.clock())
     states = probe.heard(DeviceState, 'orchestrator/state')
@@ -210,17 +213,24 @@ def test_orchestrator_is_idle_only_when_the_devices_that_it_sees_have_told_their
         parameter_overrides=overrides(use_sim_time=True),
     )
 
-    def idle() -> bool:
+    def timed() -> bool:
         clock.publish(Clock(clock=time_to_message(1.7e9)))
+        return math.isfinite(node._timed_s)
+
+    def idle() -> bool:
         return bool(states) and states[-1].state == PackMLState.IDLE
 
     with NodeHost([node]):
         node.bring_up()
+        until(lambda: node._contacts.untold() == [ROLE], 'the device in the graph')
+        until(timed, "the cell's time")
         with pytest.raises(pytest.fail.Exception):
-            until(idle, 'IDLE', TOLD_S / 4.0)
-        assert node._contacts.untold() == [ROLE]
-        publisher.publish(DeviceState(role=ROLE, sequence=1))
-        until(idle, 'IDLE', TOLD_S / 4.0)
+            until(idle, 'IDLE', 0.2)
+        if tells:
+            publisher.publish(DeviceState(role=ROLE, sequence=1))
+        else:
+            monkeypatch.setattr('medicell_orchestrator.node.TOLD_S', 0.0)
+        until(idle, 'IDLE')
         node.bring_down()
 
 
