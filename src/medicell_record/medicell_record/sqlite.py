@@ -81,8 +81,8 @@ class SqliteStore(Store):
     def seal(self) -> None:
         """Bring the record into one plain file that read-only media can hold.
 
-        Where somebody else has it open, every entry is brought into the file all the same, and
-        the write-ahead file stays beside it.
+        Where somebody else has it open the write-ahead file stays beside it, and belongs to it:
+        who reads an older state just then keeps the newest entries in there.
         """
         if self._connection is None:
             return
