@@ -62,7 +62,7 @@ class Controller:
 
     def __init__(self, namespace: str, now_s: Callable[[], float]) -> None:
         self.node = Node('controller', namespace=namespace)
-        self.silent = False
+        self.silent = self.jammed = False
         self.heard: list[JointTrajectory] = []
         self.grips: list[float] = []
         self._now_s = now_s
@@ -81,8 +81,9 @@ class Controller:
         self.node.create_timer(PERIOD_S, self._tell, clock=wall)
 
     def _grip(self, message: JointTrajectory) -> None:
-        self._finger = message.points[-1].positions[0]
-        self.grips.append(self._finger)
+        self.grips.append(message.points[-1].positions[0])
+        if not self.jammed:
+            self._finger = self.grips[-1]
 
     def _tell(self) -> None:
         now_s = self._now_s()
@@ -196,7 +197,7 @@ def test_arm_behind_topics_carries_a_vial_by_trajectories_and_joint_states(
     assert (answer.result.error_code, answer.result.error_msg) == (ErrorCode.OK, '')
     assert answer.result.measured_samples > 20
     assert answer.result.measured_breaches == 0
-    assert controller.grips == [0.0, GRIPPER_OPEN_M]
+    until(lambda: controller.grips == [0.0, GRIPPER_OPEN_M], 'the fingers to be let open')
     for told in controller.heard:
         assert tuple(told.joint_names) == JOINT_NAMES
         assert list(told.points[-1].velocities) == pytest.approx([0.0] * 6)
@@ -222,7 +223,7 @@ def test_arm_behind_topics_fills_a_vial_in_a_cell_that_leaps_in_time(in_leaps: R
     assert (result.error_code, result.error_msg) == (ErrorCode.OK, '')
     assert (result.moves, result.measured_breaches, result.station) == (5, 0, 'handover')
     assert world.truth(vial).volume_ml == pytest.approx(2.0, rel=0.02)
-    assert len(controller.grips) == 10
+    until(lambda: len(controller.grips) == 10, 'the fingers to be let open')
     moved_s = sum(_duration_s(item) for item in controller.heard)
     wall_s = time.monotonic() - begun_wall_s
     assert moved_s / PACE < wall_s < (world.now_s() - begun_s) * 2.0
@@ -249,6 +250,22 @@ def test_lost_stream_of_joint_states_stops_the_arm_and_the_move_goes_on_after_it
     answer = behind_topics.move().result()
     assert (answer.result.error_code, answer.result.error_msg) == (ErrorCode.OK, '')
     assert list(controller.heard[told].points[0].positions) == pytest.approx(stood, abs=0.01)
+
+
+def test_hand_whose_fingers_do_not_open_goes_nowhere(behind_topics: Robot) -> None:
+    controller = behind_topics.controller
+    assert controller is not None
+    goal = behind_topics.move()
+    behind_topics.under_way(goal)
+    controller.jammed = True
+    assert goal.result().result.error_code == ErrorCode.OK
+    told = len(controller.heard)
+    answer = behind_topics.move('nest_01').result().result
+    assert answer.error_code == ErrorCode.GOAL_NOT_REACHED, answer.error_msg
+    assert answer.error_msg.startswith('the fingers do not open: by 0.0 mm')
+    assert len(controller.heard) == told
+    controller.jammed, controller._finger = False, GRIPPER_OPEN_M
+    assert behind_topics.move('nest_01').result().result.error_code == ErrorCode.OK
 
 
 def test_protective_stop_answers_with_its_time_and_resume_ends_the_move(

@@ -156,6 +156,7 @@ class Carrier:
         )
         whole = JointPath(plan.times_s, plan.positions_rad, motion.limits)
         self._begin_part(carry.coming)
+        self._stand_open(context)
         motion.rest(context, 0.0, step='reaching')
         motion.follow(whole.part(0.0, plan.grasp_s), context)
         path = whole.part(plan.grasp_s, plan.duration_s)
@@ -169,6 +170,23 @@ class Carrier:
         motion.rest(context, 0.0, step=f'carrying {carry.container}')
         motion.follow(path, context)
         return load
+
+    def _stand_open(self, context: OperationContext) -> None:
+        """Wait until the fingers are open: a hand that goes off sooner tears what it held along.
+
+        Raises GOAL_NOT_REACHED when they are not, within their time and that of settling.
+        """
+        settings = self._settings
+        left_s = self._grip_s + settings.settle_s
+        while self.grip is not Grip.OPEN:
+            if left_s <= 0.0:
+                raise OperationFailed(
+                    ErrorCode.GOAL_NOT_REACHED,
+                    f'the fingers do not open: by {self.gripper.opening_m * 1e3:.1f} mm until '
+                    f'now, open is more than {settings.open_m * 1e3:.1f} mm',
+                )
+            self._motion.rest(context, settings.supervision_period_s, step='opening the fingers')
+            left_s -= settings.supervision_period_s
 
     def _close(self, load: Load, context: OperationContext) -> None:
         """Grip what stands at the station; raises CONTAINER_DROPPED when nothing is there."""
