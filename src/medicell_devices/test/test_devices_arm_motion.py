@@ -9,6 +9,8 @@ import pytest
 from arm_rig import CELL, SOUND, Rig, back, limits
 
 from medicell_core.errors import ErrorCode, MedicellError
+from medicell_devices.arm import way_back
+from medicell_devices.arm.air import Around
 from medicell_devices.arm.history import JointHistory
 from medicell_devices.arm.path import JointPath
 from medicell_devices.arm.port import ArmTrajectory, Grip, GripperState, JointSamples
@@ -279,6 +281,40 @@ def test_way_back_to_the_path_that_is_refused_moves_nothing() -> None:
     with pytest.raises(MedicellError, match='no'):
         rig.motion.go_on(rig, refuse)
     assert len(rig.told) == told
+
+
+class Plate:
+    """A scene whose arm, beside a thin plate on its way, is 1 mm from another body all along."""
+
+    at_m, half_m, beside_m = 0.0125, 0.0005, 1e-3
+
+    def travel_m(self, path: np.ndarray) -> np.ndarray:
+        return np.abs(np.diff(path[:, 0]))
+
+    def gap_m(self, posture: np.ndarray) -> float:
+        return min(self.beside_m, abs(float(posture[0]) - self.at_m) - self.half_m)
+
+
+@pytest.mark.parametrize(('beside_m', 'at_m'), [(1e-3, 0.0125), (3e-4, 1.0)])
+def test_way_back_past_a_thin_body_or_out_of_a_narrow_gap_is_refused(
+    monkeypatch: pytest.MonkeyPatch, beside_m: float, at_m: float
+) -> None:
+    plate = Plate()
+    plate.at_m, plate.beside_m = at_m, beside_m
+    monkeypatch.setattr(way_back, '_scene', lambda *_: plate)
+    monkeypatch.setattr(way_back, '_refused', lambda *_: MedicellError(ErrorCode.PATH_BLOCKED, ''))
+    first, last = np.zeros(6), np.array([0.025, 0.0, 0.0, 0.0, 0.0, 0.0])
+    around = Around(open_stations=frozenset(), carrying=True, carried_open=False)
+
+    def asked() -> JointPath:
+        return way_back.way_back(
+            CELL, first, last, limits=limits(), occupied=frozenset(), around=around
+        )
+
+    with pytest.raises(MedicellError):
+        asked()
+    plate.at_m, plate.beside_m = 1.0, 1e-3
+    assert asked().at(0.0) == pytest.approx(first)
 
 
 def test_arm_that_was_stopped_returns_to_where_its_path_began() -> None:

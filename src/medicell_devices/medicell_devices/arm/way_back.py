@@ -21,6 +21,8 @@ SLOWER = 4.0
 """The way back takes so many times what the joints need: accelerations are a sixteenth."""
 _NEARER_M = 1e-4
 """Two measures of one distance differ by less."""
+_STEP_M = 1e-3
+"""Nothing goes further between two samples, and so nearer, unseen, by half of this at most."""
 
 
 def way_back(
@@ -35,20 +37,20 @@ def way_back(
     """Return the straight, slow way from where an arm stands to a posture of its path.
 
     An arm that left its path may stand closer to something than plans come. It may go away from
-    that, but nowhere nearer. `occupied` are the stations with a container. Raises PATH_BLOCKED
-    and FIRST_AIR_BREACH, with link and body, when the arm touches something, is over open
-    product, or would come nearer; PATH_BLOCKED when the liquid of a container that is carried
-    open would not stay in it.
+    that, but nowhere nearer; where it stands too close for samples to tell it is refused.
+    `occupied` are the stations with a container. Raises PATH_BLOCKED and FIRST_AIR_BREACH, with
+    link and body, when the arm touches something, is over open product, or would come nearer;
+    PATH_BLOCKED when the liquid of a container that is carried open would not stay in it.
     """
     way = straight(first, last, limits, slower=SLOWER)
     if around.carried_open:
         _check_liquid(cell.geometry, way.positions_rad)
     scene = _scene(cell, occupied, around)
-    dense = _dense(way.positions_rad, scene, cell.geometry.travel.clearance_m)
+    dense = _dense(way.positions_rad, scene)
     gaps = [scene.gap_m(posture) for posture in dense]
     least_m = min(cell.geometry.travel.clearance_m, gaps[0] - _NEARER_M)
     for posture, gap_m in zip(dense, gaps, strict=True):
-        if gap_m <= 0.0 or gap_m < least_m:
+        if gap_m <= _STEP_M / 2.0 or gap_m < least_m:
             raise _refused(cell, posture, gap_m, gaps[0])
     return way
 
@@ -70,9 +72,9 @@ def _scene(cell: RobotCell, occupied: frozenset[str], around: Around) -> Scene:
     return scene
 
 
-def _dense(way: Array, scene: Scene, step_m: float) -> Array:
+def _dense(way: Array, scene: Scene) -> Array:
     """Return a straight way so that nothing goes further than a step between two samples."""
-    count = max(2, int(np.ceil(float(scene.travel_m(way).sum()) / step_m)) + 1)
+    count = max(2, int(np.ceil(float(scene.travel_m(way).sum()) / _STEP_M)) + 1)
     share = np.linspace(0.0, 1.0, count)[:, None]
     return np.asarray(way[0] + share * (way[-1] - way[0]))
 
