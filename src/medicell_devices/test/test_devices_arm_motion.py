@@ -240,6 +240,27 @@ def test_arm_that_is_pushed_less_than_its_goal_tolerance_goes_on_without_a_way_b
     assert rig.motion.locate(rig) == pytest.approx(goal_of(path))
 
 
+def test_path_of_an_operation_that_was_ended_just_before_is_not_set_off_along(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rig = Rig()
+    await_release = rig.motion.await_release
+
+    def ended(context: object) -> None:
+        """End the operation, and halt the arm, after its last look at that."""
+        await_release(context)  # type: ignore[arg-type]
+        monkeypatch.setattr(rig, 'check', refused)
+        rig.motion.halt()
+
+    def refused() -> None:
+        raise MedicellError(ErrorCode.STOPPED, 'stopped')
+
+    monkeypatch.setattr(rig.motion, 'await_release', ended)
+    with pytest.raises(MedicellError, match='stopped'):
+        rig.motion.follow(rig.way(*TURNS), rig)  # type: ignore[arg-type]
+    assert rig.told == []
+
+
 @pytest.mark.parametrize('wanted', ['go_on', 'back'])
 @pytest.mark.parametrize('ended', ['on its way back to the path', 'on the path back'])
 def test_arm_that_was_stopped_again_still_knows_its_path_and_its_ends(

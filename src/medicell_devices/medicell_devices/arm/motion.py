@@ -170,6 +170,8 @@ class ArmMotion(ArmObserver):
         self.await_release(context)
         now_s = self._now_s()
         with self._lock:
+            # An operation is told to end before the arm is halted: after that nothing sets off.
+            context.check()
             self._seen_s = max(self._seen_s, now_s)
             self._judged_s = now_s
             self._goal = None
