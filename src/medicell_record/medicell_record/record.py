@@ -98,8 +98,9 @@ class BatchRecord:
     stands in the device's own journal. All methods may be called from any thread.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, read_only: bool = False) -> None:
         self._store = store
+        self._read_only = read_only
         self._lock = threading.RLock()
         self._sequence, self._head, self._closed = self._read_head()
 
@@ -119,7 +120,7 @@ class BatchRecord:
         """Open an existing record at its end; raises RECORD_UNREADABLE when it is none."""
         store = store_at(path_or_url, must_exist=True, read_only=read_only)
         try:
-            return cls(store)
+            return cls(store, read_only=read_only)
         except BaseException:
             store.close()
             raise
@@ -206,7 +207,7 @@ class BatchRecord:
     def close(self) -> None:
         """Let the database go; a closed batch's file then needs no other file. Safe twice."""
         with self._lock:
-            if self._closed:
+            if self._closed and not self._read_only:
                 self._store.seal()
             self._store.close()
 

@@ -13,6 +13,7 @@ import pytest
 from medicell_core.entries import BatchClosed, Command, Measurement, PhaseStarted
 from medicell_core.errors import ErrorCode, InputError, MedicellError
 from medicell_record.record import GENESIS_HASH, BatchRecord
+from medicell_record.sqlite import SqliteStore
 from medicell_record.verify import verify
 
 PH = Measurement(
@@ -121,6 +122,20 @@ def test_a_closed_record_is_one_file(path: Path) -> None:
     assert [item.name for item in path.parent.iterdir()] == [path.name]
     with sqlite3.connect(path) as database:
         assert database.execute('PRAGMA journal_mode').fetchone() == ('delete',)
+
+
+def test_a_reader_of_a_closed_record_leaves_its_form_to_the_writer(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sealed = list[str]()
+    monkeypatch.setattr(SqliteStore, 'seal', lambda store: sealed.append(store.name))
+    writer = BatchRecord.create(path)
+    writer.append(CLOSE, at_s=1, actor='cell')
+    with BatchRecord.open(path, read_only=True) as reader:
+        assert reader.closed
+    assert sealed == []
+    writer.close()
+    assert sealed == [str(path)]
 
 
 def test_a_record_that_somebody_reads_is_closed_and_sound(path: Path) -> None:
