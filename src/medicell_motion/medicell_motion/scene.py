@@ -7,7 +7,7 @@ answers for collision and for first air.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -31,8 +31,11 @@ APART = 2
 
 _BENDS = 101
 OWN_AIR = f'air over the {CARRIED}'
-_COARSENESS = (1.0, 2.0, 4.0, 8.0, 16.0)
+_COARSENESS = (1.0, 1.5, 2.0, 4.0, 8.0, 16.0)
 """Margins of the checks in clearances: the wide ones clear much of a free path at once."""
+
+_WIDEN_AFTER = 4
+"""Checks that a margin has to pass one after another before the next wider one is tried."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,39 +144,32 @@ class Scene:
 
         The path is dense: no point of the robot may travel further than the clearance between
         two samples (see :meth:`travel_m`). A sample with the margin m free answers for all
-        samples from which no point is further away than m less half the clearance; so what lies
-        between two samples keeps at least half the clearance too.
+        samples from which no point is further away than m less the clearance, and what lies
+        between two samples keeps at least half the clearance too. The margin follows the gap:
+        one that fails gives way to the next narrower, so that along a wall few checks fail.
         """
         travelled = [0.0, *np.cumsum(self.travel_m(path)).tolist()]
-        bad: int | None = None
-        waiting = [(0, len(path) - 1)]
-        while waiting:
-            low, high = waiting.pop()
-            if bad is not None and low >= bad:
-                continue
-            answer = self._interval(path, travelled, low, high)
-            if answer is True:
-                continue
-            if answer is False:
-                bad = low
-                continue
-            middle = (low + high) // 2
-            waiting += [(middle + 1, high), (low, middle)]
-        return bad
-
-    def _interval(
-        self, path: Array, travelled: Sequence[float], low: int, high: int
-    ) -> bool | None:
-        """Say whether all samples of an interval are free; None where it must be divided."""
-        if low == high:
-            return self.free(path[low])
-        half = (travelled[low] + travelled[high]) / 2.0
-        middle = bisect_left(travelled, half, low, high)
-        away = max(travelled[middle] - travelled[low], travelled[high] - travelled[middle])
-        for level in range(1, len(self.margins_m)):
-            if away <= self.margins_m[level] - self.margins_m[0]:
-                return True if self.free(path[middle], level=level) else None
+        widest = len(self.margins_m) - 1
+        low, level, passed = 0, widest, 0
+        while low < len(path):
+            middle, after = self._covered(travelled, low, level)
+            if self.free(path[middle], level=level):
+                low, passed = after, passed + 1
+                if passed == _WIDEN_AFTER:
+                    level, passed = min(level + 1, widest), 0
+            elif level == 0:
+                return low
+            else:
+                level, passed = level - 1, 0
         return None
+
+    def _covered(self, travelled: Sequence[float], low: int, level: int) -> tuple[int, int]:
+        """Return the sample that answers with a level's margin from `low` on, and up to where."""
+        if level == 0:
+            return low, low + 1
+        away = self.margins_m[level] - self.margins_m[0]
+        middle = bisect_right(travelled, travelled[low] + away, low) - 1
+        return middle, bisect_right(travelled, travelled[middle] + away, middle)
 
     def tip(self, posture: Array) -> Array:
         """Return the tip's pose in the robot's base, (4, 4), by Pinocchio."""

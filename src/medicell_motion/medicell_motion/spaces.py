@@ -143,16 +143,18 @@ class LevelSpace:
         places = line.coordinates(shares)
         turn = places[:, 3] - places[:, 0]
         lean = places[:, 1] + places[:, 2]
-        if np.abs(np.sin(turn)).max() < _RADIAL:
+        sine, lean_sine, lean_cosine = np.sin(turn), np.sin(lean), np.cos(lean)
+        if np.abs(sine).max() < _RADIAL:
             wrist = np.repeat(line.posture[None, 3:], len(places), axis=0)
             wrist[:, 1] -= np.cos(line.posture[3]) * (lean - line.posture[1] - line.posture[2])
             return np.column_stack([places[:, :3], wrist])
-        side, ahead = np.sin(turn), np.cos(lean) * np.cos(turn)
+        cosine = np.cos(turn)
+        ahead = lean_cosine * cosine
         path = np.empty((len(places), JOINTS))
         path[:, :3] = places[:, :3]
-        path[:, 3] = np.arctan2(side, ahead)
-        path[:, 4] = np.arctan2(np.hypot(side, ahead), np.sin(lean) * np.cos(turn))
-        path[:, 5] = np.arctan2(-np.sin(lean) * side, np.cos(lean))
+        path[:, 3] = np.arctan2(sine, ahead)
+        path[:, 4] = np.arctan2(np.hypot(sine, ahead), lean_sine * cosine)
+        path[:, 5] = np.arctan2(-lean_sine * sine, lean_cosine)
         if line.posture[4] < 0.0:
             path[:, 3:] = path[:, 3:] * (1.0, -1.0, 1.0) + (np.pi, 0.0, np.pi)
         wrist = path[:, 3:]

@@ -22,6 +22,9 @@ POLE = (
     '<joint name="pole_joint" type="fixed"><parent link="base_link"/><child link="pole"/>'
     '</joint></robot>'
 )
+POLE_AT_TIP = POLE.replace('0.45 -1.5 1.4', '0.615 -0.615 0.3').replace(
+    'parent link="base_link"', 'parent link="fill_robot_base_link"'
+)
 
 
 @pytest.fixture(scope='module')
@@ -50,7 +53,7 @@ def test_closed_form_is_the_kinematics_of_the_model(cell: RobotCell, scene: Scen
         assert np.abs(scene.tip(posture) - cell.geometry.arm.forward(posture)).max() < 1e-9
 
 
-@pytest.mark.parametrize('level', [0, 2, 4])
+@pytest.mark.parametrize('level', [0, 1, 3, 5])
 def test_broad_phase_honours_the_margin_of_every_level(
     cell: RobotCell, scene: Scene, level: int
 ) -> None:
@@ -96,6 +99,50 @@ def test_first_touch_is_the_first_sample_that_is_not_free(cell: RobotCell, scene
         blocked.append(wanted is not None)
     assert any(blocked)
     assert not all(blocked)
+
+
+def test_first_touch_of_samples_at_uneven_distances_is_the_first_that_is_not_free(
+    cell: RobotCell, scene: Scene
+) -> None:
+    scene.look(nest_open(cell, carrying=True))
+    chance = np.random.default_rng(11)
+    found = []
+    for first, last in drawn(24, seed=5).reshape(12, 2, 6):
+        count = int(np.ceil(np.abs(last - first) @ scene.radii / scene.margins_m[0])) + 1
+        # Some stand still, others nearly so, as where a line is sampled for a racing wrist.
+        even = np.linspace(0.0, 1.0, count)
+        shares = np.sort(np.concatenate([even, even[::7], chance.choice(even, 20) ** 1.01]))
+        path = first + shares[:, None] * (last - first)
+        wanted = next((k for k, posture in enumerate(path) if not scene.free(posture)), None)
+        assert scene.first_touch(path) == wanted
+        found.append(wanted)
+    assert None in found
+    assert any(found)
+
+
+@pytest.mark.parametrize('first_rad', np.linspace(-0.6, -0.4, 7))
+def test_no_margin_answers_for_a_sample_that_the_tip_of_a_stretched_arm_is_too_far_on(
+    first_rad: float,
+) -> None:
+    scene = Scene(shipped_geometry(), expand_shipped().replace('</robot>', POLE_AT_TIP))
+    scene.look(Surroundings(occupied=frozenset()))
+    path = np.zeros((1200, 6))
+    path[:, 0], path[:, 1] = np.linspace(first_rad, -1.0, len(path)), np.pi / 2.0
+    wanted = next(k for k, posture in enumerate(path) if not scene.free(posture))
+    assert scene.touch(path[wanted]) == Touch(link='finger', body='pole', air=False)
+    assert scene.first_touch(path) == wanted
+
+
+def test_wide_margins_clear_a_free_path_by_a_tenth_of_its_samples(
+    cell: RobotCell, scene: Scene
+) -> None:
+    scene.look(Surroundings(occupied=frozenset()))
+    start = cell.home()
+    turned = np.append(start[0] + 0.6, start[1:])
+    path = np.linspace(start, turned, 200)
+    before = scene.checks
+    assert scene.first_touch(path) is None
+    assert scene.checks - before <= len(path) // 10
 
 
 def test_samples_are_apart_by_less_than_the_bound_of_the_travel(
