@@ -113,7 +113,7 @@ class Robot:
 
     def __init__(self, arm: str, *, speed: float = SPEED, **parameters: Any) -> None:
         config = load_cell(ROOT / 'config' / 'cell.yaml')
-        settings = ArmSettings(joint_state_late_s=1.0, joint_state_lost_s=2.0)
+        settings = ArmSettings(joint_state_late_s=1.0, joint_state_lost_s=2.0, stall_window_s=1.0)
         robot = config.fill_robot.model_copy(update={'arm': settings})
         config = config.model_copy(update={'fill_robot': robot})
         self.world = WorldNode(
