@@ -68,6 +68,12 @@ class GazeboArm:
             return self._newest.held
 
     @property
+    def simulated_s(self) -> float:
+        """Gazebo's own time, without the leaps, as far as it has run."""
+        with self._lock:
+            return self._gazebo_s
+
+    @property
     def contacts(self) -> tuple[Contact, ...]:
         """What touched what since the world was made, by names; times are of the cell's clock."""
         with self._lock:

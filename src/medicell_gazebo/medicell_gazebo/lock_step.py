@@ -62,16 +62,19 @@ class Stretch:
 class LockStep:
     """One Gazebo process; every method is one question and its answer, from any thread.
 
-    Raises OperationFailed (COMMUNICATION_LOST) once the process has ended, with what it said.
+    `text` is the world's file where another one than that of `world` is wanted. Raises
+    OperationFailed (COMMUNICATION_LOST) once the process has ended, with what it said.
     """
 
-    def __init__(self, gazebo: Gazebo11, world: GazeboWorld) -> None:
+    def __init__(self, gazebo: Gazebo11, world: GazeboWorld, *, text: str | None = None) -> None:
         self.joints = tuple(drive.joint for drive in world.drives)
         self._lock = threading.Lock()
         self._folder = tempfile.TemporaryDirectory(prefix='medicell_gazebo_')
         folder = Path(self._folder.name)
         file = folder / 'cell.world'
-        file.write_text(sdf(world, Simulator.GAZEBO_11, plugin=gazebo.plugin), 'utf-8')
+        if text is None:
+            text = sdf(world, Simulator.GAZEBO_11, plugin=gazebo.plugin)
+        file.write_text(text, 'utf-8')
         self._said = folder / 'gzserver.log'
         ours, its = socket.socketpair()
         ours.settimeout(ANSWER_S)
