@@ -23,24 +23,49 @@ VARIABLE = 'ROS_DOMAIN_ID'
 CELL_CLOCK = ('--ros-args', '-r', '/clock:=clock')
 """The rule by which a node's time is the topic `clock` of its namespace, that of its cell."""
 
+REACH_VARIABLE = 'ROS_AUTOMATIC_DISCOVERY_RANGE'
+"""How far ROS looks for others: LOCALHOST, SUBNET, or what the middleware is set to."""
+
 PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
 """By which Fast DDS is given a file of profiles; the first one is read by every version."""
+
+NETWORK_PROFILE = Path(__file__).with_name('dds.xml')
+LOCALHOST_PROFILE = Path(__file__).with_name('dds_localhost.xml')
 
 
 def open_ros(arguments: Sequence[str] = (), *, context: Context | None = None) -> None:
     """Initialise ROS for nodes of cells, with a program's arguments; signals stay its own.
 
     Every node then publishes and hears its cell's `clock` where ROS says `/clock`. A rule for
-    `/clock` among the arguments comes first, and counts. Fast DDS gets the profile of this
+    `/clock` among the arguments comes first, and counts. Fast DDS gets a profile of this
     package, unless the environment names another.
     """
-    if not any(name in os.environ for name in PROFILE_VARIABLES):
-        os.environ[PROFILE_VARIABLES[0]] = str(Path(__file__).with_name('dds.xml'))
+    _set_transport()
     rclpy.init(
         args=[*arguments, *CELL_CLOCK],
         context=context,
         signal_handler_options=SignalHandlerOptions.NO,
     )
+
+
+def _set_transport() -> None:
+    """Have Fast DDS use UDP alone, as far as this machine or beyond, as the environment says.
+
+    For LOCALHOST rmw_fastrtps adds shared memory to whatever a profile says. So a profile says
+    what LOCALHOST means, and ROS is told to leave it at that; processes started from here
+    inherit both. Peers that the environment lists are ROS's own affair.
+    """
+    given = {os.environ[name] for name in PROFILE_VARIABLES if name in os.environ}
+    if given - {str(NETWORK_PROFILE), str(LOCALHOST_PROFILE)}:
+        return
+    reach = os.environ.get(REACH_VARIABLE, '')
+    is_told = reach == 'SYSTEM_DEFAULT' and str(LOCALHOST_PROFILE) in given
+    is_fast_dds = os.environ.get('RMW_IMPLEMENTATION', 'rmw_fastrtps').startswith('rmw_fastrtps')
+    is_local = reach == 'LOCALHOST' and is_fast_dds and not os.environ.get('ROS_STATIC_PEERS')
+    if is_local:
+        os.environ[REACH_VARIABLE] = 'SYSTEM_DEFAULT'
+    profile = LOCALHOST_PROFILE if is_local or is_told else NETWORK_PROFILE
+    os.environ[PROFILE_VARIABLES[0]] = str(profile)
 
 
 @contextmanager
