@@ -26,6 +26,9 @@ ANSWER_S = 60.0
 END_S = 5.0
 """Wall seconds in which the process ends when its socket is closed, before it is killed."""
 
+POSE = 7
+"""Numbers of a pose."""
+
 _NOTHING = '-'
 _TOLD_CHARACTERS = 600
 
@@ -48,12 +51,16 @@ class Contact:
 class Stretch:
     """What a run gave: `times_s` (n,), `positions` and `efforts` (n, drives), what touched.
 
-    `grip_n` presses the driven finger at its end; `held` names the body in the hand, if any.
+    A pose is position in metres and quaternion w, x, y, z: `links` (n, links, 7) of what the world
+    watches, `carried` (n, 7) of the body in the hand, NaN where there is none. `grip_n` presses
+    the driven finger at its end; `held` names the body in the hand, if any.
     """
 
     times_s: Array
     positions: Array
     efforts: Array
+    links: Array
+    carried: Array
     contacts: tuple[Contact, ...]
     grip_n: float
     held: str | None
@@ -68,6 +75,7 @@ class LockStep:
 
     def __init__(self, gazebo: Gazebo11, world: GazeboWorld, *, text: str | None = None) -> None:
         self.joints = tuple(drive.joint for drive in world.drives)
+        self._watched = len(world.watched)
         self._lock = threading.Lock()
         self._folder = tempfile.TemporaryDirectory(prefix='medicell_gazebo_')
         folder = Path(self._folder.name)
@@ -98,20 +106,27 @@ class LockStep:
     def run(self, steps: int, *, stride: int) -> Stretch:
         """Run so many steps of STEP_S; joints are told every `stride` steps and at the last."""
         rows: list[list[float]] = []
+        poses: list[list[float]] = []
         contacts: list[Contact] = []
         grip_n, held = 0.0, None
         for kind, *words in self._ask(f'run {steps} {stride}'):
             if kind == 'state':
                 rows.append([float(word) for word in words])
+            elif kind == 'links':
+                poses.append([float(word) for word in words])
             elif kind == 'contact':
                 contacts.append(_contact(words))
             elif kind == 'grip':
                 grip_n, held = float(words[0]), None if words[1] == _NOTHING else words[1]
-        table = np.array(rows)
+        table, links = np.array(rows), np.full((len(rows), self._watched + 1, POSE), np.nan)
+        for index, row in enumerate(poses):
+            links[index].flat[: len(row)] = row
         return Stretch(
             times_s=table[:, 0],
             positions=table[:, 1::2],
             efforts=table[:, 2::2],
+            links=links[:, : self._watched],
+            carried=links[:, self._watched],
             contacts=tuple(contacts),
             grip_n=grip_n,
             held=held,
@@ -137,6 +152,10 @@ class LockStep:
         (answer,) = self._ask(f'pose {model}')
         values = np.array([float(word) for word in answer[1:]])
         return values[:3], values[3:]
+
+    def take(self, model: str) -> None:
+        """Take a free body out of the cell: it is seen no more, and touches nothing."""
+        self._ask(f'take {model}')
 
     def close(self) -> None:
         """End the process; safe to call twice."""

@@ -202,6 +202,10 @@ class _Writer:
         _add(gripper, 'friction', _numbers(FINGER_FRICTION))
         for tag, value in self.finger():
             _add(gripper, tag, _numbers(value))
+        for model, link in self.world.watched:
+            row = _add(plugin, 'watch')
+            _add(row, 'model', model)
+            _add(row, 'link', link)
 
     def finger(self) -> tuple[tuple[str, float], ...]:
         """Return how the drive of the fingers moves one of them."""

@@ -15,6 +15,7 @@ from medicell_motion.geometry import CellGeometry
 
 STATION_PREFIX = 'fill_robot_'
 """Before a station's name in the model: the frame of a container that is gripped there."""
+ARM = 'fill_robot'
 RIGHT_FINGER = 'gripper_right_joint'
 OVERTRAVEL_M = 0.003
 """How much further than a vial the fingers close; at their stop they would hold nothing."""
@@ -62,6 +63,11 @@ class GazeboWorld:
     dynamics: Dynamics
     posture: Mapping[str, float]
     materials: Mapping[str, tuple[float, ...]]
+
+    @property
+    def watched(self) -> tuple[tuple[str, str], ...]:
+        """The model and link of each of the arm's links, whose poses are told with the joints."""
+        return tuple((ARM, f'{ARM}_link_{number + 1}') for number in range(len(JOINT_NAMES)))
 
     def offset(self, joint: Joint) -> float:
         """Return where a joint is in the posture."""

@@ -5,11 +5,14 @@
 // side closes the socket, for whatever reason, the process ends: no simulator is left behind.
 //
 //   run STEPS STRIDE            state T Q EFFORT Q EFFORT ... each STRIDE steps and at the last;
+//                               links POSE POSE ..., POSE: of the links that are watched, and of
+//                               the body in the hand if there is one, after each state;
 //                               contact A B FIRST_T LAST_T FORCE_N DEPTH_M for each pair;
 //                               grip FORCE_N MODEL: what pressed the driven finger; `-`: none held
 //   follow K JOINT.. START N    then N rows of T and K times Q V EFFORT, T from START on
 //   grip FORCE_N                closes the fingers by this force; 0 opens them
-//   pose MODEL                  pose X Y Z QW QX QY QZ
+//   pose MODEL                  pose X Y Z QW QX QY QZ, as each POSE above
+//   take MODEL                  takes a free body out of the cell: it touches nothing any more
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -117,6 +120,7 @@ class LockStep : public gazebo::WorldPlugin {
   void Assemble() {
     for (auto row = sdf->GetElement("drive"); row; row = row->GetNextElement("drive")) AddDrive(row);
     AddGripper(sdf->GetElement("gripper"));
+    for (auto row = sdf->GetElement("watch"); row; row = row->GetNextElement("watch")) AddWatched(row);
     sdf.reset();
   }
 
@@ -157,6 +161,14 @@ class LockStep : public gazebo::WorldPlugin {
     damping = row->Get<double>("damping");
     speed = row->Get<double>("speed");
     opened = target = left->offset;
+  }
+
+  void AddWatched(sdf::ElementPtr row) {
+    const auto owner = row->Get<std::string>("model"), name = row->Get<std::string>("link");
+    const ModelPtr model = Model(owner);
+    const LinkPtr link = model ? model->GetLink(name) : nullptr;
+    if (!link) Fail("the world has no link " + owner + "::" + name);
+    watched.push_back(link);
   }
 
   double Now() const { return world->SimTime().Double(); }
@@ -203,9 +215,19 @@ class LockStep : public gazebo::WorldPlugin {
       since = 0;
       answer << "state " << now;
       for (const auto &name : order) answer << ' ' << drives.at(name).Position() << ' ' << drives.at(name).effort;
+      answer << "\nlinks";
+      for (const auto &link : watched) Tell(link->WorldPose());
+      if (held) Tell(held->WorldPose());
       answer << '\n';
     }
     if (left_steps == 0) Finish();
+  }
+
+  void Tell(const ignition::math::Pose3d &pose) {
+    const auto &at = pose.Pos();
+    const auto &turn = pose.Rot();
+    answer << ' ' << at.X() << ' ' << at.Y() << ' ' << at.Z() << ' ' << turn.W() << ' ' << turn.X()
+           << ' ' << turn.Y() << ' ' << turn.Z();
   }
 
   void Finish() {
@@ -251,12 +273,7 @@ class LockStep : public gazebo::WorldPlugin {
     for (const auto &row : touched)
       if (row.first.first == one) pressed += row.second;
     if (joined) pressed = closing;
-    if (joined && (closing == 0.0 || Pull() > 2.0 * slip * closing)) {
-      joined->Detach();
-      joined.reset();
-      held.reset();
-      pressed = 0.0;
-    }
+    if (joined && (closing == 0.0 || Pull() > 2.0 * slip * closing)) Release();
     if (joined || closing == 0.0 || !Pressing()) return;
     for (const auto &row : touched) {
       const LinkPtr body = row.first.second;
@@ -275,6 +292,26 @@ class LockStep : public gazebo::WorldPlugin {
       target = 0.5 * (left->Position() + right->Position());
       return;
     }
+  }
+
+  // Gazebo's own removal waits for its transport. Out of sight is enough: far below the floor.
+  void Take(const ModelPtr &model) {
+    if (held && held->GetModel() == model) Release();
+    for (const auto &link : model->GetLinks()) {
+      link->SetCollideMode("none");
+      link->SetGravityMode(false);
+    }
+    auto pose = model->WorldPose();
+    pose.Pos().Z() -= depth;
+    model->SetWorldPose(pose);
+    model->ResetPhysicsStates();
+  }
+
+  void Release() {
+    joined->Detach();
+    joined.reset();
+    held.reset();
+    pressed = 0.0;
   }
 
   double Pull() const { return joined->GetForceTorque(0).body2Force.Length(); }
@@ -299,11 +336,16 @@ class LockStep : public gazebo::WorldPlugin {
       words >> name;
       const ModelPtr model = Model(name);
       if (!model) return Refuse(line);
-      const auto pose = model->WorldPose();
-      const auto &at = pose.Pos();
-      const auto &turn = pose.Rot();
-      answer << "pose " << at.X() << ' ' << at.Y() << ' ' << at.Z() << ' ' << turn.W() << ' '
-             << turn.X() << ' ' << turn.Y() << ' ' << turn.Z() << '\n';
+      answer << "pose";
+      Tell(model->WorldPose());
+      answer << '\n';
+      Done();
+    } else if (verb == "take") {
+      std::string name;
+      words >> name;
+      const ModelPtr model = Model(name);
+      if (!model || model->IsStatic()) return Refuse(line);
+      Take(model);
       Done();
     } else {
       Refuse(line);
@@ -388,10 +430,12 @@ class LockStep : public gazebo::WorldPlugin {
   int socket = -1;
   std::map<std::string, Drive> drives;
   std::vector<std::string> order;
+  std::vector<LinkPtr> watched;
   Drive *left = nullptr, *right = nullptr;
   LinkPtr holder, held;
   JointPtr joined;
   double slip = 0.0, stiffness = 0.0, damping = 0.0, speed = 0.0;
+  static constexpr double depth = 10.0;
   double opened = 0.0, target = 0.0, closing = 0.0, pressed = 0.0;
   long left_steps = 0, stride = 1, since = 0;
   std::map<std::pair<std::string, std::string>, Touch> touches;
