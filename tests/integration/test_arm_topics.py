@@ -62,7 +62,7 @@ class Controller:
 
     def __init__(self, namespace: str, now_s: Callable[[], float]) -> None:
         self.node = Node('controller', namespace=namespace)
-        self.silent = self.jammed = False
+        self.silent = self.jammed = self.unstamped = False
         self.heard: list[JointTrajectory] = []
         self.grips: list[float] = []
         self._now_s = now_s
@@ -90,7 +90,8 @@ class Controller:
         if self.silent:
             return
         state = JointState(name=[GRIPPER, *reversed(JOINT_NAMES)])
-        state.header.stamp = time_to_message(now_s)
+        if not self.unstamped:
+            state.header.stamp = time_to_message(now_s)
         state.position = [self._finger, *reversed(self._joints(now_s).tolist())]
         force_n = 15.0 if self._finger == 0.0 else 0.0
         state.effort = [force_n, *[0.0] * len(JOINT_NAMES)]
@@ -250,6 +251,21 @@ def test_lost_stream_of_joint_states_stops_the_arm_and_the_move_goes_on_after_it
     answer = behind_topics.move().result()
     assert (answer.result.error_code, answer.result.error_msg) == (ErrorCode.OK, '')
     assert list(controller.heard[told].points[0].positions) == pytest.approx(stood, abs=0.01)
+
+
+def test_joint_states_without_a_stamp_are_refused_by_the_name_of_the_field(
+    behind_topics: Robot,
+) -> None:
+    controller = behind_topics.controller
+    assert controller is not None
+    goal = behind_topics.move()
+    behind_topics.under_way(goal)
+    controller.unstamped = True
+    answer = goal.result().result
+    assert answer.error_code == ErrorCode.JOINT_STATE_LOST
+    assert 'header.stamp is 0' in answer.error_msg
+    controller.unstamped = False
+    assert behind_topics.move().result().result.error_code == ErrorCode.OK
 
 
 def test_hand_whose_fingers_do_not_open_goes_nowhere(behind_topics: Robot) -> None:

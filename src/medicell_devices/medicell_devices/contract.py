@@ -6,6 +6,8 @@ A driver class has one method per operation of its role, named in snake case
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from medicell_core.clock import Clock
@@ -42,6 +44,10 @@ class OperationContext(Protocol):
     def report(self, fraction_done: float, step: str) -> None:
         """Publish progress (0 to 1) with a short text."""
         ...
+
+
+Moving = Callable[[OperationContext], AbstractContextManager[None]]
+"""Holds the instrument for one movement; raises CANCELLED or STOPPED before it."""
 
 
 class Driver(Protocol):

@@ -195,6 +195,32 @@ def stopped_at(bench: Bench, robot: SimulatedFillRobot, wanted: Operation, step:
     robot.reset()
 
 
+@pytest.mark.parametrize(('wait', 'ways'), [('_stand_open', 0), ('_make_sure', 1)])
+def test_robot_that_was_made_safe_while_the_arm_stood_does_not_set_off(
+    bench: Bench,
+    robot: SimulatedFillRobot,
+    monkeypatch: pytest.MonkeyPatch,
+    wait: str,
+    ways: int,
+) -> None:
+    arm: Any = robot._carrier._arm
+    told, start, waited = [], arm.start, getattr(robot._carrier, wait)
+
+    def heard(trajectory: Any) -> None:
+        told.append(trajectory)
+        start(trajectory)
+
+    def stopped(*arguments: Any) -> None:
+        waited(*arguments)
+        robot.stop()
+
+    monkeypatch.setattr(arm, 'start', heard)
+    monkeypatch.setattr(robot._carrier, wait, stopped)
+    assert bench.fails(goal(bench)).code is ErrorCode.STOPPED
+    assert len(told) == ways
+    assert location(bench) == 'fill_robot/nest_01'
+
+
 def let_go(robot: SimulatedFillRobot, monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
     """Return the postures in which the fingers open from now on."""
     arm: Any = robot._carrier._arm

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -44,7 +43,6 @@ class ArmTopics:
         node: ManagedNode,
         driver: MovesArm,
         parameters: FillRobotParameters,
-        stamp_s: Callable[[], float],
     ) -> None:
         self._node = node
         self._driver = driver
@@ -52,7 +50,7 @@ class ArmTopics:
         self._paths: Any = None
         self._topic_arm: TopicArm | None = None
         if parameters.arm == 'topic':
-            self._topic_arm = TopicArm(node, stamp_s, pace=parameters.arm_pace)
+            self._topic_arm = TopicArm(node, pace=parameters.arm_pace)
             driver.use_arm(self._topic_arm)
         else:
             self._states = node.create_publisher(JointState, '~/joint_states', qos.telemetry())

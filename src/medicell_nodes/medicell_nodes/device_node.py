@@ -124,7 +124,7 @@ class DeviceNode(ManagedNode):
         # Stamps need a first time, and a world that is not there must fail the transition.
         self._time.now_s()
         self._journal = self._open_journal()
-        self._extras = extras_of(self, driver, self.parameters, self._stamp_s)
+        self._extras = extras_of(self, driver, self.parameters)
         self._server = OperationServer(
             driver, self._time, self._journal, on_status=self._tell_status
         )

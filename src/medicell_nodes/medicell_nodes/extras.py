@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Protocol
 
 from medicell_core.operations import Role
@@ -27,11 +26,9 @@ def extras_of(
     node: ManagedNode,
     driver: Driver,
     parameters: DeviceParameters,
-    stamp_s: Callable[[], float],
 ) -> Extras | None:
     """Return what a role's driver has to tell and to hear beside its operations, if anything.
 
-    `stamp_s` tells the time as far as it is known, without waiting.
     Only that role's messages are loaded: they come in large packages.
     """
     if driver.role is Role.IMAGING:
@@ -43,5 +40,5 @@ def extras_of(
         from medicell_nodes.arm import ArmTopics  # noqa: PLC0415
 
         if isinstance(driver, MovesArm) and isinstance(parameters, FillRobotParameters):
-            return ArmTopics(node, driver, parameters, stamp_s)
+            return ArmTopics(node, driver, parameters)
     return None

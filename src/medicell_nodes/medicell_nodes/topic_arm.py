@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import threading
 from collections import deque
-from collections.abc import Callable
 
 import numpy as np
 from builtin_interfaces.msg import Duration
@@ -34,18 +33,17 @@ KEPT = 2000
 class TopicArm:
     """Publishes `~/joint_trajectory` and `~/gripper_trajectory`, hears `~/joint_states`.
 
-    Stamps are of the cell's clock; a joint state without one is taken to be new. The gripper's
-    joint and its effort may come with the arm's joints or in messages of their own.
+    Stamps are of the cell's clock. A joint state without one, or with a joint that is not
+    finite, is refused: nobody could tell of which moment it is. The gripper's joint and its
+    effort may come with the arm's joints or in messages of their own, which need no stamp.
     """
 
-    def __init__(
-        self, node: ManagedNode, stamp_s: Callable[[], float], *, pace: float = 1.0
-    ) -> None:
+    def __init__(self, node: ManagedNode, *, pace: float = 1.0) -> None:
         self._node = node
-        self._stamp_s = stamp_s
         self._pace = pace
         self._lock = threading.Lock()
         self._samples: deque[tuple[float, Array]] = deque(maxlen=KEPT)
+        self._refused = ''
         self._gripper = GripperState(opening_m=GRIPPER_OPEN_M, force_n=math.nan)
         self._paths = node.create_publisher(JointTrajectory, '~/joint_trajectory', qos.events())
         self._grips = node.create_publisher(JointTrajectory, '~/gripper_trajectory', qos.events())
@@ -76,10 +74,12 @@ class TopicArm:
         """Return the joint states with stamps after a time that have arrived, newest last."""
         with self._lock:
             found = [item for item in self._samples if item[0] > since_s]
+            refused = self._refused
         rows = [row for _, row in found]
         return JointSamples(
             times_s=np.array([stamp for stamp, _ in found]),
             positions_rad=np.array(rows) if rows else np.zeros((0, len(JOINT_NAMES))),
+            refused=refused,
         )
 
     def grip(self, *, closed: bool) -> None:
@@ -105,13 +105,27 @@ class TopicArm:
         if not all(name in places for name in JOINT_NAMES):
             return
         stamp_s = time_from_message(message.header.stamp)
-        if math.isnan(stamp_s):
-            stamp_s = self._stamp_s()
         row = np.array([message.position[places[name]] for name in JOINT_NAMES])
+        refused = _why_refused(stamp_s, row)
+        if refused and not self._refused:
+            self._node.get_logger().error(refused)
         with self._lock:
-            newer = not self._samples or stamp_s > self._samples[-1][0]
-            if newer and bool(np.isfinite(row).all()):
+            self._refused = refused
+            if not refused and (not self._samples or stamp_s > self._samples[-1][0]):
                 self._samples.append((stamp_s, row))
+
+
+def _why_refused(stamp_s: float, row: Array) -> str:
+    """Return what is wrong with a joint state, naming the field; empty when nothing is."""
+    if math.isnan(stamp_s):
+        return (
+            'a joint state is refused: header.stamp is 0; required is the time of the cell at '
+            'which the joints were measured'
+        )
+    for name, angle in zip(JOINT_NAMES, row.tolist(), strict=True):
+        if not math.isfinite(angle):
+            return f'a joint state is refused: position of {name} is {angle}; finite are allowed'
+    return ''
 
 
 def trajectory_message(trajectory: ArmTrajectory) -> JointTrajectory:

@@ -168,10 +168,10 @@ class ArmMotion(ArmObserver):
         """Follow a path, for the sake of a whole one where that is another."""
         self._await_rest(context)
         self.await_release(context)
-        now_s = self._now_s()
-        with self._lock:
-            # An operation is told to end before the arm is halted: after that nothing sets off.
-            context.check()
+        # What is told to end, or to be safe, is told so before the arm is halted: after that
+        # nothing sets off.
+        with self._moving(context), self._lock:
+            now_s = self._now_s()
             self._seen_s = max(self._seen_s, now_s)
             self._judged_s = now_s
             self._goal = None
@@ -257,6 +257,7 @@ class ArmMotion(ArmObserver):
             now_s=now_s,
             tolerances=self._tolerances,
         )
+        error = OperationFailed(error.code, f'{error.message}{self._why_refused()}')
         return self._stopped(error, context)
 
     def _stopped(self, error: OperationFailed, context: OperationContext) -> OperationFailed:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from medicell_devices.arm.history import JointHistory
 from medicell_devices.arm.path import JointLimits
 from medicell_devices.arm.port import Arm, ArmTrajectory, Array, JointSamples
 from medicell_devices.arm.supervision import Tolerances, standing_since
-from medicell_devices.contract import OperationContext
+from medicell_devices.contract import Moving, OperationContext
 
 SLOWEST_RAD_S = 0.02
 """Slower than this in every joint counts as standing."""
@@ -26,6 +27,13 @@ _NO_TIME_S = 1e-9
 
 OnStanding = Callable[[float], None]
 """Told in how many seconds the arm came to stand; NaN when that could not be measured."""
+
+
+@contextmanager
+def _unless_ended(context: OperationContext) -> Iterator[None]:
+    """Hold nothing; only an operation that is to end sets nothing in motion."""
+    context.check()
+    yield
 
 
 class ArmObserver:
@@ -42,6 +50,7 @@ class ArmObserver:
         look_s: float,
         held_wall_s: float = HELD_S,
         hold: Callable[[float], object] | None = None,
+        moving: Moving | None = None,
     ) -> None:
         self._arm = arm
         self._now_s = now_s
@@ -50,6 +59,7 @@ class ArmObserver:
         self._look_s = look_s
         self._held_wall_s = held_wall_s
         self._hold = threading.Event().wait if hold is None else hold
+        self._moving = _unless_ended if moving is None else moving
         self._lock = threading.RLock()
         self._released = threading.Condition(self._lock)
         self._held = self._resuming = False
@@ -57,6 +67,7 @@ class ArmObserver:
         self._goal: Array | None = np.array(home)
         self._following: Following | None = None
         self._seen_s = -math.inf
+        self._refused = ''
         self._judged_s = -math.inf
         self._history = JointHistory(len(home))
         self._stop_begun_s: float | None = None
@@ -125,6 +136,7 @@ class ArmObserver:
         """Take in the joint states that have come, and whether a stop has ended."""
         with self._lock:
             came = self._arm.samples(self._seen_s)
+            self._refused = came.refused
             if len(came.times_s):
                 self._seen_s = float(came.times_s[-1])
                 self._history.add(came)
@@ -165,9 +177,13 @@ class ArmObserver:
                 raise OperationFailed(
                     ErrorCode.JOINT_STATE_LOST,
                     f'no joint state has come for {waited_s:.2f} s; where the arm stands is not '
-                    f'known; allowed are {self._tolerances.lost_s:g} s',
+                    f'known; allowed are {self._tolerances.lost_s:g} s{self._why_refused()}',
                 )
             self.rest(context, self._look_s)
+
+    def _why_refused(self) -> str:
+        """Return what is to be said of joint states that came and were not taken."""
+        return f'; {self._refused}' if self._refused else ''
 
     def _standing(self) -> list[OnStanding]:
         """Measure a stop that has ended; returns whom to tell; lock held."""

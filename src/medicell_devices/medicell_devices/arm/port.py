@@ -43,10 +43,14 @@ class ArmTrajectory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JointSamples:
-    """Measured joint states, oldest first: stamps of the cell's clock (n,) and joints (n, 6)."""
+    """Measured joint states, oldest first: stamps of the cell's clock (n,) and joints (n, 6).
+
+    `refused` says why the newest that came was not taken, with field and value; empty if it was.
+    """
 
     times_s: Array
     positions_rad: Array
+    refused: str = ''
 
 
 class Grip(TextEnum):

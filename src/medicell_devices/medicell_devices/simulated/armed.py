@@ -123,6 +123,7 @@ class ArmedDriver(SimulatedDriver):
             ),
             tolerances=Tolerances.of(arm, JOINT_NAMES),
             look_s=arm.supervision_period_s,
+            moving=self._moving,
         )
         carrier = Carrier(self._cell, drives, motion, arm, grip_s=grip_s, moving=self._moving)
         return motion, carrier

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,12 +16,9 @@ from medicell_devices.arm.path import JointPath
 from medicell_devices.arm.port import Arm, Array, Grip, GripperState, JointSamples
 from medicell_devices.arm.settings import ArmSettings
 from medicell_devices.arm.way_back import way_back
-from medicell_devices.contract import OperationContext
+from medicell_devices.contract import Moving, OperationContext
 from medicell_devices.failure import PartlyDone
 from medicell_motion.cell import Plan, RobotCell
-
-Moving = Callable[[OperationContext], AbstractContextManager[None]]
-"""Holds the instrument for one movement; raises CANCELLED or STOPPED before it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from medicell_core.errors import ErrorCode, MedicellError, OperationFailed, OperationRefused
 from medicell_core.operations import ExchangeMedium, ExchangeMediumResult
 from medicell_devices.checks import check_positive, check_range
-from medicell_devices.contract import OperationContext
+from medicell_devices.contract import Moving, OperationContext
 from medicell_devices.failure import PartlyDone
 from medicell_devices.settings import IncubatorSettings
-from medicell_devices.simulated.fluid_path import FluidPath, Moving
+from medicell_devices.simulated.fluid_path import FluidPath
 from medicell_devices.simulated.liquids import Scales
 from medicell_sim.port import ContainerView, WorldPort
 

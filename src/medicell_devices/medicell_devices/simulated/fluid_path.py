@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 
 from medicell_core.errors import ErrorCode, MedicellError, OperationFailed
 from medicell_core.operations import Result, TransferResult
-from medicell_devices.contract import OperationContext
+from medicell_devices.contract import Moving, OperationContext
 from medicell_devices.failure import PartlyDone
 from medicell_devices.simulated.liquids import Scales, check_sensors
 from medicell_sim.port import PumpReading
-
-Moving = Callable[[OperationContext], AbstractContextManager[None]]
-"""Holds the instrument for one movement; raises CANCELLED or STOPPED before it."""
 
 StrokesOf = Callable[[float], int]
 """In how many strokes a volume in mL is pumped, at least one."""

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from medicell_core.errors import ErrorCode, MedicellError, OperationFailed
 from medicell_core.operations import FillVial, FillVialResult
-from medicell_devices.contract import OperationContext
+from medicell_devices.contract import Moving, OperationContext
 from medicell_devices.failure import PartlyDone
 from medicell_devices.in_flight import InFlight
 from medicell_devices.settings import FillRobotSettings
-from medicell_devices.simulated.fluid_path import FluidPath, Moving
+from medicell_devices.simulated.fluid_path import FluidPath
 from medicell_sim.port import PumpReading, WorldPort
 
 ENDED = (ErrorCode.CANCELLED, ErrorCode.STOPPED)
