@@ -26,12 +26,12 @@ from medicell_core.states import PackMLState
 from medicell_devices.arm.path import JointLimits, straight
 from medicell_devices.arm.port import ArmTrajectory
 from medicell_devices.cell_config import load_cell
+from medicell_devices.simulated.machinery import DOOR_OPEN_RAD
 from medicell_motion.cell import RobotCell
 from medicell_motion.description import parse
 from medicell_motion.expansion import expand
 from medicell_nodes import scene_markers
 from medicell_nodes.scene import SceneNode
-from medicell_nodes.scene_joints import DOOR_OPEN_RAD
 from medicell_nodes.topic_arm import trajectory_message
 from medicell_ros import qos
 from medicell_ros.host import NodeHost

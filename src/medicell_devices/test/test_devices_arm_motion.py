@@ -469,3 +469,17 @@ def test_time_of_the_cell_waits_for_an_arm_that_moves_by_the_wall(
     assert rig.since_s == pytest.approx(2.0)
     assert sum(held) == pytest.approx(wall_s, abs=0.1)
     assert max(steps) == (2.0 if math.isinf(pace) else rig.settings.supervision_period_s)
+
+
+def test_arm_that_touches_something_stops_and_says_what(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig()
+    touched = ['the wrist touched the wall at 0.3 s']
+    monkeypatch.setattr(rig.arm, 'collision', lambda: touched.pop() if touched else '')
+    error = rig.follow(rig.way(0.6))
+    assert error is not None
+    assert error.code is ErrorCode.COLLISION
+    assert error.message.startswith('the wrist touched the wall at 0.3 s; stood after')
+    rig.sleep(1.0)
+    rig.motion.poll()
+    assert not touched
+    assert rig.motion.measured_posture()[0] < rig.home[0] + 0.3

@@ -13,23 +13,23 @@ from medicell_interfaces.msg import (
 from sensor_msgs.msg import JointState
 
 from medicell_devices.arm.port import GRIPPER, GRIPPER_OPEN_M
+from medicell_devices.simulated.machinery import (
+    CRIMPER,
+    DOOR_OPEN_RAD,
+    DOWN_M,
+    FOCUS,
+    NEEDLE,
+    PUMPS,
+    STAGE,
+    STOPPER_PRESS,
+    door_joint,
+    focus_at,
+    rotor_angle,
+)
 from medicell_motion.arm import JOINT_NAMES
 
-PUMPS = ('pump_left_joint', 'pump_right_joint')
-STAGE = ('stage_x_joint', 'stage_y_joint')
-FOCUS = 'focus_joint'
-PRESSES = {
-    'FillVial': 'needle_joint',
-    'StopperVial': 'stopper_press_joint',
-    'CapVial': 'crimper_joint',
-}
+PRESSES = {'FillVial': NEEDLE, 'StopperVial': STOPPER_PRESS, 'CapVial': CRIMPER}
 """The tool over a station that is down while the fill robot performs an operation."""
-
-DOOR_OPEN_RAD = 1.75
-PRESS_DOWN_M = 0.115
-FOCUS_LIMIT_M = 0.005
-PUMP_RAD_PER_ML = 2.0 * math.pi / 1.6
-"""A peristaltic head of 45 mm radius moves 1.6 mL a turn with the kit's tubing; assumed."""
 
 
 class JointBoard:
@@ -39,7 +39,7 @@ class JointBoard:
         self._positions = dict.fromkeys(
             (
                 *JOINT_NAMES,
-                *(door(bay) for bay in bays),
+                *(door_joint(bay) for bay in bays),
                 GRIPPER,
                 *PUMPS,
                 *STAGE,
@@ -62,29 +62,23 @@ class JointBoard:
     def pumps(self, message: FluidHandlerTelemetry) -> None:
         """Turn both pump heads by what was pumped: there is one figure for the two."""
         for name in PUMPS:
-            self._put(name, math.fmod(message.pumped_ml * PUMP_RAD_PER_ML, 2.0 * math.pi))
+            self._put(name, rotor_angle(message.pumped_ml))
 
     def focus(self, message: ImagingTelemetry) -> None:
         """Take over the offset of the objective, as far as the model's joint goes."""
-        offset_m = message.focus_offset_um * 1e-6
-        self._put(FOCUS, max(-FOCUS_LIMIT_M, min(FOCUS_LIMIT_M, offset_m)))
+        self._put(FOCUS, focus_at(message.focus_offset_um))
 
     def doors(self, message: IncubatorTelemetry) -> None:
         """Take over which doors are open."""
         for bay in message.bays:
-            self._put(door(bay.bay), DOOR_OPEN_RAD if bay.door_open else 0.0)
+            self._put(door_joint(bay.bay), DOOR_OPEN_RAD if bay.door_open else 0.0)
 
     def operation(self, name: str) -> None:
         """Lower the tool of the operation that the fill robot performs, and raise the others."""
         for operation, joint in PRESSES.items():
-            self._put(joint, PRESS_DOWN_M if operation == name else 0.0)
+            self._put(joint, DOWN_M[joint] if operation == name else 0.0)
 
     def _put(self, name: str, position: float) -> None:
         """Set a joint of the model; one that was not measured stays as it was."""
         if name in self._positions and math.isfinite(position):
             self._positions[name] = float(position)
-
-
-def door(bay: str) -> str:
-    """Return the name of the joint of a bay's door."""
-    return f'{bay}_door_joint'

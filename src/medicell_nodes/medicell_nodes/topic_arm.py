@@ -96,6 +96,10 @@ class TopicArm:
         """Return the newest state of the gripper."""
         return self._gripper
 
+    def collision(self) -> str:
+        """Return nothing: no topic of the arm's tells of contacts."""
+        return ''
+
     def _hear(self, message: JointState) -> None:
         places = {name: index for index, name in enumerate(message.name)}
         if GRIPPER in places:

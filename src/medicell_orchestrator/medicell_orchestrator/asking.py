@@ -44,6 +44,7 @@ ADVICE: dict[ErrorCode, str] = {
     ErrorCode.ILLUMINATION_FAILED: 'Change the lamp.',
     ErrorCode.LABEL_UNREADABLE: 'Clean the label.',
     ErrorCode.FIRST_AIR_BREACH: 'Find what was over the open vial, and whether it is to be kept.',
+    ErrorCode.COLLISION: 'Find what was touched, and whether it is where it belongs.',
     ErrorCode.PATH_TOLERANCE_EXCEEDED: 'Find what drew the arm off its path.',
     ErrorCode.GOAL_NOT_REACHED: 'Find what keeps the arm from its goal.',
     ErrorCode.JOINT_STALLED: 'Free the joint.',

@@ -69,6 +69,8 @@ MEANINGS: dict[ErrorCode, str] = {
     'moved.',
     ErrorCode.PATH_NOT_FOUND: 'No path was found in the time allowed, and none is proved '
     'impossible: nothing moved.',
+    ErrorCode.COLLISION: 'Something was touched that must not be; the text names both bodies and '
+    'the time. The arm braked and stands; a vial stays gripped.',
     ErrorCode.PATH_TOLERANCE_EXCEEDED: 'A joint was further off its path than is allowed. The arm '
     'braked and stands; a vial stays gripped.',
     ErrorCode.GOAL_NOT_REACHED: 'A joint was not at the end of its path in time.',

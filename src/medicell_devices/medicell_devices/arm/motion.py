@@ -103,6 +103,16 @@ class ArmMotion(ArmObserver):
         """
         self._follow(path, context, from_s=from_s)
 
+    def rest(self, context: OperationContext, duration_s: float, *, step: str = '') -> None:
+        """Let an operation's time pass; raises COLLISION when something was touched meanwhile.
+
+        The arm is then stopped. What is touched while it comes to stand is told with the next one.
+        """
+        super().rest(context, duration_s, step=step)
+        touched = '' if self._stopping else self._arm.collision()
+        if touched:
+            raise self._stopped(OperationFailed(ErrorCode.COLLISION, touched), context)
+
     def locate(self, context: OperationContext) -> Array:
         """Return where the arm stands: as commanded after a whole path, else as measured now.
 
@@ -262,10 +272,14 @@ class ArmMotion(ArmObserver):
 
     def _stopped(self, error: OperationFailed, context: OperationContext) -> OperationFailed:
         """Bring the arm to stand and return the error with how long that took."""
-        self.halt()
-        self._await_rest(context)
-        self.rest(context, self._look_s)
-        self.poll()
+        self._stopping = True
+        try:
+            self.halt()
+            self._await_rest(context)
+            self.rest(context, self._look_s)
+            self.poll()
+        finally:
+            self._stopping = False
         took_s = self.stopping_time_s
         told = 'its stop was not measured' if math.isnan(took_s) else f'stood after {took_s:.2f} s'
         return OperationFailed(error.code, f'{error.message}; {told}')

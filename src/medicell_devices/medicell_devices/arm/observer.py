@@ -62,7 +62,7 @@ class ArmObserver:
         self._moving = _unless_ended if moving is None else moving
         self._lock = threading.RLock()
         self._released = threading.Condition(self._lock)
-        self._held = self._resuming = False
+        self._held = self._resuming = self._stopping = False
         self._share = 1.0
         self._goal: Array | None = np.array(home)
         self._following: Following | None = None
@@ -147,7 +147,7 @@ class ArmObserver:
             self._listener(came)
 
     def rest(self, context: OperationContext, duration_s: float, *, step: str = '') -> None:
-        """Let an operation's time pass, no faster than the arm's own.
+        """Let an operation's time pass, no faster than the arm's own; nobody looks meanwhile.
 
         An arm that does not live on the cell's clock has its pace of the wall: the operation
         keeps its turn until that is made up for, so that the cell's time stands meanwhile.

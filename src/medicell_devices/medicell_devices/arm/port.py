@@ -112,6 +112,13 @@ class Arm(Protocol):
         """Return the newest state of the gripper."""
         ...
 
+    def collision(self) -> str:
+        """Return what has touched what must not be touched, and when; empty if nothing has.
+
+        Each collision is told once. An arm without a sense for it tells none.
+        """
+        ...
+
 
 def hermite(times_s: Array, values: Array, slopes: Array, at_s: Array) -> Array:
     """Return values by cubics through samples with slopes; beyond both ends they stand still."""

@@ -143,6 +143,10 @@ class BuiltinArm:
         force_n = self._model.grip_force_n if self._holds() else 0.0
         return GripperState(opening_m=0.0, force_n=force_n)
 
+    def collision(self) -> str:
+        """Return nothing: without bodies nothing touches."""
+        return ''
+
     def _ask(self) -> None:
         """Ask what ails the drives; lock held."""
         self._ailment = self._ails()

@@ -12,6 +12,7 @@ from medicell_core.operations import Operation, Role
 from medicell_devices.checks import check_goal
 from medicell_devices.contract import OperationContext
 from medicell_devices.settings import Settings
+from medicell_devices.simulated.machinery import Machinery, NoBodies
 from medicell_sim.port import ContainerView, WorldPort
 
 
@@ -31,6 +32,11 @@ class SimulatedDriver:
         self._connected = False
         self._stopped = False
         self._fault = ''
+        self._machinery: Machinery = NoBodies()
+
+    def use_machinery(self, machinery: Machinery) -> None:
+        """Tell another machinery what moves, from now on."""
+        self._machinery = machinery
 
     def connect(self) -> None:
         """Reach the world; safe to call twice. Raises HARDWARE_FAULT when it is not there."""

@@ -32,11 +32,13 @@ from medicell_devices.simulated.carrying import Carry
 from medicell_devices.simulated.fluid_path import FluidPath
 from medicell_devices.simulated.gravimetric import GravimetricFiller
 from medicell_devices.simulated.liquids import Scales
+from medicell_devices.simulated.machinery import CRIMPER, NEEDLE, STOPPER_PRESS, lowered
 from medicell_devices.vial_cycle import VialCycle
 from medicell_motion.cell import RobotCell
 from medicell_sim.port import ContainerView, WorldPort
 
 PLACE = 'fill_robot'
+FLOOR = 'floor'
 WORK_STATIONS = ('fill', 'stopper', 'cap', 'label', 'handover', 'reject', 'hatch')
 PRODUCTS = (ContainerKind.BAG, ContainerKind.VESSEL)
 
@@ -147,7 +149,8 @@ class SimulatedFillRobot(ArmedDriver):
         if not fresh:
             missing_ml = goal.volume_ml - self._scales.volume_ml(goal.vial)
             self._require_fillable(goal, max(0.0, missing_ml))
-        return self._filler.fill(goal, tare_g, context, fresh=fresh)
+        with lowered(self._machinery, NEEDLE):
+            return self._filler.fill(goal, tare_g, context, fresh=fresh)
 
     def stopper_vial(self, goal: StopperVial, context: OperationContext) -> StopperVialResult:
         """Press a stopper in and judge the force."""
@@ -155,9 +158,11 @@ class SimulatedFillRobot(ArmedDriver):
             view = self._vial_at('stopper', goal.vial)
             self._require_open(view)
             self._require_filled(goal.vial)
-            context.sleep(self._settings.stopper_s, step='pressing the stopper')
-            with self._moving(context):
-                force = self._port.stopper(operation_id=goal.operation_id, vial=goal.vial)
+            with lowered(self._machinery, STOPPER_PRESS):
+                context.sleep(self._settings.stopper_s, step='pressing the stopper')
+                with self._moving(context):
+                    force = self._port.stopper(operation_id=goal.operation_id, vial=goal.vial)
+                    self._machinery.closed(goal.vial)
             result = StopperVialResult(force_n=force)
             self._judge('force', force, self._settings.stopper_force_n, 'N', result)
             return result
@@ -172,9 +177,10 @@ class SimulatedFillRobot(ArmedDriver):
                 raise OperationRefused(
                     ErrorCode.VIAL_SEALED, f'vial: {goal.vial} has a cap already'
                 )
-            context.sleep(self._settings.cap_s, step='crimping the cap')
-            with self._moving(context):
-                torque = self._port.cap(operation_id=goal.operation_id, vial=goal.vial)
+            with lowered(self._machinery, CRIMPER):
+                context.sleep(self._settings.cap_s, step='crimping the cap')
+                with self._moving(context):
+                    torque = self._port.cap(operation_id=goal.operation_id, vial=goal.vial)
             result = CapVialResult(torque_nm=torque)
             self._judge('torque', torque, self._settings.cap_torque_nm, 'N m', result)
             return result
@@ -215,7 +221,13 @@ class SimulatedFillRobot(ArmedDriver):
             container=goal.container,
             station=f'{PLACE}/{goal.station}',
         )
-        return goal.station if arrived else self._port.look(goal.container).location
+        if not arrived:
+            self._machinery.lost(goal.container)
+        elif self._machinery.stands(goal.container, goal.station):
+            return goal.station
+        else:
+            self._port.place(goal.container, FLOOR)
+        return self._port.look(goal.container).location
 
     def _shut(self) -> None:
         self._path.shut()

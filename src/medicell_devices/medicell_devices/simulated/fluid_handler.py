@@ -29,6 +29,7 @@ from medicell_devices.settings import FluidHandlerSettings
 from medicell_devices.simulated.base import SimulatedDriver
 from medicell_devices.simulated.fluid_path import FluidPath
 from medicell_devices.simulated.liquids import Scales
+from medicell_devices.simulated.machinery import PUMPS, rotor_angle
 from medicell_sim.port import ContainerView, PumpReading, WorldPort
 
 CELLS = (ContainerKind.BAG, ContainerKind.VESSEL, ContainerKind.TUBE)
@@ -62,8 +63,14 @@ class SimulatedFluidHandler(SimulatedDriver):
             max_pump_error_pct=settings.max_pump_error_pct,
             valve_s=settings.valve_s,
             before_stroke=self.before_stroke,
+            on_pumped=self._turn_rotors,
         )
         self._mixed_at_s: dict[str, float] = {}
+
+    def _turn_rotors(self, pumped_ml: float) -> None:
+        """Leave both rotors where the volume has turned them: there is one figure for the two."""
+        for joint in PUMPS:
+            self._machinery.drive(joint, rotor_angle(pumped_ml))
 
     def strokes_of(self, volume_ml: float) -> int:
         """Return in how many strokes a volume is pumped; a pump of another kind overrides it."""

@@ -34,7 +34,9 @@ class FluidPath:
         valve_s: float,
         before_stroke: BeforeStroke | None = None,
         now_s: Callable[[], float] | None = None,
+        on_pumped: Callable[[float], None] | None = None,
     ) -> None:
+        self._on_pumped = on_pumped
         self._scales = scales
         self._moving = moving
         self._max_pressure_kpa = max_pressure_kpa
@@ -72,6 +74,8 @@ class FluidPath:
             yield
         finally:
             self.shut()
+            if self._on_pumped is not None:
+                self._on_pumped(self.pumped_ml)
 
     def check(self, reading: PumpReading) -> None:
         """Take in what the sensors say after a stroke; raises LEAK, OCCLUSION, BUBBLE."""

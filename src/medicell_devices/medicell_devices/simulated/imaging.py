@@ -27,6 +27,7 @@ from medicell_devices.contract import OperationContext
 from medicell_devices.failure import PartlyDone
 from medicell_devices.settings import ImagingSettings
 from medicell_devices.simulated.base import SimulatedDriver
+from medicell_devices.simulated.machinery import FOCUS, STAGE, focus_at, stage_at
 from medicell_sim.optics import render
 from medicell_sim.port import Scene, WorldPort
 from medicell_vision.cytometry import analyse
@@ -201,6 +202,8 @@ class SimulatedImaging(SimulatedDriver):
 
     def _scene(self, goal: AcquireImages, index: int, context: OperationContext) -> Scene:
         with self._moving(context):
+            for joint, place_m in zip(STAGE, stage_at(index), strict=True):
+                self._machinery.drive(joint, place_m)
             return self._port.scene(
                 operation_id=goal.operation_id,
                 container=goal.container,
@@ -238,6 +241,7 @@ class SimulatedImaging(SimulatedDriver):
         with self._moving(context):
             self._port.correct_focus(place_um - self._focus_offset_um)
             self._focus_offset_um = place_um
+            self._machinery.drive(FOCUS, focus_at(place_um))
 
     def _check_light(self, scenes: list[Scene]) -> None:
         """Raise ILLUMINATION_FAILED when the lamp's own monitor sees too little light."""

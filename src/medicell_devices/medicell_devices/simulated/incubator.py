@@ -37,6 +37,7 @@ from medicell_devices.simulated.bays import (
     require_vessel,
 )
 from medicell_devices.simulated.exchange import Exchange
+from medicell_devices.simulated.machinery import DOOR_OPEN_RAD, door_joint
 from medicell_devices.simulated.probes import averaged
 from medicell_sim.port import BayReading, WorldPort
 
@@ -219,12 +220,14 @@ class SimulatedIncubator(SimulatedDriver):
             with self._moving(context):
                 for door in doors:
                     self._port.set_door(door, open_=True)
+                    self._machinery.drive(door_joint(door), DOOR_OPEN_RAD)
             context.sleep(self._settings.shuttle_s, step=f'carrying {vessel} to {bay}')
             with self._moving(context):
                 self._port.place(vessel, f'incubator/{bay}')
         finally:
             for door in doors:
                 self._port.set_door(door, open_=False)
+                self._machinery.drive(door_joint(door), 0.0)
 
     def _wait_reached(self, bay: str, wanted: SetPoints, context: OperationContext) -> BayReading:
         settings = self._settings

@@ -1,0 +1,95 @@
+"""What of the cell has a body beside the arm: tools, doors, rotors, stages, and where vials are.
+
+A simulated driver tells it what moves. Built in, nothing has a body; under a simulator of physics
+the parts of the model move, and a vial may be elsewhere than it was brought to.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+NEEDLE, STOPPER_PRESS, CRIMPER = 'needle_joint', 'stopper_press_joint', 'crimper_joint'
+PUMPS = ('pump_left_joint', 'pump_right_joint')
+STAGE = ('stage_x_joint', 'stage_y_joint')
+FOCUS = 'focus_joint'
+
+DOWN_M = {NEEDLE: 0.115, STOPPER_PRESS: 0.1205, CRIMPER: 0.1205}
+"""How far a tool is down while it works: the needle 5 mm above a mouth, the others on the vial."""
+DOOR_OPEN_RAD = 1.75
+FOCUS_LIMIT_M = 0.005
+PUMP_RAD_PER_ML = 2.0 * math.pi / 1.6
+"""A peristaltic head of 45 mm radius moves 1.6 mL a turn with the kit's tubing; assumed."""
+FIELD_PITCH_M = 0.002
+FIELDS_A_ROW = 5
+"""Fields are looked at row by row, from a corner of the cartridge's window (assumed)."""
+
+
+class Machinery(Protocol):
+    """Every method returns at once, from any thread."""
+
+    def drive(self, joint: str, position: float) -> None:
+        """Move a joint of the model to a position in m or rad, as fast as its drive may."""
+        ...
+
+    def stands(self, container: str, station: str) -> bool:
+        """Take in that a container is set down at a station; returns whether it is there."""
+        ...
+
+    def lost(self, container: str) -> None:
+        """Take in that a container has fallen out of the cell."""
+        ...
+
+    def closed(self, container: str) -> None:
+        """Take in that a container stands open no more."""
+        ...
+
+
+class NoBodies:
+    """Nothing has a body: what is told to move has moved, and a container is where it was put."""
+
+    def drive(self, joint: str, position: float) -> None:
+        """Move nothing."""
+
+    def stands(self, container: str, station: str) -> bool:
+        """Take it to be there."""
+        return True
+
+    def lost(self, container: str) -> None:
+        """Take nothing away."""
+
+    def closed(self, container: str) -> None:
+        """Need no air anywhere."""
+
+
+@contextmanager
+def lowered(machinery: Machinery, tool: str) -> Iterator[None]:
+    """Have a tool down while the body runs."""
+    machinery.drive(tool, DOWN_M[tool])
+    try:
+        yield
+    finally:
+        machinery.drive(tool, 0.0)
+
+
+def door_joint(bay: str) -> str:
+    """Return the name of the joint of a bay's door."""
+    return f'{bay}_door_joint'
+
+
+def rotor_angle(pumped_ml: float) -> float:
+    """Return where a pump's rotor stands after a volume, in rad; whole turns are left out."""
+    return math.fmod(pumped_ml * PUMP_RAD_PER_ML, 2.0 * math.pi)
+
+
+def focus_at(offset_um: float) -> float:
+    """Return where the objective's slide stands for an offset, as far as the joint goes, in m."""
+    return max(-FOCUS_LIMIT_M, min(FOCUS_LIMIT_M, offset_um * 1e-6))
+
+
+def stage_at(field: int) -> tuple[float, float]:
+    """Return where the stage stands for a field of a cartridge, x and y in metres."""
+    row, column = divmod(field, FIELDS_A_ROW)
+    return column * FIELD_PITCH_M, row * FIELD_PITCH_M
