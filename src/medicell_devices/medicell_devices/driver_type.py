@@ -37,3 +37,6 @@ DriverOfRole: TypeAlias = 'Simulated[Any] | Hardware[Any]'
 
 DriverType: TypeAlias = Mapping[Role, DriverOfRole]
 """What an entry point of the group `medicell.drivers` names: a driver in each of its roles."""
+
+Fit: TypeAlias = Callable[[Driver, 'WorldPort | None'], None]
+"""Gives a new driver, before it is connected, what it does not make itself; no world: hardware."""

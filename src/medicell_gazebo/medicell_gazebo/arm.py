@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -15,45 +14,40 @@ from medicell_devices.arm.port import (
     GripperState,
     JointSamples,
 )
-from medicell_gazebo.lock_step import Contact, LockStep, Stretch, steps_of
-from medicell_gazebo.sdf import STEP_S
+from medicell_gazebo.judging import ContactJudge
+from medicell_gazebo.lock_step import Contact, LockStep, Stretch
+from medicell_gazebo.running import RunningWorld
+from medicell_gazebo.tracking import Tracking
 from medicell_gazebo.world import GazeboWorld
 from medicell_motion.arm import JOINT_NAMES
-
-STATES_EVERY = 10
-"""Steps from one joint state to the next: 100 Hz."""
-REST_S = 1.0
-"""So long after the end of what it was told, physics runs on; then nothing moves any more."""
 
 _KEPT_S = 5.0
 
 
 class GazeboArm:
-    """Runs the physics up to the cell's clock whenever somebody looks; thread-safe.
+    """Looks at the physics, which then has come up to the cell's clock; thread-safe.
 
-    The cell's clock is Gazebo's time plus leaps: while the arm moves, and REST_S longer, the
-    physics runs for every millisecond of it; while all is at rest, time leaps, and one joint
-    state tells of any time since. `grip_n` is the force of the fingers.
+    While all is at rest time leaps, and one joint state tells of any time since. `grip_n` is the
+    force of the fingers. Contacts are held against what may touch what.
     """
 
     def __init__(
         self, now_s: Callable[[], float], lock_step: LockStep, world: GazeboWorld, *, grip_n: float
     ) -> None:
-        self._now_s = now_s
-        self._gazebo = lock_step
-        self._dynamics = world.dynamics
+        self.running = RunningWorld(now_s, lock_step, world)
+        self.judge = ContactJudge(world, lock_step)
+        self.tracking = Tracking()
+        self.on_closing: Callable[[], None] = lambda: None
+        """Called before the fingers are told to close; whatever was set down stands by then."""
         self._grip_n = grip_n
-        self._lock = threading.Lock()
+        self._lock = self.running.lock
         self._rows = [lock_step.joints.index(name) for name in JOINT_NAMES]
         self._finger = lock_step.joints.index(GRIPPER)
-        self._newest = lock_step.run(STATES_EVERY, stride=STATES_EVERY)
-        self._gazebo_s = float(self._newest.times_s[-1])
-        self._leaps_s = now_s() - self._gazebo_s
-        self._active_until_s = now_s() + REST_S
         self._stamps: list[float] = []
         self._postures: list[Array] = []
         self._contacts: dict[tuple[str, str], Contact] = {}
-        self._keep(self._newest)
+        self._keep(self.running.newest)
+        self.running.listen(self._keep)
 
     @property
     def pace(self) -> float:
@@ -64,54 +58,41 @@ class GazeboArm:
     def held(self) -> str | None:
         """The body in the hand, as the physics has it."""
         with self._lock:
-            self._advance()
-            return self._newest.held
-
-    @property
-    def simulated_s(self) -> float:
-        """Gazebo's own time, without the leaps, as far as it has run."""
-        with self._lock:
-            return self._gazebo_s
+            self.running.advance()
+            return self.running.newest.held
 
     @property
     def contacts(self) -> tuple[Contact, ...]:
         """What touched what since the world was made, by names; times are of the cell's clock."""
         with self._lock:
-            self._advance()
+            self.running.advance()
             return tuple(self._contacts[pair] for pair in sorted(self._contacts))
 
     def start(self, trajectory: ArmTrajectory) -> None:
         """Follow a trajectory from now on, in place of the one before."""
         with self._lock:
-            self._advance()
-            efforts = self._dynamics.efforts(
-                JOINT_NAMES,
-                trajectory.times_s,
-                trajectory.positions_rad,
-                trajectory.velocities_rad_s,
-            )
-            path = replace(trajectory, start_s=trajectory.start_s - self._leaps_s)
-            self._gazebo.follow(JOINT_NAMES, path, efforts)
-            self._active_until_s = max(self._now_s(), trajectory.end_s) + REST_S
+            self.running.follow(JOINT_NAMES, trajectory)
+            self.tracking.told = trajectory
 
     def stop(self) -> None:
         """Hold where the joints are."""
         with self._lock:
-            self._advance()
+            now_s = self.running.advance()
             here = self._posture()
-        self.start(
-            ArmTrajectory(
-                start_s=self._now_s(),
-                times_s=np.zeros(1),
-                positions_rad=here[None],
-                velocities_rad_s=np.zeros((1, len(here))),
+            self.start(
+                ArmTrajectory(
+                    start_s=now_s,
+                    times_s=np.zeros(1),
+                    positions_rad=here[None],
+                    velocities_rad_s=np.zeros((1, len(here))),
+                )
             )
-        )
 
     def samples(self, since_s: float) -> JointSamples:
         """Return the joint states with stamps after a time that have arrived, newest last."""
         with self._lock:
-            self._advance()
+            now_s = self.running.advance()
+            self._stand(now_s)
             stamps = np.array(self._stamps)
             first = int(np.searchsorted(stamps, since_s, side='right'))
             postures = self._postures[first:]
@@ -123,48 +104,50 @@ class GazeboArm:
     def grip(self, *, closed: bool) -> None:
         """Close the fingers with the gripper's force, or open them."""
         with self._lock:
-            self._advance()
-            self._gazebo.grip(self._grip_n if closed else 0.0)
-            self._active_until_s = max(self._active_until_s, self._now_s() + REST_S)
+            if closed:
+                self.running.advance()
+                self.on_closing()
+            self.running.grip(self._grip_n if closed else 0.0)
+            self.judge.gripped(closed=closed, now_s=self.running.now_s())
 
     def gripper(self) -> GripperState:
         """Return the newest state of the gripper: the force is what presses its driven finger."""
         with self._lock:
-            self._advance()
-            opening_m = float(self._newest.positions[-1, self._finger])
-            return GripperState(opening_m=opening_m, force_n=self._newest.grip_n)
+            self.running.advance()
+            newest = self.running.newest
+            opening_m = float(newest.positions[-1, self._finger])
+            return GripperState(opening_m=opening_m, force_n=newest.grip_n)
+
+    def collision(self) -> str:
+        """Return what has touched what must not be touched, and when; each pair once."""
+        with self._lock:
+            self.running.advance()
+            return self.judge.untold()
 
     def _posture(self) -> Array:
-        return np.asarray(self._newest.positions[-1, self._rows])
+        return np.asarray(self.running.newest.positions[-1, self._rows])
 
-    def _advance(self) -> None:
-        """Bring the physics to the cell's clock, by steps or by a leap; lock held."""
-        now_s = self._now_s()
-        until_s = min(now_s, self._active_until_s)
-        steps = steps_of(until_s - self._leaps_s - self._gazebo_s)
-        if steps > 0:
-            self._newest = self._gazebo.run(steps, stride=STATES_EVERY)
-            self._gazebo_s = float(self._newest.times_s[-1])
-            self._keep(self._newest)
-        if now_s > self._active_until_s + STEP_S:
-            self._leaps_s = now_s - self._gazebo_s
-            if now_s > self._stamps[-1]:
-                self._stamps.append(now_s)
-                self._postures.append(self._posture())
+    def _stand(self, now_s: float) -> None:
+        """Tell of the time since the last joint state, over which the physics has leapt."""
+        if self.running.rests and now_s > self._stamps[-1]:
+            self._stamps.append(now_s)
+            self._postures.append(self._posture())
         old = int(np.searchsorted(self._stamps, now_s - _KEPT_S))
         if 0 < old < len(self._stamps):
             del self._stamps[:old], self._postures[:old]
 
     def _keep(self, stretch: Stretch) -> None:
-        """Take over what a run gave, with stamps of the cell's clock; lock held."""
-        self._stamps.extend(float(time_s) + self._leaps_s for time_s in stretch.times_s)
-        self._postures.extend(stretch.positions[:, self._rows])
+        """Take over what a run gave; lock held."""
+        postures = stretch.positions[:, self._rows]
+        self._stamps.extend(float(time_s) for time_s in stretch.times_s)
+        self._postures.extend(postures)
+        self.tracking.take(stretch.times_s, postures)
+        self.judge.take(stretch)
         for contact in stretch.contacts:
             known = self._contacts.get(contact.bodies)
             self._contacts[contact.bodies] = replace(
                 contact,
-                first_s=known.first_s if known else contact.first_s + self._leaps_s,
-                last_s=contact.last_s + self._leaps_s,
+                first_s=known.first_s if known else contact.first_s,
                 force_n=max(contact.force_n, known.force_n if known else 0.0),
                 depth_m=max(contact.depth_m, known.depth_m if known else 0.0),
             )

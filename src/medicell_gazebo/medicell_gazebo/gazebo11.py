@@ -52,6 +52,12 @@ class Gazebo11:
     tree: Path
     plugin: Path
 
+    @property
+    def version(self) -> str:
+        """Its release, by the name of its library; empty where that is not there."""
+        names = sorted(path.name for path in self.tree.glob('usr/lib/*/libgazebo.so.*.*'))
+        return names[-1].partition('.so.')[2] if names else ''
+
     def command(self, program: str, *arguments: str) -> list[str]:
         """Return how a program of the tree is started: by the tree's own loader and libraries.
 

@@ -46,6 +46,12 @@ class Contact:
     force_n: float
     depth_m: float
 
+    @property
+    def text(self) -> str:
+        """Both bodies, when they first touched, and the greatest force."""
+        one, other = self.bodies
+        return f'{one} touched {other} at {self.first_s:.3f} s, by {self.force_n:.1f} N'
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stretch:

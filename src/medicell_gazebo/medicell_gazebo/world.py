@@ -21,6 +21,10 @@ OVERTRAVEL_M = 0.003
 """How much further than a vial the fingers close; at their stop they would hold nothing."""
 GUIDES = {'isolator': ('fill_robot_crimper_stand',)}
 """Bodies besides its base through which a machine slides."""
+MEET_VIALS = frozenset(
+    f'{STATION_PREFIX}{name}' for name in ('needle', 'stopper_press', 'crimper')
+)
+"""Tools that come down on vials; they have flat faces, as the pedestals do."""
 VIAL_KG = 0.021
 """A 10R vial of glass, 11 g, with 10 mL in it."""
 
@@ -149,11 +153,23 @@ def _body(
         look += [_placed(shape, offset) for shape in link.visuals]
         # A pedestal is drawn, and not planned around: the vial stands for it. Here it carries.
         carries = part.removeprefix(STATION_PREFIX) in geometry.stations
-        touch += [
-            _placed(shape, offset) for shape in (link.visuals if carries else link.collisions)
-        ]
+        bodies = link.visuals if carries else link.collisions
+        meets = carries or part in MEET_VIALS
+        touch += [_placed(_flat(shape) if meets else shape, offset) for shape in bodies]
     inertia = description.links[name].inertia
     return Body(name=name, pose=poses[name], touch=tuple(touch), look=tuple(look), inertia=inertia)
+
+
+def _flat(shape: Shape) -> Shape:
+    """Return the box around a cylinder; other shapes as they are.
+
+    Of two cylinders on one axis ODE finds nothing that touches: one falls through the other. Of a
+    cylinder that lies across another it does, and of a box's flank it does not: fingers are round.
+    """
+    if shape.kind != 'cylinder':
+        return shape
+    radius, length = shape.size
+    return replace(shape, kind='box', size=(2.0 * radius, 2.0 * radius, length))
 
 
 def _placed(shape: Shape, offset: Array) -> Shape:

@@ -35,8 +35,15 @@ def moving_parts(geometry: CellGeometry, positions_rad: Array, *, carrying: bool
 
     The fingers are open, and closed around what is carried.
     """
-    shoulder, elbow, wrist, flange, tip = np.moveaxis(geometry.arm.skeleton(positions_rad), -2, 0)
-    tool = geometry.arm.rotation(positions_rad)
+    skeleton = geometry.arm.skeleton(positions_rad)
+    return parts_along(geometry, skeleton, geometry.arm.rotation(positions_rad), carrying=carrying)
+
+
+def parts_along(
+    geometry: CellGeometry, skeleton: Array, tool: Array, *, carrying: bool
+) -> list[Capsule]:
+    """Return the capsules of an arm whose skeleton (n, 5, 3) and tool (n, 3, 3) are known."""
+    shoulder, elbow, wrist, flange, tip = np.moveaxis(skeleton, -2, 0)
     radii, container = geometry.links, geometry.container
     side = tip - (container.radius_m + radii.tool_m) * tool[..., :, 2]
     parts = [

@@ -9,6 +9,7 @@ from rclpy.parameter import Parameter
 
 from medicell_core.operations import Role
 from medicell_devices.cell_config import CellConfig
+from medicell_devices.driver_type import Fit
 from medicell_nodes.device_node import DeviceNode
 from medicell_nodes.world_node import WorldNode
 from medicell_ros.host import NodeHost
@@ -26,13 +27,15 @@ def build_nodes(
     journal_dir: str = '',
     telemetry_period_s: float | None = None,
     roles: Iterable[Role] = tuple(Role),
+    fit: Fit | None = None,
     **arguments: Any,
 ) -> list[ManagedNode]:
     """Return the world's node and one per role, in the order in which they are activated.
 
     The devices act on the world directly. `speed` is simulated over wall time, 0 for leaps;
     `rest_pace` the same while nothing is awaited, 0 for time that stands. Without a
-    `telemetry_period_s` the ROS context's parameter files tell it.
+    `telemetry_period_s` the ROS context's parameter files tell it. `fit` is given each driver
+    that is made.
     """
     world = WorldNode(
         config=config,
@@ -44,6 +47,7 @@ def build_nodes(
             role,
             config=config,
             port=lambda: world.world,
+            fit=fit,
             parameter_overrides=overrides(
                 journal_dir=journal_dir, telemetry_period_s=telemetry_period_s
             ),

@@ -16,7 +16,7 @@ from medicell_core.errors import ErrorCode, InputError, MedicellError
 from medicell_core.operations import Role
 from medicell_core.states import PackMLState
 from medicell_devices.cell_config import CellConfig
-from medicell_devices.driver_type import Simulated
+from medicell_devices.driver_type import Fit, Simulated
 from medicell_devices.journal import MemoryJournal, OperationJournal
 from medicell_devices.registry import driver_of, make_driver, package_of
 from medicell_devices.server import DeviceStatus, OperationServer
@@ -64,6 +64,7 @@ class DeviceNode(ManagedNode):
         *,
         config: CellConfig,
         port: Callable[[], WorldPort] | None = None,
+        fit: Fit | None = None,
         **arguments: Any,
     ) -> None:
         super().__init__(role.value, **{'namespace': config.cell, **arguments})
@@ -73,6 +74,7 @@ class DeviceNode(ManagedNode):
         # Wrong input is refused before anything is waited for.
         self._settings = config.settings(role, self.driver_name)
         self._make_port = port
+        self._fit = fit
         self._time: Clock = WallClock()
         self._journal: OperationJournal | None = None
         self._server: OperationServer | None = None
@@ -120,6 +122,8 @@ class DeviceNode(ManagedNode):
         """Make driver, journal, operation server and the ROS entities."""
         port = self._port()
         driver = make_driver(self.role, self._settings, port)
+        if self._fit is not None:
+            self._fit(driver, port)
         self._time = WallClock() if port is None else port
         # Stamps need a first time, and a world that is not there must fail the transition.
         self._time.now_s()

@@ -13,6 +13,7 @@ from medicell_core.entries import BatchClosed, Entry, Question
 from medicell_core.errors import ErrorCode, InputError
 from medicell_core.states import PackMLState
 from medicell_devices.cell_config import CellConfig, make_drivers
+from medicell_devices.driver_type import Fit
 from medicell_devices.journal import MemoryJournal
 from medicell_devices.server import DeviceStatus, OperationServer
 from medicell_orchestrator.batch import RecordSink
@@ -65,9 +66,12 @@ class ListRecord:
 
 @contextmanager
 def local_cell(
-    config: CellConfig, parameters: WorldParameters, *, seed: int
+    config: CellConfig, parameters: WorldParameters, *, seed: int, fit: Fit | None = None
 ) -> Iterator[tuple[LocalCell, World]]:
-    """Make a world with its devices, and close them at the end."""
+    """Make a world with its devices, and close them at the end.
+
+    `fit` is given each driver with the world, before it is connected.
+    """
     world = World(
         parameters,
         seed,
@@ -76,6 +80,9 @@ def local_cell(
         bays=list(config.incubator.bays),
     )
     drivers = make_drivers(config, world)
+    for driver in drivers.values():
+        if fit is not None:
+            fit(driver, world)
     servers = {
         role: OperationServer(driver, world, MemoryJournal(), on_status=_ignore)
         for role, driver in drivers.items()

@@ -1,0 +1,231 @@
+"""A batch's cell with bodies: arm, vials and machines in Gazebo, for the simulated drivers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from medicell_core.containers import ContainerKind, Material, Places, container_id
+from medicell_core.operations import Role
+from medicell_devices.arm.port import Array
+from medicell_devices.contract import Driver
+from medicell_devices.contracts.fill_robot import MovesArm
+from medicell_devices.simulated.base import SimulatedDriver
+from medicell_devices.simulated.machinery import DOWN_M
+from medicell_gazebo.air import MeasuredAir
+from medicell_gazebo.arm import GazeboArm
+from medicell_gazebo.gazebo11 import Gazebo11
+from medicell_gazebo.judging import PLACE_M, Touch
+from medicell_gazebo.lock_step import LockStep
+from medicell_gazebo.machines import Machines
+from medicell_gazebo.poses import Skeleton, tilts_of
+from medicell_gazebo.tracking import Peak
+from medicell_gazebo.world import STATION_PREFIX, GazeboWorld, gazebo_world
+from medicell_motion.cell import RobotCell
+from medicell_motion.description import parse
+from medicell_record.motion import JointPeak, Motion, PhysicsFigures, VialPlaced
+from medicell_sim.port import WorldPort
+
+SIMULATOR = 'gazebo'
+
+Alter = Callable[[GazeboWorld], GazeboWorld]
+"""Changes a world before it is made: so faults are rehearsed."""
+
+
+def vials_of(batch_id: str, kit: Iterable[Material]) -> dict[str, str]:
+    """Return the id of each vial of a kit, by the robot's station where it stands."""
+    places, found = Places(), {}
+    for material in kit:
+        place, _, station = places.take(material.location).partition('/')
+        if place == Role.FILL_ROBOT and material.kind is ContainerKind.VIAL:
+            found[station] = container_id(batch_id, material.name)
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bodies:
+    """What there is once the cell has a clock."""
+
+    port: WorldPort
+    arm: GazeboArm
+    machines: Machines
+    air: MeasuredAir
+
+
+class PhysicalCell:
+    """The machinery of simulated drivers, and their arm, in one Gazebo; thread-safe.
+
+    Gazebo starts at once, and the physics with the first driver, whose clock it follows.
+    """
+
+    def __init__(
+        self,
+        gazebo: Gazebo11,
+        cell: RobotCell,
+        vials: Mapping[str, str],
+        *,
+        grip_n: float,
+        urdf: str = '',
+        alter: Alter | None = None,
+    ) -> None:
+        self._cell = cell
+        self._grip_n = grip_n
+        self._version = gazebo.version
+        self._description = parse(cell.model())
+        self._stations = {
+            name: pose[:3, 3]
+            for name, pose in self._description.poses({}).items()
+            if name.startswith(STATION_PREFIX)
+        }
+        world = gazebo_world(
+            urdf or cell.model(), cell.geometry, home=cell.home(), vials=dict(vials)
+        )
+        self.world = world if alter is None else alter(world)
+        self._there = {vial: station for station, vial in vials.items()}
+        self._settling: dict[str, str] = {}
+        self._placed: list[VialPlaced] = []
+        self._ended: dict[str, VialPlaced] = {}
+        self._bodies: Bodies | None = None
+        self.gazebo = LockStep(gazebo, self.world)
+
+    def fit(self, driver: Driver, port: WorldPort | None) -> None:
+        """Give a simulated driver its bodies; others stay as they are."""
+        if port is None or not isinstance(driver, SimulatedDriver):
+            return
+        if self._bodies is None:
+            self._bodies = self._begun(port)
+        driver.use_machinery(self)
+        if isinstance(driver, MovesArm):
+            driver.use_arm(self._bodies.arm)
+
+    def drive(self, joint: str, position: float) -> None:
+        """Move a joint of the model to a position in m or rad, as fast as its drive may."""
+        bodies = self._made()
+        with bodies.arm.running.lock:
+            bodies.machines.drive(joint, position)
+            if joint in DOWN_M:
+                now_s = bodies.port.now_s()
+                bodies.arm.judge.lowered(joint, down=position > 0.0, now_s=now_s)
+
+    def stands(self, container: str, station: str) -> bool:
+        """Say whether a container is at a station to be let go there."""
+        bodies = self._made()
+        if container not in self._there:
+            return True
+        with bodies.arm.running.lock:
+            bodies.arm.running.advance()
+            pose = self._pose(container)
+            bodies.air.stands(container, pose)
+            if self._off_m(pose, station) > PLACE_M:
+                del self._there[container]
+                return False
+            self._there[container] = self._settling[container] = station
+            return True
+
+    def lost(self, container: str) -> None:
+        """Take a container out of the cell."""
+        bodies = self._made()
+        with bodies.arm.running.lock:
+            if self._there.pop(container, ''):
+                self.gazebo.take(container)
+                bodies.air.closed(container)
+
+    def closed(self, container: str) -> None:
+        """Need no air over a container any more."""
+        bodies = self._made()
+        with bodies.arm.running.lock:
+            bodies.air.closed(container)
+
+    def motion(self) -> Motion:
+        """Return what the physics has shown until now."""
+        bodies = self._made()
+        with bodies.arm.running.lock:
+            bodies.arm.running.advance()
+            self._measure_settled()
+            for vial, station in self._there.items():
+                self._ended[vial] = self._measured(vial, station)
+            running, air = bodies.arm.running, bodies.air.found
+            judge = bodies.arm.judge
+            return Motion(
+                simulator=SIMULATOR,
+                version=self._version,
+                physics=PhysicsFigures(
+                    joints=tuple(self._told(peak) for peak in bodies.arm.tracking.peaks),
+                    placed=len(self._placed),
+                    worst=_worst(self._ended.values()),
+                    worst_on_the_way=_worst(self._placed),
+                    contacts={touch.value: judge.pairs[touch] for touch in Touch},
+                    unintended=tuple(item.text for item in judge.unintended),
+                    air_samples=air.samples,
+                    air_breaches=air.breaches,
+                    air_gap_m=air.gap_m,
+                    air_first=air.first,
+                    physics_s=running.physics_s,
+                    real_time_factor=running.physics_s / max(running.wall_s, 1e-9),
+                ),
+            )
+
+    def close(self) -> None:
+        """End Gazebo; safe to call twice."""
+        self.gazebo.close()
+
+    def _begun(self, port: WorldPort) -> Bodies:
+        arm = GazeboArm(port.now_s, self.gazebo, self.world, grip_n=self._grip_n)
+        arm.on_closing = self._measure_settled
+        skeleton = Skeleton(self._cell.geometry.arm, self._description, self.world.posture)
+        standing = {vial.name: self._pose(vial.name) for vial in self.world.vials}
+        air = MeasuredAir(self._cell.geometry, skeleton, standing)
+        arm.running.listen(air.take)
+        return Bodies(port=port, arm=arm, machines=Machines(arm.running), air=air)
+
+    def _made(self) -> Bodies:
+        assert self._bodies is not None
+        return self._bodies
+
+    def _measure_settled(self) -> None:
+        """Measure what was let go and stands by now; what was handed on is taken away then."""
+        bodies = self._made()
+        for vial, station in self._settling.items():
+            found = self._measured(vial, station)
+            self._placed.append(found)
+            bodies.air.stands(vial, self._pose(vial))
+            if bodies.port.at(f'{Role.FILL_ROBOT}/{station}') != vial:
+                self._ended[vial] = found
+                self._there.pop(vial, None)
+                self.gazebo.take(vial)
+                bodies.air.closed(vial)
+        self._settling.clear()
+
+    def _measured(self, vial: str, station: str) -> VialPlaced:
+        pose = self._pose(vial)
+        return VialPlaced(
+            vial=vial,
+            station=station,
+            off_m=self._off_m(pose, station),
+            tilt_deg=math.degrees(float(tilts_of(pose))),
+        )
+
+    def _off_m(self, pose: Array, station: str) -> float:
+        return float(np.linalg.norm(pose[:3] - self._stations[f'{STATION_PREFIX}{station}']))
+
+    def _pose(self, vial: str) -> Array:
+        return np.concatenate(self.gazebo.pose(vial))
+
+    def _told(self, peak: Peak) -> JointPeak:
+        geometry = self._cell.geometry
+        tip = geometry.arm.skeleton(peak.posture_rad)[4]
+        near = min(
+            geometry.stations.values(),
+            key=lambda station: float(np.linalg.norm(station.position_m - tip)),
+        )
+        return JointPeak(
+            joint=peak.joint, error_rad=peak.error_rad, at_s=peak.at_s, near=near.name
+        )
+
+
+def _worst(placed: Iterable[VialPlaced]) -> VialPlaced | None:
+    """Return the vial that is furthest off, a degree of tilt being as much as a millimetre."""
+    return max(placed, key=lambda item: max(1e3 * item.off_m, item.tilt_deg), default=None)
