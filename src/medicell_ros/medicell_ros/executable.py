@@ -14,17 +14,24 @@ from ament_index_python.packages import get_package_share_directory
 from medicell_core.errors import InputError, MedicellError
 from medicell_ros import startup
 from medicell_ros.domain import open_ros
-from medicell_ros.host import NodeHost
+from medicell_ros.host import JOIN_S, NodeHost
 from medicell_ros.lifecycle import ManagedNode
 from medicell_ros.node_parameters import DEVICES, NODES
 from medicell_ros.parameters import check_file, given_value, parameter_files
 from medicell_ros.peers import Peers
 from medicell_ros.sections import given_namespace
-from medicell_ros.signals import end_by_signals
+from medicell_ros.signals import end_by_signals, ended_after
 
 EXIT_OK, EXIT_FAILED, EXIT_BAD_INPUT = 0, 1, 2
 SHIPPED_CONFIG = ('medicell_bringup', 'config', 'cell.yaml')
 """The package whose share folder holds the shipped configuration, and where in it."""
+FAREWELL_S = JOIN_S + 3.0
+"""Wall seconds for which a node that has come down may take leave of the others.
+
+In PyPI's wheels Fast DDS 2.14 then may wait forever, holding Python's lock: built for glibc 2.28,
+a wait without a limit (`DomainParticipant::set_listener`) fails at once and is tried again, the
+mutex never let go, while a thread that hears of another node's end needs that mutex.
+"""
 
 
 class Closable(Protocol):
@@ -49,8 +56,10 @@ def run_node(
     With `autostart` the node comes to active as soon as those that it depends on are, and the
     one that depends on every device then says that the cell is ready. After a signal it stays
     until those that it serves have ended, both within the node's timeouts. More signals change
-    nothing. 0 after a signal, 1 when the node could not become active or spins no more, 2 for
-    bad input. Parameter files are checked whole, for every node of the cell that they name.
+    nothing, but once the node has come down SIGTERM ends a process that DDS holds, and SIGALRM
+    does so after FAREWELL_S. 0 after a signal, 1 when the node could not become active or spins
+    no more, 2 for bad input. Parameter files are checked whole, for every node of the cell that
+    they name.
     """
     given = list(sys.argv if arguments is None else arguments)
     ended = threading.Event()
@@ -68,8 +77,12 @@ def run_node(
             check_file(file, NODES, namespace=given_namespace(name, given))
         node, outliving = make(_config_file(name, given))
         node.parameter_files = files
-        with NodeHost([node], on_failure=fail):
+        host = NodeHost([node], on_failure=fail)
+        try:
             _serve(node, outliving, ended, failures)
+        finally:
+            with ended_after(FAREWELL_S):
+                host.close()
     except MedicellError as error:
         sys.stderr.write(f'{name}: {error.code.name}: {error.message}\n')
         return EXIT_BAD_INPUT if isinstance(error, InputError) else EXIT_FAILED

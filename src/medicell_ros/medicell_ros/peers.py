@@ -60,8 +60,9 @@ class Peers:
     def await_gone(self, names: Sequence[str], *, timeout_s: float) -> bool:
         """Wait until none of some nodes is there; returns whether that came in time.
 
-        One that answers no more is gone too: DDS keeps a participant whose last word was lost
-        for as long as its lease.
+        One whose service has gone, or that answers no more, is gone too: a word of a node that
+        comes after its participant's last one puts its name back into ROS's graph, and DDS keeps
+        a participant whose last word was lost for as long as its lease.
         """
         left = {name: _Asked(self._node, name) for name in self.present(names)}
         if left:
@@ -74,7 +75,7 @@ class Peers:
                 now_s = time.monotonic()
                 present = self.present(list(left))
                 for name, item in list(left.items()):
-                    if name not in present or item.is_silent(now_s):
+                    if name not in present or item.has_left(now_s):
                         left.pop(name).close()
                 if left and now_s - begun_s > timeout_s:
                     self._node.get_logger().warning(
@@ -108,6 +109,7 @@ class _Asked:
         self._asked_s = 0.0
         self._pause_s = REPEATS_S[0]
         self._heard_s = time.monotonic()
+        self._was_there = False
         self._active = False
 
     def is_active(self) -> bool:
@@ -116,8 +118,12 @@ class _Asked:
             self._ask(time.monotonic())
         return self._active
 
-    def is_silent(self, now_s: float) -> bool:
-        """Return whether the node has not answered for SILENT_S; asks it again."""
+    def has_left(self, now_s: float) -> bool:
+        """Return whether the node serves no more or has not answered for SILENT_S; asks it."""
+        is_there = self._client.service_is_ready()
+        if self._was_there and not is_there:
+            return True
+        self._was_there = is_there
         self._ask(now_s)
         return now_s - self._heard_s > SILENT_S
 

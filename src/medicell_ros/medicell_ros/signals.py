@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """What ends a program in order; SIGHUP comes when its terminal is closed."""
@@ -31,6 +33,25 @@ def end_by_signals(ended: threading.Event) -> None:
         ended.set()
 
     threading.Thread(target=follow, name='signals', daemon=True).start()
+
+
+@contextmanager
+def ended_after(seconds: float) -> Iterator[None]:
+    """Have SIGALRM end the process if the context lasts that long; SIGTERM ends it in it, too.
+
+    The kernel does it, whatever the program's threads do or hold, so nothing may be left to lose.
+    """
+    before = {
+        number: signal.signal(number, signal.SIG_DFL)
+        for number in (signal.SIGALRM, signal.SIGTERM)
+    }
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _noted(_number: int, _frame: object) -> None:

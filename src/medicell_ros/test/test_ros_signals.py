@@ -40,6 +40,18 @@ print('on' if not ended.wait(0.2) else 'ended', flush=True)
 """
 
 
+STUCK = """
+import ctypes, sys, threading
+from medicell_ros.signals import end_by_signals, ended_after
+end_by_signals(threading.Event())
+with ended_after(float(sys.argv[1])):
+    print('up', flush=True)
+    ctypes.PyDLL(None).sleep(int(sys.argv[2]))
+print('ended', flush=True)
+"""
+"""A call that holds Python's lock, as rclpy's do: no handler and no thread of Python runs."""
+
+
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signal_ends_a_program_that_waits(number: signal.Signals) -> None:
     command = [sys.executable, '-c', PROGRAM]
@@ -61,3 +73,24 @@ def test_signal_within_the_wait_and_hang_up_that_is_ignored(program: str, said: 
         timeout=WAIT_S,
     )
     assert (done.returncode, done.stdout) == (0, said)
+
+
+@pytest.mark.parametrize(
+    ('limit_s', 'ends_by'), [('0.2', signal.SIGALRM), ('600', signal.SIGTERM)]
+)
+def test_a_program_that_never_comes_back_ends_all_the_same(
+    limit_s: str, ends_by: signal.Signals
+) -> None:
+    command = [sys.executable, '-c', STUCK, limit_s, '600']
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == 'up\n'
+        if ends_by is signal.SIGTERM:
+            process.terminate()
+        assert process.wait(WAIT_S) == -ends_by
+
+
+def test_a_program_that_comes_back_in_time_goes_on() -> None:
+    command = [sys.executable, '-c', STUCK, '30', '0']
+    done = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True, timeout=WAIT_S)
+    assert (done.returncode, done.stdout) == (0, 'up\nended\n')

@@ -24,8 +24,11 @@ from medicell_bringup.launching.process import (
 )
 from medicell_ros.node_parameters import LAUNCH_FILES
 
-SIGNALLED = (0, -signal.SIGINT, -signal.SIGTERM)
-"""Return codes of a process that ended because it was told to."""
+SIGNALLED = (0, -signal.SIGINT, -signal.SIGTERM, -signal.SIGALRM)
+"""Return codes of a process that ended because it was told to.
+
+By SIGALRM a node that has come down ends itself when DDS does not let it go.
+"""
 
 HEALTHY_S = 7200.0
 """Wall seconds after which an end counts as a process's first again.
