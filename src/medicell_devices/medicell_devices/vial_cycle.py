@@ -32,6 +32,7 @@ OF_THE_VIAL = frozenset(
     {
         ErrorCode.FILL_OUT_OF_TOLERANCE,
         ErrorCode.VIAL_OPEN_TOO_LONG,
+        ErrorCode.VIAL_MAY_HAVE_SPILT,
         ErrorCode.CLOSURE_FAILED,
         ErrorCode.LABEL_MISMATCH,
         ErrorCode.LABEL_UNREADABLE,
@@ -84,6 +85,7 @@ class VialCycle:
         try:
             self._require_there()
             self._fill()
+            self._require_not_spilt()
             self._stopper()
             self._require_not_open_too_long()
             self._cap()
@@ -296,6 +298,12 @@ class VialCycle:
                 f'{self._goal.vial} stood open with product in it for {self._open_s():.0f} s; '
                 f'allowed are {self._max_open_s:g} s',
             )
+
+    def _require_not_spilt(self) -> None:
+        """Raise VIAL_MAY_HAVE_SPILT again when the way to the stopper has ended so."""
+        known = self._steps.known('move_stopper', MoveContainer)
+        if known is not None and known.error_code is ErrorCode.VIAL_MAY_HAVE_SPILT:
+            raise OperationFailed(known.error_code, known.error_msg)
 
     def _done(self, step: str) -> None:
         self._step = step

@@ -19,8 +19,10 @@ from medicell_core.operations import (
     Operation,
     Role,
 )
+from medicell_devices.arm.sloshing import Sloshing
 from medicell_devices.contracts import MovesArm
 from medicell_devices.failure import PartlyDone
+from medicell_devices.simulated import carrying
 from medicell_devices.simulated.fill_robot import SimulatedFillRobot
 from medicell_devices.testing.bench import Bench, cid
 from medicell_devices.testing.goals import VALID, station
@@ -373,6 +375,43 @@ def test_protective_stop_in_a_fill_stops_the_pump_and_nothing_is_dosed_twice(
     performed(bench, goal(bench, FillVial, volume_ml=5.0), looked)
     assert rates == [0.0]
     assert bench.world.truth(cid('vial_01')).volume_ml == pytest.approx(5.0, rel=0.03)
+
+
+@pytest.mark.parametrize(('vial', 'spilt'), [('vial_03', True), ('vial_01', False)])
+def test_stop_that_may_have_brought_liquid_to_the_mouth_is_told_of_a_vial_that_holds_some(
+    bench: Bench,
+    robot: SimulatedFillRobot,
+    monkeypatch: pytest.MonkeyPatch,
+    vial: str,
+    spilt: bool,
+) -> None:
+    geometry = robot._cell.geometry
+    low = replace(geometry, liquid=replace(geometry.liquid, freeboard_m=0.0035))
+    monkeypatch.setattr(carrying, 'Sloshing', lambda _: Sloshing(low))
+    wanted = goal(bench, container=cid(vial))
+
+    def looked(_: int) -> None:
+        load, told = robot._carrier._load, robot.commanded()
+        if load is None or told is None or len(told.times_s) == 1:
+            return
+        if bench.world.now_s() > told.start_s + 0.5 * load.path.duration_s:
+            robot.stop()
+
+    with pytest.raises(MedicellError):
+        performed(bench, wanted, looked)
+    passed(bench, 2.0)
+    robot.reset()
+    if not spilt:
+        bench.run(goal(bench, container=cid(vial)))
+        return
+    # A move of another vial brings it back first: what may have spilt is told all the same.
+    bench.run(goal(bench, container=cid('vial_02'), station='stopper'))
+    error = bench.fails(goal(bench, container=cid(vial)))
+    assert error.code is ErrorCode.VIAL_MAY_HAVE_SPILT
+    assert '1 is allowed' in error.message
+    assert isinstance(error, PartlyDone)
+    assert location(bench, vial) == 'fill_robot/fill'
+    bench.run(goal(bench, container=cid(vial), station='reject'))
 
 
 def test_speed_override_is_told_and_slows_the_move(

@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.operations import ProcessVial, ProcessVialResult, Role
+from medicell_devices.arm.sloshing import Sloshing
 from medicell_devices.failure import PartlyDone
+from medicell_devices.simulated import carrying
 from medicell_devices.testing.bench import Bench, cid
 from medicell_devices.testing.goals import VALID
 from medicell_devices.unknown import accept_unknown
@@ -241,6 +244,71 @@ def test_trouble_after_the_fill_ends_with_its_code_and_no_step_is_done_twice(
     assert (result.step, result.station) == ('placed', 'handover')
     assert [journalled(bench, step) for step in ('fill', 'stopper', 'cap', 'label')] == [1] * 4
     assert bench.world.balance().volume_error_pct < 0.1
+
+
+@pytest.mark.parametrize(
+    ('fault', 'code'),
+    [
+        ('vial_out_of_reach', ErrorCode.OUT_OF_REACH),
+        ('station_blocked', ErrorCode.STATION_OCCUPIED),
+        ('emergency_stop', ErrorCode.EMERGENCY_STOP),
+    ],
+)
+def test_cycle_that_a_person_must_free_is_refused_until_then_and_fills_the_vial_once(
+    bench: Bench, fault: str, code: ErrorCode
+) -> None:
+    bench.world.inject(fault, 'p')
+    first = bench.fails(goal(bench))
+    before_ml = held_ml(bench)
+    again = bench.fails(goal(bench))
+    assert (first.code, again.code) == (code, code)
+    assert held_ml(bench) == before_ml
+    assert (before_ml > 0.0) == (fault == 'emergency_stop')
+    assert bench.driver(Role.FILL_ROBOT).telemetry()['pump_rate_ml_min'] == 0.0
+    bench.world.remedy(fault)
+    result = done(bench)
+    assert (result.step, result.station) == ('placed', 'handover')
+    assert result.added_ml == pytest.approx(held_ml(bench) - before_ml, abs=0.02)
+    assert held_ml(bench) == pytest.approx(VALID[ProcessVial]['volume_ml'], rel=0.02)
+    assert journalled(bench, 'fill') == 1
+    assert bench.world.balance().volume_error_pct < 0.1
+
+
+def test_vial_that_may_have_spilt_is_closed_and_rejected_once_though_its_cycle_was_ended(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver: Any = bench.driver(Role.FILL_ROBOT)
+    geometry = driver._cell.geometry
+    low = replace(geometry, liquid=replace(geometry.liquid, freeboard_m=0.0035))
+    monkeypatch.setattr(carrying, 'Sloshing', lambda _: Sloshing(low))
+    wanted = goal(bench)
+    with bench.context(wanted) as context:
+        watched = _Reports(context, f'{VIAL} filled', lambda: carried.append(True))
+        carried: list[bool] = []
+        sleep = context.sleep
+
+        def stopping(duration_s: float, *, step: str = '') -> None:
+            sleep(duration_s, step=step)
+            load = driver._carrier._load
+            told = driver.commanded()
+            if not carried or load is None or told is None or len(told.times_s) == 1:
+                return
+            if bench.world.now_s() > told.start_s + 0.5 * load.path.duration_s:
+                carried.clear()
+                driver.protective_stop(lambda _: None)
+                driver.resume_motion()
+
+        monkeypatch.setattr(context, 'sleep', stopping)
+        with pytest.raises(MedicellError) as caught:
+            driver.process_vial(wanted, watched)
+    assert caught.value.code is ErrorCode.VIAL_MAY_HAVE_SPILT
+    assert partly(caught.value).step == 'rejected'
+    view = bench.world.look(VIAL)
+    assert (view.location, view.stoppered) == ('fill_robot/reject', True)
+    bench.world.place(VIAL, 'fill_robot/stopper')
+    again = bench.fails(goal(bench))
+    assert again.code is ErrorCode.VIAL_MAY_HAVE_SPILT
+    assert journalled(bench, 'fill') == journalled(bench, 'stopper') == 1
 
 
 def test_missing_vial_is_named_and_nothing_moves(bench: Bench) -> None:

@@ -50,6 +50,7 @@ ADVICE: dict[ErrorCode, str] = {
     ErrorCode.JOINT_STALLED: 'Free the joint.',
     ErrorCode.JOINT_STATE_LATE: "Mend the stream of the arm's joint states.",
     ErrorCode.JOINT_STATE_LOST: "Mend the stream of the arm's joint states.",
+    ErrorCode.EMERGENCY_STOP: 'Find why it was pressed, then release the emergency stop.',
     ErrorCode.PARTICLE_EXCURSION: 'Find where the particles come from.',
     ErrorCode.FLOW_OUT_OF_RANGE: "Check the particle counter's pump and tubing.",
 }

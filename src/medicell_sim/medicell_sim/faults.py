@@ -20,6 +20,8 @@ class Hook(TextEnum):
     PROBES = 'probes'
     SCENE = 'scene'
     NEST = 'nest'
+    STATION = 'station'
+    NEEDLE = 'needle'
     CARRY = 'carry'
     DRIVE = 'drive'
     AIR = 'air'
@@ -187,6 +189,27 @@ FAULTS: dict[str, FaultKind] = {
             ('MoveContainer', 'ProcessVial'),
             'A place of the nest is empty: its vial lies on the floor.',
             'That vial is gone; the others can be used.',
+        ),
+        _kind(
+            'vial_out_of_reach',
+            Hook.NEST,
+            ('MoveContainer', 'ProcessVial'),
+            'A vial stands beside its place in the nest, where the arm does not reach.',
+            'Only a person puts it into its place (remedy).',
+        ),
+        _kind(
+            'station_blocked',
+            Hook.STATION,
+            ('MoveContainer', 'ProcessVial'),
+            'A vial of an earlier batch was left at the station to which a vial is to go.',
+            'Only a person takes it away (remedy).',
+        ),
+        _kind(
+            'emergency_stop',
+            Hook.NEEDLE,
+            ('FillVial', 'ProcessVial'),
+            'The emergency stop is pressed in the middle of a fill: no power for pump and drives.',
+            'Only a person releases it (remedy); the fill then goes on by weight.',
         ),
         _kind(
             'joint_stalled',

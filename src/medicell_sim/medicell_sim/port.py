@@ -301,6 +301,10 @@ class WorldPort(Clock, Protocol):
         """Return what ails the arm's drives now; asked whenever they are told to move."""
         ...
 
+    def emergency_stopped(self) -> bool:
+        """Return whether the emergency stop is pressed, which takes power from pump and drives."""
+        ...
+
     def stopper(self, *, operation_id: str, vial: str) -> float:
         """Press a stopper in; returns the peak force in newtons."""
         ...

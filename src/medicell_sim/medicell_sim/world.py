@@ -110,7 +110,7 @@ class World(TimedWorld):
     def at(self, location: str) -> str:
         """Return the id of the container at a location, or an empty string."""
         with self._lock:
-            return self._kit.at(location)
+            return self._robot.at(location, self.timeline.running, self.now_s())
 
     def read_label(self, container: str) -> str:
         """Return the text of a container's label; empty when it cannot be read."""
@@ -155,15 +155,17 @@ class World(TimedWorld):
     ) -> PumpReading:
         """Let the filling needle run for a time that has just passed."""
         with self._lock:
-            return self._needle.dispense(
+            reading = self._needle.dispense(
                 operation_id=operation_id,
                 source=self._kit.get(source),
                 vial=self._kit.get(vial),
-                duration_s=duration_s,
+                duration_s=0.0 if self._robot.emergency_stopped else duration_s,
                 rate_ml_min=rate_ml_min,
                 shut=shut,
                 now_s=self.now_s(),
             )
+            self._robot.filling(operation_id, self.now_s())
+            return reading
 
     def mix(self, container: str) -> None:
         """Suspend settled cells evenly."""
@@ -315,6 +317,11 @@ class World(TimedWorld):
         with self._lock:
             return self._robot.arm(self.timeline.running, self.now_s())
 
+    def emergency_stopped(self) -> bool:
+        """Return whether the emergency stop is pressed."""
+        with self._lock:
+            return self._robot.emergency_stopped
+
     def stopper(self, *, operation_id: str, vial: str) -> float:
         """Press a stopper in; returns the peak force in newtons."""
         with self._lock:
@@ -373,6 +380,10 @@ class World(TimedWorld):
                     self._kit.get(ended.place).clamped = False
                 elif ended.kind.hook is Hook.SUPPLY:
                     self._liquids.restore(ended)
+                elif ended.kind.name == 'vial_out_of_reach':
+                    self._robot.put_in_place(self._kit.get(ended.place))
+                elif ended.kind.hook is Hook.STATION:
+                    self._robot.take_away(self._kit.get(ended.place))
                 elif ended.kind.name == 'out_of_focus':
                     self._microscope.restore()
 

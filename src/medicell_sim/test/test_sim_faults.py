@@ -260,6 +260,50 @@ def test_a_dropped_vial_lies_on_the_floor_and_the_next_does_not(world: World) ->
     assert world.at('fill_robot/balance') == 'B.vial_2'
 
 
+def dispense(world: World) -> float:
+    """Let the needle run for two seconds; returns what reached the vial."""
+    before_ml = world.truth('B.vial_2').volume_ml
+    world.dispense(
+        operation_id=OPERATION,
+        source='B.medium',
+        vial='B.vial_2',
+        duration_s=2.0,
+        rate_ml_min=6.0,
+        shut=False,
+    )
+    return world.truth('B.vial_2').volume_ml - before_ml
+
+
+def test_an_emergency_stop_lets_nothing_flow_until_it_is_released(world: World) -> None:
+    world.inject('emergency_stop', 'feed')
+    assert not world.emergency_stopped()
+    assert dispense(world) == pytest.approx(0.2, rel=0.1)
+    assert world.emergency_stopped()
+    assert dispense(world) == 0.0
+    world.remedy('emergency_stop')
+    assert not world.emergency_stopped()
+    assert dispense(world) == pytest.approx(0.2, rel=0.1)
+
+
+def test_a_vial_left_at_a_station_is_seen_there_until_it_is_taken_away(world: World) -> None:
+    world.inject('station_blocked', 'feed')
+    assert world.at('fill_robot/handover') == ''
+    left = world.look(world.at('fill_robot/stopper'))
+    assert (left.stoppered, left.capped, left.location) == (True, True, 'fill_robot/stopper')
+    assert world.at('fill_robot/cap') == ''
+    world.remedy('station_blocked')
+    assert world.at('fill_robot/stopper') == ''
+    assert world.balance().volume_error_pct < 0.1
+
+
+def test_a_vial_out_of_reach_stands_beside_its_place_until_it_is_put_there(world: World) -> None:
+    world.inject('vial_out_of_reach', 'feed')
+    assert world.look('B.vial_1').location == 'fill_robot/beside_nest_01'
+    assert world.at('fill_robot/nest_01') == ''
+    world.remedy('vial_out_of_reach')
+    assert world.look('B.vial_1').location == 'fill_robot/nest_01'
+
+
 def test_a_particle_excursion_exceeds_the_limit_and_clears(world: World) -> None:
     world.inject('particle_excursion', 'feed')
 
@@ -288,6 +332,8 @@ def test_every_fault_strikes_once_and_ends_by_remedy(world: World, name: str) ->
         world.particles(operation_id=OPERATION, duration_s=60.0)
         world.carry(operation_id=OPERATION, container='B.vial_1', station='fill_robot/balance')
         world.arm()
+        world.at('fill_robot/fill')
+        dispense(world)
         assert struck(world, name)
         world.remedy(name)
         assert not active(world, name)

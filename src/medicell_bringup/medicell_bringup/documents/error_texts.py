@@ -80,11 +80,15 @@ MEANINGS: dict[ErrorCode, str] = {
     'braked and stands; a vial stays gripped.',
     ErrorCode.JOINT_STATE_LOST: 'The stream of joint states broke off. The arm was told to brake; '
     'nothing measures that it stands.',
+    ErrorCode.EMERGENCY_STOP: 'The emergency stop is pressed: pump and drives have no power. What '
+    'has come into a vial is weighed.',
     ErrorCode.VIAL_OPEN_TOO_LONG: 'Product stood in the open vial for longer than allowed. The '
     'vial is closed and rejected.',
     ErrorCode.VIAL_MISSING: 'The vial is at none of the stations: nothing moved.',
     ErrorCode.CLOSURE_FAILED: 'The force of the stopper or the torque of the cap is out of its '
     'range, or not known. The vial is rejected.',
+    ErrorCode.VIAL_MAY_HAVE_SPILT: 'The arm was stopped with the open vial in the hand, so that '
+    'its liquid may have reached the mouth. The vial is closed and rejected.',
     ErrorCode.PARTICLE_EXCURSION: 'The air holds more particles than grade A allows.',
     ErrorCode.FLOW_OUT_OF_RANGE: "The counter's flow is wrong: its count says nothing.",
     ErrorCode.UNKNOWN_ASSAY: 'The laboratory has no such test.',

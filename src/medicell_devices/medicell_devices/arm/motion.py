@@ -304,12 +304,16 @@ class ArmMotion(ArmObserver):
         return path, place_s
 
     def _await_rest(self, context: OperationContext) -> None:
-        """Let a stop that is under way come to its end."""
+        """Let a stop that is under way come to its end, and be measured."""
         with self._lock:
             following = self._following
             left_s = 0.0 if following is None else following.pace.end_s - self._now_s()
         if left_s > 0.0:
             self.rest(context, left_s)
+        self.poll()
+        while self._stop_begun_s is not None:
+            self.rest(context, self._look_s)
+            self.poll()
 
     def _release(self) -> None:
         self._held = self._resuming = False

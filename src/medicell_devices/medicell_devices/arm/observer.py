@@ -195,14 +195,16 @@ class ArmObserver:
         now_s = self._now_s()
         if now_s < end_s + self._look_s:
             return []
-        after = self._history.samples(begun_s)
-        if len(after.times_s) and after.times_s[-1] >= end_s:
-            still_s = standing_since(after, slowest_rad_s=SLOWEST_RAD_S)
+        run = self._history.samples(begun_s if following is None else following.run_begun_s)
+        if len(run.times_s) and run.times_s[-1] >= end_s:
+            still_s = standing_since(self._history.samples(begun_s), slowest_rad_s=SLOWEST_RAD_S)
             self.stopping_time_s = still_s - begun_s
         elif now_s < end_s + self._tolerances.lost_s:
             return []
         else:
             self.stopping_time_s = math.nan
         self._stop_begun_s = None
+        if following is not None:
+            following.stood(run)
         told, self._on_standing = self._on_standing, []
         return told

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from medicell_devices.arm.braking import Derivatives, braked
 from medicell_devices.arm.port import ArmTrajectory, Array, hermite
+from medicell_devices.arm.sloshing import Sloshing
 
 _SHORTEST_RAMP_S = 0.05
 _LONGER = 1.1
 _RAMPS = 60
 """Lengths that are tried for a change of pace, each longer by a tenth: up to 15 s."""
+_RAMPS_IN_LIMITS = 3
+_MUCH_LONGER = 2.0
+"""Each of the ramps that a liquid is asked about is so much longer than the one before."""
+_CALMER = (1.0, 0.8, 0.64, 0.5, 0.4, 0.3, 0.2, 0.1)
+"""Parts of a wanted pace that are tried where the liquid would not stay in."""
 _SAMPLES = 61
 _STRAIGHT_SAMPLES = 61
 _EDGE_SHARE = 0.2
@@ -67,7 +74,8 @@ class Pace:
 class JointPath:
     """Postures over path time, as planned, with the derivatives that bound a change of pace.
 
-    It ends at rest, and begins so unless `from_rest` is false.
+    It ends at rest, and begins so unless `from_rest` is false. `liquid` is that of the open
+    container that is carried along it, if one is.
     """
 
     def __init__(
@@ -77,10 +85,13 @@ class JointPath:
         limits: JointLimits,
         *,
         from_rest: bool = True,
+        liquid: Sloshing | None = None,
     ) -> None:
         self.times_s = np.asarray(times_s, dtype=np.float64)
         self.positions_rad = np.asarray(positions_rad, dtype=np.float64)
         self._limits = limits
+        self.from_rest = from_rest
+        self.liquid = liquid
         self._speed = _slopes(self.times_s, self.positions_rad)
         self._speed[-1] = 0.0
         if from_rest:
@@ -103,17 +114,23 @@ class JointPath:
         before = self.times_s < path_s - _STEADY
         times = np.append(self.times_s[before], path_s)
         positions = np.append(self.positions_rad[before], self.at(path_s)[None], axis=0)
-        return JointPath((path_s - times)[::-1], positions[::-1], self._limits, from_rest=False)
+        return JointPath(
+            (path_s - times)[::-1],
+            positions[::-1],
+            self._limits,
+            from_rest=False,
+            liquid=self.liquid,
+        )
 
-    def part(self, first_s: float, last_s: float) -> JointPath:
-        """Return the path between two of its times."""
+    def part(self, first_s: float, last_s: float, *, liquid: Sloshing | None = None) -> JointPath:
+        """Return the path between two of its times, on which a liquid is carried."""
         inside = (self.times_s > first_s + _STEADY) & (self.times_s < last_s - _STEADY)
         ends = self.at(first_s)[None], self.at(last_s)[None]
         times = np.concatenate([[first_s], self.times_s[inside], [last_s]]) - first_s
         if last_s - first_s <= _STEADY:
-            return JointPath(times[:1], ends[0], self._limits)
+            return JointPath(times[:1], ends[0], self._limits, liquid=liquid)
         positions = np.concatenate([ends[0], self.positions_rad[inside], ends[1]])
-        return JointPath(times, positions, self._limits)
+        return JointPath(times, positions, self._limits, liquid=liquid)
 
     def at(self, path_s: float) -> Array:
         """Return the posture at a path time, (joints,)."""
@@ -129,14 +146,40 @@ class JointPath:
         return float(places[best]), float(away[best])
 
     def paced(
-        self, *, now_s: float, path_s: float, rate: float, change: float, wanted: float
+        self,
+        *,
+        now_s: float,
+        path_s: float,
+        rate: float,
+        change: float,
+        wanted: float,
+        rise: Callable[[Pace], float] | None = None,
     ) -> Pace:
         """Return the quickest allowed change to a pace, and the rest of the path at that.
 
         `change` is how fast the rate changes already, in 1/s. Along the ramp every joint keeps
         its limits of acceleration and jerk, or where the plan itself needs more, what that needs.
+        `rise` says how high a liquid will stand: where that is above 1 the ramp is made longer,
+        and an arm that is to go faster gets a slower pace than was wanted; the calmest if none
+        is calm.
         """
-        ramp = self._ramp(path_s, rate, change, wanted)
+        best, least = None, np.inf
+        slower = _CALMER if rise is not None and wanted > rate else _CALMER[:1]
+        for share in slower:
+            for ramp in self._ramps(path_s, rate, change, share * wanted):
+                pace = self._along(now_s, path_s, ramp, share * wanted)
+                height = 0.0 if rise is None else rise(pace)
+                if height < least:
+                    best, least = pace, height
+                if height <= 1.0:
+                    return pace
+        assert best is not None
+        return best
+
+    def _along(
+        self, now_s: float, path_s: float, ramp: tuple[Array, Array], wanted: float
+    ) -> Pace:
+        """Return how the path is gone along by a ramp, and after it at a pace."""
         times, rates = ramp
         places = path_s + _integral(times, rates)
         inside = places < self.duration_s
@@ -165,25 +208,31 @@ class JointPath:
             velocities_rad_s=speeds,
         )
 
-    def _ramp(
+    def _ramps(
         self, path_s: float, rate: float, change: float, wanted: float
-    ) -> tuple[Array, Array]:
-        """Return times and rates of the shortest change of pace that keeps the limits."""
+    ) -> Iterator[tuple[Array, Array]]:
+        """Yield times and rates of the shortest change of pace in the limits, then longer ones."""
         if abs(wanted - rate) < _STEADY and abs(change) < _STEADY:
-            return np.zeros(1), np.full(1, wanted)
+            yield np.zeros(1), np.full(1, wanted)
+            return
         if wanted == 0.0 and len(self.times_s) > 2:
-            return self._stop(path_s, rate, change)
-        best, least = None, np.inf
+            yield self._stop(path_s, rate, change)
+            return
+        best, least, yielded_s, left = None, np.inf, 0.0, _RAMPS_IN_LIMITS
         for number in range(_RAMPS):
             length_s = _SHORTEST_RAMP_S * _LONGER**number
             times, rates, changes, jolts = _ramp_shape(length_s, rate, change, wanted)
             excess = self._excess(path_s + _integral(times, rates), rates, changes, jolts)
             if excess < least:
                 best, least = (times, rates), excess
-            if excess <= 1.0:
-                break
-        assert best is not None
-        return best
+            if excess <= 1.0 and length_s >= _MUCH_LONGER * yielded_s:
+                yielded_s, left = length_s, left - 1
+                yield times, rates
+                if not left:
+                    return
+        if not yielded_s:
+            assert best is not None
+            yield best
 
     def _stop(self, path_s: float, rate: float, change: float) -> tuple[Array, Array]:
         """Return times and rates of the quickest stop that keeps the limits."""
@@ -231,10 +280,17 @@ class JointPath:
         return float(max((np.abs(acceleration) / needs).max(), (np.abs(jerked) / jerks).max()))
 
 
-def straight(first: Array, last: Array, limits: JointLimits, *, slower: float = 1.0) -> JointPath:
+def straight(
+    first: Array,
+    last: Array,
+    limits: JointLimits,
+    *,
+    slower: float = 1.0,
+    liquid: Sloshing | None = None,
+) -> JointPath:
     """Return the straight way of all joints between two postures, within their limits.
 
-    It takes `slower` times what they need.
+    It takes `slower` times what they need; `liquid` is carried on it.
     """
     share = np.linspace(0.0, 1.0, _STRAIGHT_SAMPLES)
     shape = share**3 * (10.0 - 15.0 * share + 6.0 * share**2)
@@ -244,7 +300,8 @@ def straight(first: Array, last: Array, limits: JointLimits, *, slower: float = 
     by_force = np.sqrt(5.774 * way / limits.acceleration).max()
     by_jerk = np.cbrt(60.0 * way / limits.jerk).max()
     duration = slower * max(float(by_speed), float(by_force), float(by_jerk), 1e-3)
-    return JointPath(share * duration, first + shape[:, None] * (last - first), limits)
+    way = first + shape[:, None] * (last - first)
+    return JointPath(share * duration, way, limits, liquid=liquid)
 
 
 def _ramp_shape(

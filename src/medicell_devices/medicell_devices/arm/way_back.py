@@ -10,6 +10,7 @@ from medicell_core.errors import ErrorCode, OperationRefused
 from medicell_devices.arm.air import Around
 from medicell_devices.arm.path import JointLimits, JointPath, straight
 from medicell_devices.arm.port import Array
+from medicell_devices.arm.sloshing import Sloshing
 from medicell_motion.cell import RobotCell
 from medicell_motion.geometry import CellGeometry
 from medicell_motion.liquid import tilts_rad
@@ -33,6 +34,7 @@ def way_back(
     limits: JointLimits,
     occupied: frozenset[str],
     around: Around,
+    liquid: Sloshing | None = None,
 ) -> JointPath:
     """Return the straight, slow way from where an arm stands to a posture of its path.
 
@@ -42,7 +44,7 @@ def way_back(
     link and body, when the arm touches something, is over open product, or would come nearer;
     PATH_BLOCKED when the liquid of a container that is carried open would not stay in it.
     """
-    way = straight(first, last, limits, slower=SLOWER)
+    way = straight(first, last, limits, slower=SLOWER, liquid=liquid)
     if around.carried_open:
         _check_liquid(cell.geometry, way.positions_rad)
     scene = _scene(cell, occupied, around)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from medicell_core.errors import ErrorCode, OperationFailed
 from medicell_devices.arm.motion import ArmMotion
 from medicell_devices.arm.observer import OnStanding
 from medicell_devices.arm.path import JointLimits
@@ -137,9 +138,17 @@ class ArmedDriver(SimulatedDriver):
 
     @contextmanager
     def _moving(self, context: OperationContext) -> Iterator[None]:
-        """Hold the instrument for one movement, after a protective stop that is in force."""
+        """Hold the instrument for one movement, after a protective stop that is in force.
+
+        Raises EMERGENCY_STOP while that is pressed.
+        """
         self._motion.await_release(context)
         with super()._moving(context):
+            if self._port.emergency_stopped():
+                raise OperationFailed(
+                    ErrorCode.EMERGENCY_STOP,
+                    f'{self.role}: the emergency stop is pressed; pump and drives have no power',
+                )
             yield
 
     def _shut(self) -> None:

@@ -15,6 +15,7 @@ from medicell_devices.arm.motion import ArmMotion
 from medicell_devices.arm.path import JointPath
 from medicell_devices.arm.port import Arm, Array, Grip, GripperState, JointSamples
 from medicell_devices.arm.settings import ArmSettings
+from medicell_devices.arm.sloshing import Sloshing
 from medicell_devices.arm.way_back import way_back
 from medicell_devices.contract import Moving, OperationContext
 from medicell_devices.failure import PartlyDone
@@ -88,6 +89,7 @@ class Carrier:
         self._reached: Carry | None = None
         self._measured = AirFigures()
         self._part: Around | None = None
+        self._rises: dict[str, float] = {}
 
     def use(self, arm: Arm) -> None:
         """Carry with an arm from now on."""
@@ -108,6 +110,13 @@ class Carrier:
         """What the gripper's state says."""
         settings = self._settings
         return self.gripper.judged(open_m=settings.open_m, least_force_n=settings.least_grip_n)
+
+    def rise(self, container: str) -> float:
+        """Return how high the liquid of an open container has stood since it was asked last.
+
+        By stops of the arm with it in the hand; a share of its freeboard, 0 without a stop.
+        """
+        return self._rises.pop(container, 0.0)
 
     def carry(
         self, carry: Carry, context: OperationContext, *, arrive: Callable[[], str]
@@ -155,7 +164,8 @@ class Carrier:
         self._stand_open(context)
         motion.rest(context, 0.0, step='reaching')
         motion.follow(whole.part(0.0, plan.grasp_s), context)
-        path = whole.part(plan.grasp_s, plan.duration_s)
+        liquid = Sloshing(self._cell.geometry) if carry.is_open else None
+        path = whole.part(plan.grasp_s, plan.duration_s, liquid=liquid)
         load = Load(
             carry=carry,
             path=path,
@@ -247,6 +257,10 @@ class Carrier:
         self._forget()
 
     def _forget(self) -> None:
+        load = self._load
+        if load is not None and load.path.liquid is not None:
+            container, before = load.carry.container, self._rises.get(load.carry.container, 0.0)
+            self._rises[container] = max(before, load.path.liquid.peak)
         self._motion.forget()
         self._load = self._reached = None
 
@@ -281,7 +295,13 @@ class Carrier:
         carry, around = load.carry, load.carry.going
         others = frozenset(self._cell.stations) - {carry.start, carry.station}
         return way_back(
-            self._cell, first, last, limits=self._motion.limits, occupied=others, around=around
+            self._cell,
+            first,
+            last,
+            limits=self._motion.limits,
+            occupied=others,
+            around=around,
+            liquid=load.path.liquid,
         )
 
     def _result(self, load: Load) -> MoveContainerResult:

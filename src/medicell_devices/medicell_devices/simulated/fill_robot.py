@@ -101,7 +101,9 @@ class SimulatedFillRobot(ArmedDriver):
                 open_stations=self._open_stations(but=goal.container),
                 is_open=not view.stoppered,
             )
-            return self._carrier.carry(carry, context, arrive=lambda: self._arrived(goal))
+            result = self._carrier.carry(carry, context, arrive=lambda: self._arrived(goal))
+            self._require_not_spilt(goal.container, result)
+            return result
 
     def fill_vial(self, goal: FillVial, context: OperationContext) -> FillVialResult:
         """Tare, fill in two speeds, weigh, and top up what is missing."""
@@ -120,9 +122,14 @@ class SimulatedFillRobot(ArmedDriver):
             return VialCycle(self, goal, context, max_open_s=max_open_s).run()
 
     def see(self, vial: str) -> VialSeen:
-        """Return where a vial is, and how it is closed."""
+        """Return where a vial is, and how it is closed.
+
+        Raises OUT_OF_REACH for one in the isolator that stands at no station.
+        """
         view = self._port.look(vial)
         place, _, station = view.location.partition('/')
+        if place == PLACE:
+            self._station_of(view)
         return VialSeen(
             station=station if place == PLACE and station in self.stations else '',
             stoppered=view.stoppered,
@@ -253,6 +260,17 @@ class SimulatedFillRobot(ArmedDriver):
     def _check_volume(self, volume_ml: float) -> None:
         limits = self._settings.fill_volume_ml
         check_range('volume_ml', volume_ml, limits, 'mL', ErrorCode.VOLUME_OUT_OF_RANGE)
+
+    def _require_not_spilt(self, vial: str, result: MoveContainerResult) -> None:
+        """Raise VIAL_MAY_HAVE_SPILT when a stop may have brought liquid to the mouth."""
+        rise = self._carrier.rise(vial)
+        if rise > 1.0 and self._scales.volume_ml(vial) > self._settings.empty_below_ml:
+            raise PartlyDone(
+                ErrorCode.VIAL_MAY_HAVE_SPILT,
+                f'{vial} was open in the hand when the arm was stopped: its liquid may have risen '
+                f'by {rise:.2f} of what is left to its mouth; 1 is allowed',
+                result,
+            )
 
     def _require_fillable(self, goal: FillVial, volume_ml: float) -> None:
         """Require room for a volume in the vial, and that the source holds and gives it."""

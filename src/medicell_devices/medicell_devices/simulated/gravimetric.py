@@ -15,7 +15,7 @@ from medicell_devices.settings import FillRobotSettings
 from medicell_devices.simulated.fluid_path import FluidPath
 from medicell_sim.port import PumpReading, WorldPort
 
-ENDED = (ErrorCode.CANCELLED, ErrorCode.STOPPED)
+ENDED = (ErrorCode.CANCELLED, ErrorCode.STOPPED, ErrorCode.EMERGENCY_STOP)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -164,18 +164,19 @@ class GravimetricFiller:
         shut: bool,
     ) -> PumpReading | None:
         """Let liquid run for a time; None when the valve was shut from outside meanwhile."""
-        begun_s = self._port.now_s()
+        begun_s, told = self._port.now_s(), False
         try:
             context.sleep(stroke_s, step='filling')
+            if self._path.open_valves:
+                with self._moving(context):
+                    told = True
+                    return self._dispense(goal, stroke_s, rate_ml_min, context, shut=shut)
         except MedicellError as error:
-            if error.code in ENDED:
+            if error.code in ENDED and not told:
                 self._broken_off(goal, begun_s, rate_ml_min, context)
             raise
-        if not self._path.open_valves:
-            self._broken_off(goal, begun_s, rate_ml_min, context)
-            return None
-        with self._moving(context):
-            return self._dispense(goal, stroke_s, rate_ml_min, context, shut=shut)
+        self._broken_off(goal, begun_s, rate_ml_min, context)
+        return None
 
     def _broken_off(
         self, goal: FillVial, begun_s: float, rate_ml_min: float, context: OperationContext

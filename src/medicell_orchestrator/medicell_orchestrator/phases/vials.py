@@ -31,6 +31,7 @@ OF_THE_VIAL = (
     ErrorCode.CONTAINER_DROPPED,
     ErrorCode.VIAL_MISSING,
     ErrorCode.VIAL_OPEN_TOO_LONG,
+    ErrorCode.VIAL_MAY_HAVE_SPILT,
     ErrorCode.CLOSURE_FAILED,
     ErrorCode.LABEL_UNREADABLE,
     ErrorCode.LABEL_MISMATCH,
