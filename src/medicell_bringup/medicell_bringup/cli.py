@@ -13,6 +13,7 @@ from typer.exceptions import TyperException
 
 from medicell_bringup.catalogue import COMMANDS
 from medicell_bringup.shipped import cell_file_of, shipped_config
+from medicell_bringup.simulators import Simulator
 from medicell_core.errors import InputError, MedicellError
 
 EXIT_FAILED = 1
@@ -104,6 +105,9 @@ def run_command(
     join: Annotated[
         bool, typer.Option('--join', help='Make the batch on a cell that is launched already.')
     ] = False,
+    simulator: Annotated[
+        Simulator, typer.Option(help="By what the cell moves: computed, or Gazebo's physics.")
+    ] = Simulator.BUILTIN,
     namespace: NamespaceOption = '',
     config: ConfigOption = None,
 ) -> int:
@@ -121,6 +125,7 @@ def run_command(
             inject=inject or [],
             config=config or shipped_config(),
             join=join,
+            simulator=simulator,
             namespace=namespace,
         )
     )

@@ -7,7 +7,7 @@ import math
 import os
 import time
 from types import TracebackType
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import rclpy
 from rclpy.node import Node
@@ -20,13 +20,18 @@ from medicell_bringup.launching.supervisor import Supervisor
 from medicell_bringup.memory import KIB_PER_MB, own_peak_mb, peak_kib
 from medicell_bringup.operator import NODES, OperatorClient
 from medicell_bringup.sight import SETTLE_S
+from medicell_bringup.simulators import Simulator
 from medicell_bringup.version import VERSION
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_nodes.compose import activate_all, build_nodes, deactivate_all, overrides
 from medicell_orchestrator.node import OrchestratorNode
+from medicell_record.motion import Motion
 from medicell_ros.domain import VARIABLE, open_ros, own_domain
 from medicell_ros.host import NodeHost
 from medicell_ros.node_parameters import ORCHESTRATOR, WORLD
+
+if TYPE_CHECKING:
+    from medicell_gazebo.cell import PhysicalCell
 
 REST_PACE = 0.0
 """Nobody answers a question in a run: its time stands, so that the seed alone decides."""
@@ -62,6 +67,10 @@ class CellHost(Protocol):
 
     def check_alive(self) -> None:
         """Raise COMMUNICATION_LOST when a part of the cell has died."""
+        ...
+
+    def motion(self) -> Motion | None:
+        """Return by what the cell moves and what that has shown; None where it is not known."""
         ...
 
     def peak_rss_mb(self) -> float:
@@ -139,13 +148,18 @@ class _Host:
     def check_alive(self) -> None:
         """Raise COMMUNICATION_LOST when a part of the cell has died."""
 
+    def motion(self) -> Motion | None:
+        """Return that the cell moves by computation."""
+        return Motion(simulator=Simulator.BUILTIN, version=VERSION)
+
 
 class OneProcess(_Host):
-    """Every node in this process; messages still go over DDS."""
+    """Every node in this process; messages still go over DDS. Gazebo, if asked for, beside it."""
 
     def __init__(self, inputs: RunInputs) -> None:
         super().__init__(inputs)
         self._failures: list[Exception] = []
+        self._physics: PhysicalCell | None = None
 
     def __enter__(self) -> OneProcess:
         """Start the cell."""
@@ -158,6 +172,8 @@ class OneProcess(_Host):
 
     def _start(self) -> None:
         inputs = self.inputs
+        if inputs.simulator is Simulator.GAZEBO:
+            self._start_physics()
         self.start_ros()
         sim_time = overrides(use_sim_time=True)
         nodes = [
@@ -168,6 +184,7 @@ class OneProcess(_Host):
                 rest_pace=REST_PACE,
                 journal_dir=str(inputs.out / JOURNALS),
                 namespace=inputs.namespace,
+                fit=None if self._physics is None else self._physics.fit,
             ),
             OrchestratorNode(
                 config=inputs.cell_file.parent,
@@ -185,6 +202,18 @@ class OneProcess(_Host):
         self.connect_operator()
         activate_all(nodes)
         self.wait_ready()
+
+    def _start_physics(self) -> None:
+        """Start Gazebo, which comes up while the nodes do."""
+        # Its libraries of dynamics cost a start that does without them too much.
+        from medicell_bringup.physics import physical_cell  # noqa: PLC0415
+
+        self._physics = physical_cell(self.inputs, _untold)
+        self.exits.callback(self._physics.close)
+
+    def motion(self) -> Motion | None:
+        """Return what Gazebo has shown, if the cell moves in it."""
+        return super().motion() if self._physics is None else self._physics.motion()
 
     def check_alive(self) -> None:
         """Raise COMMUNICATION_LOST when a node spins no more."""
@@ -311,6 +340,10 @@ class RunningCell(_Host):
                 f'no orchestrator in {self.inputs.namespace} for {LOST_S:g} s',
             )
 
+    def motion(self) -> Motion | None:
+        """Return nothing: by what a cell moves is its launch's."""
+        return None
+
     def peak_rss_mb(self) -> float:
         """Return the most memory resident so far of this process alone, in MB."""
         return own_peak_mb()
@@ -336,6 +369,10 @@ def launch_values(inputs: RunInputs) -> LaunchValues:
         recipe=None,
         patient=None,
     )
+
+
+def _untold(text: str) -> None:
+    """Drop what is told of a preparation: it was made before."""
 
 
 def _speed(inputs: RunInputs) -> float:

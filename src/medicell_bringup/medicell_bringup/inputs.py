@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medicell_bringup.shipped import cell_file_of, shipped_config
+from medicell_bringup.simulators import Simulator
 from medicell_core.containers import Patient
 from medicell_core.errors import ErrorCode, InputError
 from medicell_devices.cell_config import CellConfig, load_cell
@@ -55,6 +56,7 @@ class RunInputs:
     speed: float
     out: Path
     injections: tuple[FaultAt, ...]
+    simulator: Simulator = Simulator.BUILTIN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +106,7 @@ def read_inputs(
     inject: Sequence[str],
     namespace: str = '',
     joined: bool = False,
+    simulator: Simulator = Simulator.BUILTIN,
 ) -> RunInputs:
     """Read and check all inputs; raises InputError that names file, line and field.
 
@@ -131,6 +134,7 @@ def read_inputs(
         speed=read_speed(speed),
         out=out,
         injections=read_injections(inject, order.recipe),
+        simulator=simulator,
     )
     claim(out)
     return inputs

@@ -19,6 +19,7 @@ from medicell_record.place import has_record
 from medicell_ros.domain import VARIABLE
 
 OPERATOR = 'medicell run'
+FAILED_MOTION = 'failed_motion'
 NO_SEED = 0
 """The seed that is told of a batch on hardware, where chance has none."""
 LEAST_LIMIT_S = 900.0
@@ -28,7 +29,10 @@ LEAST_LIMIT_S = 900.0
 def make_batch(
     inputs: RunInputs, *, console: Console, processes: bool = False, join: bool = False
 ) -> str:
-    """Start the cell or join it, make the batch, write its results; returns the outcome."""
+    """Start the cell or join it, make the batch, write its results; returns the outcome.
+
+    `failed_motion` where physics has shown something out of its limits.
+    """
     started_s = time.monotonic()
     lost: MedicellError | None = None
     with host_of(inputs, processes=processes, join=join) as host:
@@ -53,7 +57,7 @@ def make_batch(
     show_results(console, inputs.out, end, state)
     if lost is not None:
         raise lost
-    return str(end.summary['outcome'])
+    return FAILED_MOTION if end.failures else str(end.summary['outcome'])
 
 
 def measure(host: CellHost, begun_s: float) -> RunMeasures:
@@ -66,6 +70,7 @@ def measure(host: CellHost, begun_s: float) -> RunMeasures:
         messages=host.client.messages(),
         balance=host.client.balance(),
         faults=host.client.faults(),
+        motion=host.motion(),
     )
 
 
@@ -77,6 +82,7 @@ def measure_lost(host: CellHost, begun_s: float) -> RunMeasures:
         messages=host.client.messages(),
         balance=None,
         faults=(),
+        motion=host.motion(),
     )
 
 

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from medicell_core.entries import Command
+from medicell_record.motion import Motion
 from medicell_record.place import record_of
 from medicell_record.plots import plot_growth
 from medicell_record.record import BatchRecord
@@ -36,6 +37,8 @@ class RunMeasures:
     balance: GetBalance.Response | None
     """None when the world no longer answered."""
     faults: Sequence[FaultStatus]
+    motion: Motion | None
+    """None where it is not known by what the cell moves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +47,13 @@ class RunEnd:
 
     summary: dict[str, Any]
     reason: str
+    motion: Motion | None = None
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """What of the motion is out of its limits, as far as physics has shown."""
+        physics = None if self.motion is None else self.motion.physics
+        return () if physics is None else physics.failures()
 
 
 def finish(out: Path, measures: RunMeasures) -> RunEnd:
@@ -64,12 +74,14 @@ def finish(out: Path, measures: RunMeasures) -> RunEnd:
                 if balance is None
                 else max(balance.volume_error_pct, balance.cells_error_pct),
                 faults=tuple(fault_text(fault) for fault in measures.faults),
+                motion=measures.motion,
             ),
         )
         plot_growth(view, out / GROWTH)
-        write_report(record, out / REPORT)
+        write_report(record, out / REPORT, motion=measures.motion)
     write_summary(out / SUMMARY, summary)
-    return RunEnd(summary=summary, reason=view.closed.reason if view.closed else '')
+    reason = view.closed.reason if view.closed else ''
+    return RunEnd(summary=summary, reason=reason, motion=measures.motion)
 
 
 def fault_text(fault: FaultStatus) -> str:
@@ -99,7 +111,8 @@ def show_results(console: Console, out: Path, end: RunEnd, state: BatchState) ->
         ('mass balance', number(summary['mass_balance_error_pct'], '{:.1e} % off')),
         ('results', str(out)),
     )
-    for name, value in rows:
+    physics = None if end.motion is None else end.motion.physics
+    for name, value in (*rows[:-1], *(physics.rows() if physics else ()), rows[-1]):
         table.add_row(f'[dim]{name}[/dim]', value)
     console.print(table, highlight=False)
     for fault in summary['faults']:
@@ -107,6 +120,8 @@ def show_results(console: Console, out: Path, end: RunEnd, state: BatchState) ->
             console.print(f'[bold red]fault {fault}: this batch has not rehearsed it[/]')
         else:
             console.print(f'fault {fault}', highlight=False)
+    for failure in end.failures:
+        console.print(f'[bold red]out of limits:[/] {failure}', highlight=False, soft_wrap=True)
     if state.question_text:
         console.print(
             f'[yellow]held, since nobody answers here:[/] {state.question_text}', highlight=False

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 
 from medicell_core.containers import ContainerKind, Material, Places, container_id
+from medicell_core.errors import OperationFailed
 from medicell_core.operations import Role
 from medicell_devices.arm.port import Array
 from medicell_devices.contract import Driver
@@ -143,10 +145,12 @@ class PhysicalCell:
         """Return what the physics has shown until now."""
         bodies = self._made()
         with bodies.arm.running.lock:
-            bodies.arm.running.advance()
-            self._measure_settled()
-            for vial, station in self._there.items():
-                self._ended[vial] = self._measured(vial, station)
+            # Of one that has died, what was known before.
+            with suppress(OperationFailed):
+                bodies.arm.running.advance()
+                self._measure_settled()
+                for vial, station in self._there.items():
+                    self._ended[vial] = self._measured(vial, station)
             running, air = bodies.arm.running, bodies.air.found
             judge = bodies.arm.judge
             return Motion(

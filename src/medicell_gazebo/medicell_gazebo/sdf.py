@@ -32,6 +32,11 @@ FINGER_FRICTION = 0.6
 FINGER_BANDWIDTH_RAD_S = 500.0
 FINGER_DAMPING = 0.5
 """Of the position loop of the fingers, which press through it."""
+SURFACE = (('kp', 1e6), ('kd', 100.0), ('max_vel', 0.5), ('min_depth', 1e-4))
+"""Of what touches: stiffness, damping, how fast it is parted, and the depth that is left alone.
+
+With ODE's own, fingers press millimetres into a vial, tilt it, and it is flung out in the end.
+"""
 ALL_BITS = 0xFFFF
 """Bodies touch each other where their masks have a bit in common."""
 
@@ -144,6 +149,9 @@ class _Writer:
             _shape(collision, shape)
             contact = _add(_add(collision, 'surface'), 'contact')
             _add(contact, 'collide_bitmask', str(self.bits.get(body.name, ALL_BITS)))
+            ode = _add(contact, 'ode')
+            for tag, value in SURFACE:
+                _add(ode, tag, _numbers(value))
         for number, shape in enumerate(body.look):
             visual = _add(link, 'visual', name=f'look_{number}')
             _shape(visual, shape)

@@ -153,11 +153,16 @@ def _body(
         look += [_placed(shape, offset) for shape in link.visuals]
         # A pedestal is drawn, and not planned around: the vial stands for it. Here it carries.
         carries = part.removeprefix(STATION_PREFIX) in geometry.stations
-        bodies = link.visuals if carries else link.collisions
+        bodies = _plate(link.visuals) if carries else link.collisions
         meets = carries or part in MEET_VIALS
         touch += [_placed(_flat(shape) if meets else shape, offset) for shape in bodies]
     inertia = description.links[name].inertia
     return Body(name=name, pose=poses[name], touch=tuple(touch), look=tuple(look), inertia=inertia)
+
+
+def _plate(shapes: tuple[Shape, ...]) -> tuple[Shape, ...]:
+    """Return the widest shape of a pedestal, on which the vial stands."""
+    return (max(shapes, key=lambda shape: shape.size[0]),)
 
 
 def _flat(shape: Shape) -> Shape:

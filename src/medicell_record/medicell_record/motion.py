@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -66,6 +67,27 @@ class PhysicsFigures:
             )
         return tuple(found)
 
+    def rows(self) -> list[tuple[str, str]]:
+        """Return names and texts of the figures, for people."""
+        worst = max(self.joints, key=lambda peak: peak.error_rad, default=None)
+        rows = [
+            ('physics', f'{self.physics_s:.0f} s, {self.real_time_factor:.1f} times real time')
+        ]
+        if worst is not None:
+            text = f'{1e3 * worst.error_rad:.1f} mrad at most, {worst.joint} near {worst.near}'
+            rows.append(('tracking error', text))
+        if self.worst is not None:
+            rows.append(('vials at the end', _where(self.worst)))
+        if self.worst_on_the_way is not None:
+            rows.append((f'vials, {self.placed} times put down', _where(self.worst_on_the_way)))
+        counts = ', '.join(f'{count} {name}' for name, count in self.contacts.items())
+        gap = '' if math.isnan(self.air_gap_m) else f', {1e3 * self.air_gap_m:.1f} mm at least'
+        rows += [
+            ('contacts', counts),
+            ('first air', f'{self.air_breaches} breaches in {self.air_samples} poses{gap}'),
+        ]
+        return rows
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Motion:
@@ -74,3 +96,10 @@ class Motion:
     simulator: str
     version: str
     physics: PhysicsFigures | None = None
+
+
+def _where(placed: VialPlaced) -> str:
+    return (
+        f'at most {1e3 * placed.off_m:.2f} mm, {placed.tilt_deg:.2f} deg off: '
+        f'{placed.vial} at {placed.station}'
+    )

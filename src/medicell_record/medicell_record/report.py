@@ -24,6 +24,7 @@ from medicell_core.errors import ErrorCode
 from medicell_record import report_columns as columns
 from medicell_record import report_rows as rows
 from medicell_record.looks import looks_of, spreads_of
+from medicell_record.motion import Motion
 from medicell_record.pdf import AMBER, GREEN, GREY, RED, Colour, Column, ReportPages
 from medicell_record.plots import plot_climate, plot_growth, plot_metabolites
 from medicell_record.record import BatchRecord
@@ -45,8 +46,10 @@ _SIGNERS = (
 )
 
 
-def write_report(record: BatchRecord, path: Path | str) -> None:
+def write_report(record: BatchRecord, path: Path | str, *, motion: Motion | None = None) -> None:
     """Write the report of a record; the same record gives the same bytes.
+
+    `motion` tells by what the cell moved, where that is known.
 
     The chain is checked while the report is made, and its result stands in it. Raises
     RECORD_UNREADABLE when the record tells no batch.
@@ -63,6 +66,8 @@ def write_report(record: BatchRecord, path: Path | str) -> None:
     _outcome(pages, view)
     _identity(pages, view)
     _cell(pages, view)
+    if motion is not None:
+        _motion(pages, motion)
     _materials(pages, view)
     _timeline(pages, view)
     _pictures(pages, view)
@@ -129,6 +134,29 @@ def _cell(pages: ReportPages, view: BatchView) -> None:
     if files:
         pages.ln(2.0)
         pages.pairs([(f'SHA-256 of {name}', sha256) for name, sha256 in files])
+
+
+def _motion(pages: ReportPages, motion: Motion) -> None:
+    """Place by what the cell moved, and what its physics has shown."""
+    pages.heading('Motion')
+    physics = motion.physics
+    shown = [] if physics is None else [(name.capitalize(), text) for name, text in physics.rows()]
+    peaks = () if physics is None else physics.joints
+    pages.pairs(
+        [
+            ('Simulator', f'{motion.simulator} {motion.version}'),
+            *shown,
+            *(
+                (
+                    f'Peak error of {peak.joint}',
+                    f'{1e3 * peak.error_rad:.2f} mrad near {peak.near}',
+                )
+                for peak in peaks
+            ),
+        ]
+    )
+    for failure in () if physics is None else physics.failures():
+        pages.paragraph(f'Out of limits: {failure}')
 
 
 def _materials(pages: ReportPages, view: BatchView) -> None:

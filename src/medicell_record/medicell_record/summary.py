@@ -17,6 +17,7 @@ from medicell_core.entries import (
 )
 from medicell_core.errors import ErrorCode
 from medicell_core.serialise import to_json
+from medicell_record.motion import Motion
 from medicell_record.record import BatchRecord
 from medicell_record.view import BatchView
 
@@ -49,6 +50,8 @@ class RunFigures:
     messages: int
     mass_balance_error_pct: float
     faults: tuple[str, ...]
+    motion: Motion | None = None
+    """By what the cell moved, and what that has shown."""
 
 
 def build_summary(record: BatchRecord, run: RunFigures) -> dict[str, Any]:
@@ -65,7 +68,7 @@ def build_summary(record: BatchRecord, run: RunFigures) -> dict[str, Any]:
     | vials | each: vial, volume_ml, net_weight_g, cells of both kinds, label_text, accepted |
     | duration_days | from the first entry to the last |
     | deviations | deviation_id, phase, error_code, description, action, recovered |
-    | the names of RunFigures | what the run measured |
+    | the names of RunFigures | what the run measured; `motion` as in :class:`Motion` |
     | record_head | hash of the last entry: `verify` takes it as the expected head |
 
     NaN and infinity become null. The same seed gives the same summary but for what the run
@@ -92,6 +95,7 @@ def build_summary(record: BatchRecord, run: RunFigures) -> dict[str, Any]:
         'deviations': [_deviation(entry) for _, entry in view.of(Deviation)],
         'mass_balance_error_pct': run.mass_balance_error_pct,
         'faults': list(run.faults),
+        'motion': None if run.motion is None else to_json(run.motion),
         'record_head': record.head_hash,
     }
     return {key: _plain(value) for key, value in content.items()}

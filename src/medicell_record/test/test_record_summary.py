@@ -46,6 +46,7 @@ KEYS = [
     'deviations',
     'mass_balance_error_pct',
     'faults',
+    'motion',
     'record_head',
 ]
 

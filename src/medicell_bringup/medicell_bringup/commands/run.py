@@ -10,6 +10,7 @@ from rich.console import Console
 
 from medicell_bringup.inputs import RunInputs, read_inputs, refused
 from medicell_bringup.interrupts import interrupt_by_signals
+from medicell_bringup.simulators import Simulator
 from medicell_core.errors import InputError, MedicellError
 from medicell_core.operations import Role
 from medicell_devices.cell_config import CellConfig
@@ -21,11 +22,14 @@ READY, BAD_INPUT, FAILED_LIMITS, NOT_MADE = 0, 2, 3, 4
 EXIT_CODES = {
     'ready_for_release': READY,
     'failed_limits': FAILED_LIMITS,
+    'failed_motion': FAILED_LIMITS,
     'held': NOT_MADE,
     'aborted': NOT_MADE,
     'open': NOT_MADE,
 }
-"""The process's exit code by the batch's outcome; on a joined cell a question leaves it open."""
+"""The process's exit code by the batch's outcome; on a joined cell a question leaves it open.
+
+`failed_motion` is a batch of whose motion physics has shown something out of its limits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +45,7 @@ class RunOptions:
     inject: list[str]
     config: Path
     join: bool = False
+    simulator: Simulator = Simulator.BUILTIN
     namespace: str = ''
 
 
@@ -50,6 +55,8 @@ def run(options: RunOptions) -> int:
     errors = Console(stderr=True)
     try:
         inputs = inputs_of(options)
+        if inputs.simulator is Simulator.GAZEBO:
+            _prepare_gazebo(errors)
     except MedicellError as error:
         errors.print(f'medicell run: {error.message}', highlight=False, soft_wrap=True)
         return BAD_INPUT
@@ -69,6 +76,13 @@ def run(options: RunOptions) -> int:
     return EXIT_CODES[outcome]
 
 
+def _prepare_gazebo(console: Console) -> None:
+    """Make Gazebo ready; raises InputError that names what this machine lacks for it."""
+    from medicell_bringup.physics import prepare  # noqa: PLC0415
+
+    prepare(lambda text: console.print(text, highlight=False, soft_wrap=True))
+
+
 def inputs_of(options: RunOptions) -> RunInputs:
     """Return what the options say, read and checked; raises InputError."""
     if options.join:
@@ -76,6 +90,11 @@ def inputs_of(options: RunOptions) -> RunInputs:
             said = getattr(options, name)
             if said is not None and said is not False:
                 raise refused(f'--{name}', 'is said where the cell is launched, not with --join')
+    if options.simulator is Simulator.GAZEBO:
+        for name in ('join', 'processes'):
+            if getattr(options, name):
+                text = 'is run in one process; `medicell launch simulation` starts many'
+                raise refused('--simulator', f'gazebo {text}, without --{name}')
     inputs = read_inputs(
         config=options.config,
         recipe=options.recipe,
@@ -86,10 +105,13 @@ def inputs_of(options: RunOptions) -> RunInputs:
         inject=options.inject,
         namespace=options.namespace,
         joined=options.join,
+        simulator=options.simulator,
     )
     # What is launched may have other drivers than its file says, by `driver:=`.
     if not options.join and not any(_is_simulated(inputs.cell, role) for role in Role):
         raise refused('--config', f'no driver in {inputs.cell_file} is simulated: nothing to run')
+    if options.simulator is Simulator.GAZEBO and not _is_simulated(inputs.cell, Role.FILL_ROBOT):
+        raise refused('--simulator', f'the fill robot of {inputs.cell_file} is not simulated')
     return inputs
 
 

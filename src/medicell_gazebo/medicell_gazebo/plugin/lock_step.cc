@@ -231,12 +231,17 @@ class LockStep : public gazebo::WorldPlugin {
   }
 
   void Finish() {
+    std::map<std::pair<std::string, std::string>, Touch> named;
     for (const auto &row : touches) {
+      const std::string one = row.first.first->GetScopedName(), other = row.first.second->GetScopedName();
+      named.emplace(std::pair<std::string, std::string>(std::minmax(one, other)), row.second);
+    }
+    touches.clear();
+    for (const auto &row : named) {
       const Touch &touch = row.second;
       answer << "contact " << row.first.first << ' ' << row.first.second << ' ' << touch.first << ' '
              << touch.last << ' ' << touch.force << ' ' << touch.depth << '\n';
     }
-    touches.clear();
     answer << "grip " << pressed << ' ' << (held ? held->GetModel()->GetName() : "-") << '\n';
     Done();
   }
@@ -252,10 +257,9 @@ class LockStep : public gazebo::WorldPlugin {
         force += std::abs(contact->wrench[point].body1Force.Dot(contact->normals[point]));
         depth = std::max(depth, contact->depths[point]);
       }
-      auto a = contact->collision1, b = contact->collision2;
-      if (b->GetScopedName() < a->GetScopedName()) std::swap(a, b);
-      const auto names = std::make_pair(a->GetScopedName(), b->GetScopedName());
-      auto &touch = touches.emplace(names, Touch{now, now, 0.0, 0.0}).first->second;
+      gazebo::physics::Collision *const a = contact->collision1, *const b = contact->collision2;
+      // Which comes first is the engine's, and may change; names are made up once, at the end.
+      auto &touch = touches.emplace(std::minmax(a, b), Touch{now, now, 0.0, 0.0}).first->second;
       touch.last = now;
       touch.force = std::max(touch.force, force);
       touch.depth = std::max(touch.depth, depth);
@@ -438,7 +442,7 @@ class LockStep : public gazebo::WorldPlugin {
   static constexpr double depth = 10.0;
   double opened = 0.0, target = 0.0, closing = 0.0, pressed = 0.0;
   long left_steps = 0, stride = 1, since = 0;
-  std::map<std::pair<std::string, std::string>, Touch> touches;
+  std::map<std::pair<gazebo::physics::Collision *, gazebo::physics::Collision *>, Touch> touches;
   std::string received;
   Numbers answer;
   gazebo::event::ConnectionPtr before, after;
