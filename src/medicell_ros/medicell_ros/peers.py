@@ -26,6 +26,8 @@ DDS drops a reply to a client not yet known.
 """
 SILENT_S = 5.0
 """Wall seconds without an answer after which a node that ends counts as gone."""
+UNSERVED_S = 1.0
+"""Wall seconds without its service after which it does; a service that is there shows at once."""
 
 
 class Peers:
@@ -109,7 +111,7 @@ class _Asked:
         self._asked_s = 0.0
         self._pause_s = REPEATS_S[0]
         self._heard_s = time.monotonic()
-        self._was_there = False
+        self._served_s = time.monotonic()
         self._active = False
 
     def is_active(self) -> bool:
@@ -119,13 +121,11 @@ class _Asked:
         return self._active
 
     def has_left(self, now_s: float) -> bool:
-        """Return whether the node serves no more or has not answered for SILENT_S; asks it."""
-        is_there = self._client.service_is_ready()
-        if self._was_there and not is_there:
-            return True
-        self._was_there = is_there
+        """Return whether the node has no service or no answer any more; asks it again."""
+        if self._client.service_is_ready():
+            self._served_s = now_s
         self._ask(now_s)
-        return now_s - self._heard_s > SILENT_S
+        return now_s - self._served_s > UNSERVED_S or now_s - self._heard_s > SILENT_S
 
     def _ask(self, now_s: float) -> None:
         """Take the answer, if there is one, and ask again when it is time."""
