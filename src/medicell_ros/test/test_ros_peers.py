@@ -30,7 +30,7 @@ def test_a_name_that_stays_behind_in_the_graph_does_not_hold_up_an_end(
 ) -> None:
     node = Node('waiting', namespace=ROOM, context=context)
     peers = Peers(node)
-    monkeypatch.setattr(peers, 'present', lambda names: list(names))
+    monkeypatch.setattr(peers, 'present', list)
     with NodeHost([node]):
         assert peers.await_gone(['left'], timeout_s=SILENT_S - 1.0)
 
