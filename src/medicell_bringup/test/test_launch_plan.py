@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import shutil
+import sys
+import threading
 from pathlib import Path
 
 import pytest
 from plug_ins import COUNTER, PlugIns, plug_ins
 
 from medicell_bringup.cli import main
+from medicell_bringup.commands import launch as launching
 from medicell_bringup.launching import leash as leashing
 from medicell_bringup.launching import planner
 from medicell_bringup.launching.arguments import LOG_LEVELS
@@ -312,3 +316,14 @@ def test_every_argument_is_described_and_its_default_is_a_choice(
         assert not item.choices or item.default in item.choices
         assert f"'{item.name}'" in shown
         assert item.description in shown
+
+
+def test_letter_that_the_terminal_has_not_does_not_end_a_launch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said = io.BytesIO()
+    monkeypatch.setattr(sys, 'stdout', io.TextIOWrapper(said, 'ascii'))
+    monkeypatch.setattr(launching, 'launch_plan', lambda *_: Plan((), ('caf\u00e9',)))
+    monkeypatch.setattr(launching, 'end_by_signals', threading.Event.set)
+    assert launching.launch('cell', [], show_arguments=False) == 0
+    assert said.getvalue().startswith(b'[launch] caf\\xe9\n')

@@ -42,7 +42,10 @@ def launch(description: str, words: Sequence[str], *, show_arguments: bool) -> i
     def tell(name: str, line: str) -> None:
         with lines:
             try:
-                sys.stdout.write(f'[{name}] {line}\n')
+                # What a process says may have letters that the terminal has not.
+                code = sys.stdout.encoding or 'utf-8'
+                text = f'[{name}] {line}\n'.encode(code, 'backslashreplace').decode(code)
+                sys.stdout.write(text)
                 sys.stdout.flush()
             except OSError:
                 # A reader such as `head` went away: the cell goes on, and nobody is told.
