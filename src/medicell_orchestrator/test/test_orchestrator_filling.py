@@ -212,7 +212,7 @@ def test_bad_air_that_does_not_pass_asks_and_goes_on_only_when_it_is_clean(
     rig.tick()
     assert rig.engine.question is not None
     assert 'PARTICLE_EXCURSION' in rig.engine.question.text
-    assert 'clean for the last 0 s' in rig.engine.question.text
+    assert 'the last of 60 samples was not clean' in rig.engine.question.text
     answered(rig, 'retry')
     assert not rig.cell.sent(ops.ProcessVial)
     assert answered(rig, 'retry').engine.outcome == 'ready_for_release'

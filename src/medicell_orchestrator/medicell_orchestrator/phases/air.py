@@ -96,12 +96,20 @@ class AirWatch:
                 note_air(run, latest)
                 samples += 1
                 clean_s = clean_s + self._sample_s if latest.ok else 0.0
-            tried = [f'open work held; {samples} samples, clean for the last {clean_s:g} s']
+            tried = [f'open work held; {self._counted(samples, clean_s)}']
             yield from ask_about(run, 'CountParticles', told, tried, [RETRY, ABORT])
             if clean_s >= self._clean_s:
                 break
         self.bad = None
         self._clean.clear()
+
+    def _counted(self, samples: int, clean_s: float) -> str:
+        """Say what the samples that were waited for have told."""
+        if not clean_s:
+            return f'the last of {samples} samples was not clean; a retry takes more'
+        if clean_s < self._clean_s:
+            return f'{samples} samples, clean only for the last {clean_s:g} s of {self._clean_s:g} s'
+        return f'{samples} samples, clean for the last {clean_s:g} s'
 
     def _begin(self) -> Steps[None]:
         """Begin a sample, unless one is under way."""
