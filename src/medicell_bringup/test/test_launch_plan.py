@@ -323,7 +323,9 @@ def test_letter_that_the_terminal_has_not_does_not_end_a_launch(
 ) -> None:
     said = io.BytesIO()
     monkeypatch.setattr(sys, 'stdout', io.TextIOWrapper(said, 'ascii'))
-    monkeypatch.setattr(launching, 'launch_plan', lambda *_: Plan((), ('caf\u00e9',)))
+    monkeypatch.setattr(
+        launching, 'launch_plan', lambda *_: Plan(processes=(), notes=('caf\u00e9',))
+    )
     monkeypatch.setattr(launching, 'end_by_signals', threading.Event.set)
     assert launching.launch('cell', [], show_arguments=False) == 0
     assert said.getvalue().startswith(b'[launch] caf\\xe9\n')
