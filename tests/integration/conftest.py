@@ -33,22 +33,29 @@ from medicell_ros.host import NodeHost, on_executor
 ROOT = Path(__file__).resolve().parents[2]
 BATCH = 'MC-TEST-0001'
 WAIT_S = 20.0
-KIT = [
-    Material(
-        name=name,
-        kind=kind,
-        capacity_ml=capacity,
-        content=content,
-        volume_ml=volume,
-        location=location,
-    )
-    for name, kind, capacity, content, volume, location in (
-        ('apheresis', ContainerKind.BAG, 500.0, 'leukapheresis', 100.0, 'fluid_handler'),
-        ('medium', ContainerKind.BAG, 1000.0, 'medium', 600.0, 'fluid_handler'),
-        ('empty', ContainerKind.BAG, 500.0, 'empty', 0.0, 'fluid_handler'),
-        ('small', ContainerKind.BAG, 20.0, 'empty', 0.0, 'fluid_handler'),
-    )
-]
+
+
+def kit_of(*rows: tuple[str, ContainerKind, float, str, float, str]) -> list[Material]:
+    """Return materials by name, kind, capacity in mL, content, volume in mL and location."""
+    return [
+        Material(
+            name=name,
+            kind=kind,
+            capacity_ml=capacity_ml,
+            content=content,
+            volume_ml=volume_ml,
+            location=location,
+        )
+        for name, kind, capacity_ml, content, volume_ml, location in rows
+    ]
+
+
+KIT = kit_of(
+    ('apheresis', ContainerKind.BAG, 500.0, 'leukapheresis', 100.0, 'fluid_handler'),
+    ('medium', ContainerKind.BAG, 1000.0, 'medium', 600.0, 'fluid_handler'),
+    ('empty', ContainerKind.BAG, 500.0, 'empty', 0.0, 'fluid_handler'),
+    ('small', ContainerKind.BAG, 20.0, 'empty', 0.0, 'fluid_handler'),
+)
 
 
 def kit_request() -> LoadKit.Request:

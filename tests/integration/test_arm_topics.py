@@ -17,7 +17,7 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory
 
-from medicell_core.containers import ContainerKind, Material
+from medicell_core.containers import ContainerKind
 from medicell_core.errors import ErrorCode
 from medicell_core.operations import Role
 from medicell_devices.arm.port import GRIPPER, GRIPPER_OPEN_M
@@ -32,7 +32,7 @@ from medicell_ros import qos
 from medicell_ros.conversion import time_from_message, time_to_message
 from medicell_ros.host import NodeHost
 
-from .conftest import BATCH, ROOT, Probe, until
+from .conftest import BATCH, ROOT, Probe, kit_of, until
 
 SPEED = 2.0
 """Cell time over wall time."""
@@ -41,20 +41,10 @@ PACE = 4.0
 """Cell time over wall time that the controller of these tests follows."""
 PERIOD_S = 0.02
 TIMEOUT_S = 60.0
-KIT = [
-    Material(
-        name=name,
-        kind=kind,
-        capacity_ml=capacity_ml,
-        content=content,
-        volume_ml=volume_ml,
-        location=location,
-    )
-    for name, kind, capacity_ml, content, volume_ml, location in (
-        ('vial_01', ContainerKind.VIAL, 10.0, 'empty', 0.0, 'fill_robot/nest'),
-        ('product', ContainerKind.BAG, 200.0, 'medium', 60.0, 'fluid_handler'),
-    )
-]
+KIT = kit_of(
+    ('vial_01', ContainerKind.VIAL, 10.0, 'empty', 0.0, 'fill_robot/nest'),
+    ('product', ContainerKind.BAG, 200.0, 'medium', 60.0, 'fluid_handler'),
+)
 
 
 class Controller:

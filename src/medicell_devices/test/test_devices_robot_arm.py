@@ -130,14 +130,8 @@ def test_arm_that_is_stopped_brakes_on_its_path_with_the_vial_gripped(
     assert location(bench) == 'fill_robot/nest_01'
 
 
-def test_move_that_was_stopped_goes_on_from_where_it_stood(
-    bench: Bench, robot: SimulatedFillRobot
-) -> None:
-    with pytest.raises(MedicellError):
-        performed(bench, goal(bench), on_look(HALF_WAY, robot.stop))
-    passed(bench, 2.0)
-    robot.reset()
-    stood = robot.joint_positions()
+def goes_on_from(bench: Bench, robot: SimulatedFillRobot, stood: np.ndarray) -> None:
+    """Ask for the move again: it begins where the arm stands, and ends at its station."""
     first: list[np.ndarray] = []
 
     def began(_: int) -> None:
@@ -150,6 +144,17 @@ def test_move_that_was_stopped_goes_on_from_where_it_stood(
     assert first[0] == pytest.approx(stood, abs=2e-3)
     assert result.measured_breaches == 0
     assert location(bench) == 'fill_robot/fill'
+
+
+def test_move_that_was_stopped_goes_on_from_where_it_stood(
+    bench: Bench, robot: SimulatedFillRobot
+) -> None:
+    with pytest.raises(MedicellError):
+        performed(bench, goal(bench), on_look(HALF_WAY, robot.stop))
+    passed(bench, 2.0)
+    robot.reset()
+    stood = robot.joint_positions()
+    goes_on_from(bench, robot, stood)
     assert robot.telemetry()['gripper_holds'] == 0.0
 
 
@@ -509,18 +514,7 @@ def test_arm_that_was_pushed_goes_back_to_its_path_with_the_vial_and_on(
 ) -> None:
     pushed(bench, robot, HALF_WAY, 0.03, 0.0, 0.0, 0.0, 0.0, 0.0)
     stood = robot._carrier._arm._posture.copy()  # type: ignore[attr-defined]
-    first: list[np.ndarray] = []
-
-    def began(_: int) -> None:
-        told = robot.commanded()
-        if told is not None and not first and told.start_s > begun_s:
-            first.append(told.positions_rad[0])
-
-    begun_s = bench.world.now_s()
-    result = performed(bench, goal(bench), began)
-    assert first[0] == pytest.approx(stood, abs=2e-3)
-    assert result.measured_breaches == 0
-    assert location(bench) == 'fill_robot/fill'
+    goes_on_from(bench, robot, stood)
 
 
 @pytest.mark.parametrize(

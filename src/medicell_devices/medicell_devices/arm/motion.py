@@ -149,9 +149,8 @@ class ArmMotion(ArmObserver):
     def stand_on(self, path: JointPath, *, at_s: float = 0.0) -> None:
         """Take the arm to stand at a place of a path that it is to go: the path is unfinished."""
         with self._lock:
-            self._following = Following(path, now_s=self._now_s(), path_s=at_s)
             # A resume or another pace does not set off along it: who follows it does.
-            self._following.ended = True
+            self._stand(path, at_s).ended = True
 
     def forget(self) -> None:
         """Give an unfinished path up: the arm stands free."""
@@ -181,17 +180,29 @@ class ArmMotion(ArmObserver):
         # What is told to end, or to be safe, is told so before the arm is halted: after that
         # nothing sets off.
         with self._moving(context), self._lock:
-            now_s = self._now_s()
-            self._seen_s = max(self._seen_s, now_s)
-            self._judged_s = now_s
+            following = self._stand(path, from_s, whole, place)
+            self._seen_s = max(self._seen_s, following.begun_s)
+            self._judged_s = following.begun_s
             self._goal = None
-            self._following = Following(path, now_s=now_s, path_s=from_s, whole=whole, place=place)
             if not self._held:
                 self._repace(self._share)
         while not self._arrived(context):
             pass
         with self._lock:
             self._goal, self._following = path.at(path.duration_s), None
+
+    def _stand(
+        self,
+        path: JointPath,
+        at_s: float,
+        whole: JointPath | None = None,
+        place: Callable[[float], float] | None = None,
+    ) -> Following:
+        """Take the arm to stand at a place of a path, for the sake of a whole one; lock held."""
+        self._following = Following(
+            path, now_s=self._now_s(), path_s=at_s, whole=whole, place=place
+        )
+        return self._following
 
     def _arrived(self, context: OperationContext) -> bool:
         """Wait for the next look and take it; returns whether the end is reached."""

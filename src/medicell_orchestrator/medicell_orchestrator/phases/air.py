@@ -107,9 +107,8 @@ class AirWatch:
         """Say what the samples that were waited for have told."""
         if not clean_s:
             return f'the last of {samples} samples was not clean; a retry takes more'
-        if clean_s < self._clean_s:
-            return f'{samples} samples, clean only for the last {clean_s:g} s of {self._clean_s:g} s'
-        return f'{samples} samples, clean for the last {clean_s:g} s'
+        short = f' of {self._clean_s:g} s' if clean_s < self._clean_s else ''
+        return f'{samples} samples, clean for the last {clean_s:g} s{short}'
 
     def _begin(self) -> Steps[None]:
         """Begin a sample, unless one is under way."""
