@@ -30,6 +30,8 @@ GREATEST_ERROR_RAD = 0.01
 ALLOWED_M = 1e-3
 ALLOWED_RAD = math.radians(1.0)
 
+pytestmark = pytest.mark.gazebo
+
 Opened = Callable[..., Rehearsal]
 
 

@@ -18,6 +18,10 @@ STATIC_CHECKS = {
 }
 """By name: what the virtual environment's Python is given. Configured in pyproject.toml."""
 
+GAZEBO = 'gazebo'
+"""The marker of the tests that need it, and the word by which they are promised it."""
+PROMISED = 'MEDICELL_TESTS_NEED'
+"""The environment's variable with the words of what tests must not be skipped for."""
 TYPED_SINCE = (3, 11)
 """The sources are typed for newer numpy than the last one that has wheels for Python 3.10."""
 
@@ -37,7 +41,21 @@ def run_all(layout: Layout, arguments: list[str], env: Mapping[str, str]) -> int
     if sys.version_info < TYPED_SINCE:
         del commands['mypy']
         sys.stdout.write('--- mypy is left out: it needs numpy for Python 3.11 or newer\n')
-    verdicts = [_run(layout, name, command, env) for name, command in commands.items()]
+    return _told([_run(layout, name, command, env) for name, command in commands.items()])
+
+
+def run_gazebo(layout: Layout, arguments: list[str], env: Mapping[str, str]) -> int:
+    """Make Gazebo ready and run the tests that need it; return 0 only if both came off."""
+    verdicts = [_run(layout, 'Gazebo', ('-m', 'medicell_gazebo', 'prepare'), env)]
+    if verdicts[0].passed:
+        promised = {**env, PROMISED: f'{env.get(PROMISED, "")} {GAZEBO}'.strip()}
+        command = ('-m', 'pytest', '-m', GAZEBO, *arguments)
+        verdicts.append(_run(layout, 'pytest', command, promised))
+    return _told(verdicts)
+
+
+def _told(verdicts: list[Verdict]) -> int:
+    """Print a table of the verdicts and return the exit code."""
     sys.stdout.write('\n')
     for item in verdicts:
         word = 'passed' if item.passed else 'FAILED'

@@ -27,7 +27,7 @@ sets it up first.
 """
 SETUP = 'make the workspace ready; done by the others when needed'
 OWN_COMMANDS = {
-    'test': 'lint, types, import rules and tests; options go to pytest',
+    'test': 'lint, types, import rules and tests; `test gazebo` what needs Gazebo; options go on',
     'exec': "run any program in the workspace's environment: `./medicell exec python FILE`",
 }
 """Besides `setup`, the commands that this module does itself; they take no options of its own."""
@@ -199,6 +199,8 @@ def _hand_over(layout: Layout, arguments: list[str]) -> int:
 
 def _test(layout: Layout, arguments: list[str]) -> int:
     ensure_ready(layout)
+    if arguments[:1] == [checks.GAZEBO]:
+        return checks.run_gazebo(layout, arguments[1:], _environment(layout))
     return checks.run_all(layout, arguments, _environment(layout))
 
 
