@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from medicell_core.entries import Answer, Command, Deviation, Question
+from medicell_core.entries import Answer, Command, Deviation, Question, VialFilled
 from medicell_orchestrator.simulate import LocalResult
 from medicell_sim.faults import FAULTS
 from medicell_sim.world import World
@@ -43,6 +43,9 @@ HELD = {
 
 HELD_WITH_A_VIAL = {
     'joint_stalled@fill': 'Free the joint.',
+    'emergency_stop@fill': 'Find why it was pressed, then release the emergency stop.',
+    'station_blocked@fill': 'Take away what stands at the station.',
+    'vial_out_of_reach@fill': 'Put the container where the arm reaches it.',
     'joint_state_lost@fill': "Mend the stream of the arm's joint states.",
 }
 """The same where the vial in work may be given up."""
@@ -112,6 +115,9 @@ def test_remedied_fault_goes_on_to_the_end_after_an_answer(fault: str) -> None:
     result = local_batch(1, fault=fault, answers=remedy)
     assert result.outcome in {'ready_for_release', 'failed_limits'}, result.reason
     assert len(result.questions) == 1
+    vials = [item.entry for item in result.entries if isinstance(item.entry, VialFilled)]
+    assert len({item.vial for item in vials}) == len(vials)
+    assert all(item.accepted for item in vials)
     (answer,) = (item.entry for item in result.entries if isinstance(item.entry, Answer))
     assert answer.question_id == result.questions[0].question_id
     assert result.balance.volume_error_pct < 0.1

@@ -43,6 +43,8 @@ ADVICE: dict[ErrorCode, str] = {
     ErrorCode.OUT_OF_FOCUS: 'Adjust the objective.',
     ErrorCode.ILLUMINATION_FAILED: 'Change the lamp.',
     ErrorCode.LABEL_UNREADABLE: 'Clean the label.',
+    ErrorCode.OUT_OF_REACH: 'Put the container where the arm reaches it.',
+    ErrorCode.STATION_OCCUPIED: 'Take away what stands at the station.',
     ErrorCode.FIRST_AIR_BREACH: 'Find what was over the open vial, and whether it is to be kept.',
     ErrorCode.COLLISION: 'Find what was touched, and whether it is where it belongs.',
     ErrorCode.PATH_TOLERANCE_EXCEEDED: 'Find what drew the arm off its path.',
