@@ -28,6 +28,7 @@ setup(
                 'fill_robot',
                 'particle_counter',
                 'laboratory',
+                'gazebo',
                 'scene',
                 'world',
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
 import sys
 import threading
@@ -14,7 +15,7 @@ from plug_ins import COUNTER, PlugIns, plug_ins
 from medicell_bringup.cli import main
 from medicell_bringup.commands import launch as launching
 from medicell_bringup.launching import leash as leashing
-from medicell_bringup.launching import planner
+from medicell_bringup.launching import physics, planner
 from medicell_bringup.launching.arguments import LOG_LEVELS
 from medicell_bringup.launching.leash import NO_LEASH
 from medicell_bringup.launching.plan import DESCRIPTIONS, Plan, launch_arguments, launch_plan
@@ -22,6 +23,8 @@ from medicell_bringup.launching.process import Process
 from medicell_bringup.shipped import shipped_config
 from medicell_core.errors import InputError
 from medicell_core.operations import Role
+from medicell_gazebo import gazebo11
+from medicell_gazebo.gazebo11 import Gazebo11
 from medicell_motion.expansion import CACHE_VARIABLE
 
 LONG = 'a' * 60 + '-'
@@ -60,7 +63,7 @@ def spoil(file: Path, old: str, new: str) -> Path:
 def test_each_description_starts_its_nodes_in_order(
     description: str, expected: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(planner, '_installed', lambda _: False)
+    monkeypatch.setattr(planner, 'installed', lambda _: False)
     plan = launch_plan(description, {})
     assert names(plan) == expected
     assert all(process.namespace == '/cell_1' for process in plan.processes)
@@ -136,7 +139,7 @@ def test_hardware_keeps_the_journal_that_is_named_or_is_refused(
 def test_frames_are_those_of_the_shipped_model_or_its_file_is_named(
     config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(planner, '_installed', lambda _: True)
+    monkeypatch.setattr(planner, 'installed', lambda _: True)
     monkeypatch.setattr(Process, 'path', lambda _: Path())
     found = {process.name: process for process in launch_plan('devices', {}).processes}
     urdf = str(found['robot_state_publisher'].parameters['robot_description'])
@@ -220,7 +223,10 @@ def test_wrong_argument_is_one_line_and_exit_2(
 
 def test_unknown_description_is_refused(capfd: pytest.CaptureFixture[str]) -> None:
     assert main(['launch', 'cel']) == 2
-    assert 'cel: is not one of cell, devices, orchestrator, rviz' in capfd.readouterr().err
+    assert (
+        'cel: is not one of cell, simulation, devices, orchestrator, rviz'
+        in capfd.readouterr().err
+    )
 
 
 @pytest.mark.parametrize(
@@ -329,3 +335,100 @@ def test_letter_that_the_terminal_has_not_does_not_end_a_launch(
     monkeypatch.setattr(launching, 'end_by_signals', threading.Event.set)
     assert launching.launch('cell', [], show_arguments=False) == 0
     assert said.getvalue().startswith(b'[launch] caf\\xe9\n')
+
+
+def simulated(monkeypatch: pytest.MonkeyPatch, *, harmonic: bool, prepared: bool) -> None:
+    """Have one of the Gazebos be there, or none."""
+    monkeypatch.setattr(physics, 'installed', lambda _: harmonic)
+    monkeypatch.setattr(Process, 'path', lambda _: Path())
+    found = Gazebo11(tree=Path(), plugin=Path('lock_step.so')) if prepared else None
+    monkeypatch.setattr(gazebo11, 'found', lambda: found)
+
+
+def test_fill_robot_of_a_simulation_is_behind_topics_and_gazebo_at_their_other_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    simulated(monkeypatch, harmonic=False, prepared=True)
+    found = {item.name: item for item in launch_plan('simulation', {}).processes}
+    robot, gazebo = found['fill_robot'].parameters, found['gazebo'].parameters
+    assert (robot['arm'], robot['arm_pace']) == ('topic', physics.IN_STEP_PACE)
+    assert gazebo['simulator'] == 'gazebo11'
+    assert 'world' not in gazebo
+    assert 'gzserver' not in found
+
+
+def test_pace_of_the_parameter_file_counts_more_than_that_of_a_simulation(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    simulated(monkeypatch, harmonic=False, prepared=True)
+    own = config / 'own.yaml'
+    own.write_text('/**/fill_robot:\n  ros__parameters: {arm_pace: 2.0}\n', encoding='utf-8')
+    plan = launch_plan('simulation', {'params_file': str(own)})
+    robot = next(item for item in plan.processes if item.name == 'fill_robot')
+    assert 'arm_pace' not in robot.parameters
+
+
+def test_harmonic_is_preferred_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    simulated(monkeypatch, harmonic=True, prepared=True)
+    found = {item.name: item for item in launch_plan('simulation', {}).processes}
+    assert found['gazebo'].parameters['simulator'] == 'harmonic'
+    assert {'gzserver', 'parameter_bridge'} <= set(found)
+    assert 'arm_pace' not in found['fill_robot'].parameters
+    assert 'gazebo_window' not in found
+    shown = launch_plan('simulation', {'headless': 'false'}).processes
+    assert 'gazebo_window' in {item.name for item in shown}
+
+
+def test_simulation_without_physics_is_the_cell(monkeypatch: pytest.MonkeyPatch) -> None:
+    simulated(monkeypatch, harmonic=True, prepared=True)
+    assert names(launch_plan('simulation', {'simulator': 'builtin'})) == names(
+        launch_plan('cell', {})
+    )
+
+
+@pytest.mark.parametrize(
+    ('said', 'told'),
+    [
+        ({'simulator': 'unity'}, 'simulator: .* is not one of builtin, gazebo'),
+        ({}, 'simulator: Gazebo 11 is not prepared'),
+        ({'simulator': 'harmonic'}, "harmonic needs the package 'ros_gz_sim'"),
+        ({'headless': 'false'}, 'headless: must be true: gazebo11 has no window'),
+        ({'simulator': 'builtin', 'headless': 'false'}, 'headless: must be true'),
+        ({'world': '/nowhere.sdf'}, 'world: /nowhere.sdf is no file'),
+    ],
+)
+def test_simulation_that_cannot_be_is_refused_by_one_message(
+    said: dict[str, str], told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    simulated(monkeypatch, harmonic=False, prepared=False)
+    with pytest.raises(InputError) as refused:
+        launch_plan('simulation', said)
+    assert re.search(told, f'{refused.value.field}: {refused.value.message}'), refused.value
+
+
+@pytest.mark.parametrize(
+    ('text', 'told'),
+    [
+        ('<sdf', 'is no SDF'),
+        ('<robot/>', 'its root is <robot>'),
+        ('<sdf version="1.9"><world name="medicell"/></sdf>', 'reads up to 1.7'),
+        ('<sdf version="x"><world name="medicell"/></sdf>', "version 'x', which is none"),
+        ('<sdf version="1.7"><world name="moon"/></sdf>', "one world, named 'medicell'"),
+        ('<sdf version="1.7"><world name="medicell"/></sdf>', 'has no joint gripper_left_joint'),
+    ],
+)
+def test_wrong_world_is_refused_by_what_it_lacks(
+    text: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    simulated(monkeypatch, harmonic=False, prepared=True)
+    file = tmp_path / 'own.sdf'
+    file.write_text(text, encoding='utf-8')
+    with pytest.raises(InputError, match=re.escape(told)):
+        launch_plan('simulation', {'world': str(file)})
+
+
+def test_world_of_no_use_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / 'own.sdf'
+    file.touch()
+    with pytest.raises(InputError, match='has no world of Gazebo'):
+        launch_plan('simulation', {'simulator': 'builtin', 'world': str(file)})

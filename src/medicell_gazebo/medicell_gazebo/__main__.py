@@ -11,9 +11,14 @@ from medicell_core.errors import MedicellError
 from medicell_gazebo import trees
 from medicell_gazebo.checking import PARSER
 from medicell_gazebo.gazebo11 import prepared
+from medicell_gazebo.harmonic import nest_world
 from medicell_gazebo.rehearsal import Rehearsal
+from medicell_gazebo.sdf import Simulator
 from medicell_motion.cell import RobotCell
 from medicell_motion.expansion import expand_shipped
+
+NEST_POSITIONS = 24
+"""Of the shipped cell's nest: as many vials stand in a world that is printed."""
 
 
 def main() -> int:
@@ -24,7 +29,12 @@ def main() -> int:
     carry = commands.add_parser('carry', help='carry one vial under physics; print how it went')
     carry.add_argument('--start', default='nest_01', help='station where the vial stands')
     carry.add_argument('--goal', default='fill', help='station to which it is brought')
+    world = commands.add_parser('world', help='print the world of the cell as SDF')
+    world.add_argument('--simulator', choices=list(map(str, Simulator)), default='gazebo11')
     arguments = parser.parse_args()
+    if arguments.command == 'world':
+        print(nest_world(NEST_POSITIONS, Simulator(arguments.simulator)), end='')
+        return 0
     begun_s = time.monotonic()
 
     def tell(text: str) -> None:

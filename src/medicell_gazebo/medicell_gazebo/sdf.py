@@ -57,6 +57,19 @@ _JOINT_STATES = (
     'gz-sim-joint-state-publisher-system',
     'gz::sim::systems::JointStatePublisher',
 )
+_BOND = ('gz-sim-detachable-joint-system', 'gz::sim::systems::DetachableJoint')
+STATES_HZ = 100
+"""How often Harmonic tells joints; a release without this setting tells them at every step."""
+PAD_TOPICS = {
+    'fill_robot_finger_left': '/contacts/left',
+    'fill_robot_finger_right': '/contacts/right',
+}
+"""Where Harmonic tells what a finger touches. It tells it at every step that it lasts, so that
+nobody may listen while a vial is carried."""
+CONTACTS_TOPIC = '/contacts/others'
+"""Where it tells what any other moving body touches, which is to be none."""
+BONDS_TOPIC = '/bonds'
+"""Where it tells each time that a vial was bound or let go."""
 
 
 class Simulator(TextEnum):
@@ -159,12 +172,14 @@ class _Writer:
             material = _add(visual, 'material')
             for kind in ('ambient', 'diffuse'):
                 _add(material, kind, _numbers(*colour))
-        if moves and names and self.simulator is Simulator.HARMONIC:
+        driven = model.get('name') in {machine.name for machine in self.world.machines}
+        if driven and names and self.simulator is Simulator.HARMONIC:
             sensor = _add(link, 'sensor', name='contacts', type='contact')
             _add(sensor, 'always_on', 'true')
             contact = _add(sensor, 'contact')
             for name in names:
                 _add(contact, 'collision', name)
+            _add(contact, 'topic', PAD_TOPICS.get(body.name, CONTACTS_TOPIC))
 
     def joint(self, model: Element, machine: Machine, joint: Joint) -> None:
         """Write a joint; its position counts from the posture that the world is made in."""
@@ -235,6 +250,22 @@ class _Writer:
         filename, name = _JOINT_STATES
         plugin = _add(model, 'plugin', filename=filename, name=name)
         _add(plugin, 'topic', f'/{machine.name}/joint_states')
+        _add(plugin, 'update_rate', str(STATES_HZ))
+        hand = next((joint.parent for joint in machine.joints if joint.name == GRIPPER), None)
+        if hand is not None:
+            for vial in self.world.vials:
+                self.bond(model, hand, vial.name)
+
+    def bond(self, model: Element, hand: str, vial: str) -> None:
+        """Write what binds a vial to the hand when it is told to; it begins bound."""
+        filename, name = _BOND
+        plugin = _add(model, 'plugin', filename=filename, name=name)
+        _add(plugin, 'parent_link', hand)
+        _add(plugin, 'child_model', vial)
+        _add(plugin, 'child_link', 'vial')
+        _add(plugin, 'attach_topic', f'/{vial}/attach')
+        _add(plugin, 'detach_topic', f'/{vial}/detach')
+        _add(plugin, 'output_topic', BONDS_TOPIC)
 
     def controller(
         self, model: Element, machine: Machine, what: str, rows: list[tuple[Drive, Machine, Joint]]
@@ -250,7 +281,10 @@ class _Writer:
             for tag, value in (
                 ('position_p_gain', drive.p),
                 ('position_i_gain', drive.i),
-                ('position_d_gain', drive.d),
+                # Of the velocity that is told: targets come in steps, whose slope is none.
+                ('velocity_p_gain', drive.d),
+                ('velocity_cmd_min', -drive.limit),
+                ('velocity_cmd_max', drive.limit),
                 ('position_i_min', -drive.limit),
                 ('position_i_max', drive.limit),
                 ('position_cmd_min', -drive.limit),

@@ -56,6 +56,15 @@ def scene() -> int:
     return run_node('scene', make_scene)
 
 
+def gazebo() -> int:
+    """Run the node that has Gazebo move the fill robot."""
+    startup.begin()
+    from medicell_nodes.making import make_gazebo  # noqa: PLC0415
+    from medicell_ros.executable import run_node  # noqa: PLC0415
+
+    return run_node('gazebo', make_gazebo)
+
+
 def _device(role: str) -> int:
     startup.begin()
     from medicell_nodes.making import device_maker  # noqa: PLC0415

@@ -29,6 +29,14 @@ def make_scene(file: Path) -> tuple[ManagedNode, tuple[()]]:
     return SceneNode(config=load_cell(file, drivers_of=())), ()
 
 
+def make_gazebo(file: Path) -> tuple[ManagedNode, tuple[()]]:
+    """Return the node that has Gazebo move the fill robot."""
+    from medicell_nodes.gazebo_node import GazeboNode  # noqa: PLC0415 - has all of the model
+
+    config = load_cell(file, drivers_of=(Role.FILL_ROBOT,))
+    return GazeboNode(config=config), ()
+
+
 def device_maker(role: str) -> NodeFactory:
     """Return the maker of a device's node."""
     return partial(_make_device, Role(role))

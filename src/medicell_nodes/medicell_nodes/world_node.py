@@ -35,7 +35,7 @@ from medicell_ros import qos
 from medicell_ros.conversion import from_message, time_to_message, to_message
 from medicell_ros.host import on_executor
 from medicell_ros.lifecycle import ManagedNode
-from medicell_ros.node_parameters import DEVICES, WORLD, WorldParameters
+from medicell_ros.node_parameters import DEVICES, GAZEBO, WORLD, WorldParameters
 from medicell_ros.parameters import declare
 from medicell_sim.parameters import load_parameters
 from medicell_sim.world import World
@@ -86,8 +86,8 @@ class WorldNode(ManagedNode):
 
     @property
     def serves(self) -> tuple[str, ...]:
-        """The devices, which take their time from the world."""
-        return DEVICES
+        """The devices, which take their time from the world, and Gazebo where it runs."""
+        return (*DEVICES, GAZEBO)
 
     def configure(self) -> None:
         """Make the world; its time stands."""

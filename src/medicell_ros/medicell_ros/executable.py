@@ -76,7 +76,7 @@ def run_node(
         for file in files:
             check_file(file, NODES, namespace=given_namespace(name, given))
         node, outliving = make(_config_file(name, given))
-        node.parameter_files = files
+        node.parameter_files, node.on_failure = files, fail
         host = NodeHost([node], on_failure=fail)
         try:
             _serve(node, outliving, ended, failures)

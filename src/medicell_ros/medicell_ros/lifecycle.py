@@ -34,6 +34,8 @@ class ManagedNode(LifecycleNode):
         self._count_lock = threading.Lock()
         self._published = 0
         self._failure: Exception | None = None
+        self.on_failure: Callable[[Exception], None] | None = None
+        """Ends the process that the node is alone in; set by who runs it."""
         self.parameter_files: Sequence[Path] = ()
         """The files that the node's parameters come from; said by who has made the node."""
         service = self._service_change_state
@@ -101,6 +103,12 @@ class ManagedNode(LifecycleNode):
 
     def cleanup(self) -> None:
         """Let go of what `configure` made."""
+
+    def fail(self, error: Exception) -> None:
+        """Give up: what the node needs is gone for good. Any thread."""
+        self.get_logger().fatal(f'{self.get_name()} gives up: {error}')
+        if self.on_failure is not None:
+            self.on_failure(error)
 
     def guarded(self, callback: Callable[..., None]) -> Callable[..., None]:
         """Return a callback for topics and timers whose failure is logged and nothing else."""

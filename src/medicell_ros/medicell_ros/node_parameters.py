@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from medicell_core.operations import Role
 from medicell_ros.parameters import parameter
 
-WORLD, ORCHESTRATOR = 'world', 'orchestrator'
+WORLD, ORCHESTRATOR, GAZEBO = 'world', 'orchestrator', 'gazebo'
 DEVICES = tuple(role.value for role in Role)
 """The nodes of a cell, by name."""
 LAUNCH_FILES = 'launch_params_'
@@ -153,11 +153,46 @@ class SceneParameters(NodeParameters):
     """Parameters of the node that draws the cell for viewers."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GazeboParameters(NodeParameters):
+    """Parameters of the node that has Gazebo's physics move the fill robot."""
+
+    simulator: str = parameter(
+        'gazebo11',
+        'Which Gazebo: `gazebo11` is started by the node and runs in step with the cell;'
+        ' `harmonic` is spoken with by the topics of ros_gz_bridge.',
+        choices=('gazebo11', 'harmonic'),
+    )
+    world: str = parameter(
+        '', 'SDF file of the world, with its vials; empty for the one that the model gives.'
+    )
+    world_wait_s: float = parameter(
+        15.0,
+        'Wall time for which a call that the simulated world does not answer is asked again before'
+        ' the node ends.',
+        minimum=1.0,
+        maximum=3600.0,
+    )
+    start_timeout_s: float = parameter(
+        60.0,
+        'Wall time that the simulated world may take to become active, when autostart is true.',
+        minimum=1.0,
+        maximum=3600.0,
+    )
+    stop_timeout_s: float = parameter(
+        35.0,
+        'Wall time after a signal for which the fill robot is waited for to end first.',
+        minimum=0.0,
+        maximum=3600.0,
+    )
+
+
 NODES: dict[str, type[NodeParameters]] = {
     WORLD: WorldParameters,
     **dict.fromkeys(DEVICES, DeviceParameters),
     Role.FILL_ROBOT.value: FillRobotParameters,
     ORCHESTRATOR: OrchestratorParameters,
     'scene': SceneParameters,
+    GAZEBO: GazeboParameters,
 }
 """The parameter dataclass of each node by its name."""

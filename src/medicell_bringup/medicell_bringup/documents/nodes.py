@@ -18,7 +18,8 @@ from medicell_ros.parameters import Bounds
 
 INTRODUCTION = (
     'Every node of the cell. Names are below the namespace of the cell, `/cell_1` as shipped. '
-    'The tables are what the nodes themselves told after they were brought to active. Types with '
+    'The tables are what the nodes themselves told after they were brought to active, `gazebo` to '
+    'inactive. Types with '
     'a link are of [medicell_interfaces](interfaces.md). '
     "Every node is a lifecycle node, and has rclpy's own services for parameters and life cycle "
     'besides. The orchestrator opens a client for each [operation](operations.md) while a batch '
@@ -62,6 +63,7 @@ def running_nodes() -> Iterator[list[Any]]:
 
     from medicell_bringup.shipped import shipped_config  # noqa: PLC0415
     from medicell_nodes.compose import activate_all, build_nodes, deactivate_all  # noqa: PLC0415
+    from medicell_nodes.gazebo_node import GazeboNode  # noqa: PLC0415
     from medicell_nodes.scene import SceneNode  # noqa: PLC0415
     from medicell_orchestrator.node import OrchestratorNode  # noqa: PLC0415
     from medicell_ros.domain import open_ros  # noqa: PLC0415
@@ -85,10 +87,13 @@ def running_nodes() -> Iterator[list[Any]]:
             ),
             SceneNode(config=config, context=context),
         ]
-        exits.enter_context(NodeHost(nodes))
-        exits.callback(deactivate_all, nodes)
+        # It would start Gazebo; what it has to do with others is there without.
+        gazebo = GazeboNode(config=config, context=context)
+        exits.enter_context(NodeHost([*nodes, gazebo]))
+        exits.callback(deactivate_all, [*nodes, gazebo])
         activate_all(nodes)
-        yield nodes
+        gazebo.configure()
+        yield [*nodes, gazebo]
 
 
 def _section(node: Any) -> str:

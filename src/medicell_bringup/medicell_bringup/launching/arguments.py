@@ -18,6 +18,9 @@ CONFIGURED = 'configured'
 LOG_LEVELS = ('debug', 'info', 'warn', 'error', 'fatal')
 SWITCH = ('true', 'false')
 FASTEST = 'max'
+BUILTIN, EITHER, GAZEBO_11, HARMONIC = 'builtin', 'gazebo', 'gazebo11', 'harmonic'
+SIMULATORS = (BUILTIN, EITHER, GAZEBO_11, HARMONIC)
+"""What may move the fill robot; `gazebo` is the one of the two that is to be preferred."""
 _NAMESPACE = re.compile(r'/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*', re.ASCII)
 
 
@@ -51,6 +54,9 @@ class LaunchValues:
     rviz: bool
     recipe: str | None
     patient: Path | None
+    simulator: str = BUILTIN
+    headless: bool = True
+    world: Path | None = None
 
 
 def arguments_of(names: Sequence[str], config: Path) -> list[Argument]:
@@ -111,6 +117,9 @@ def read_values(said: Mapping[str, str], config: Path) -> LaunchValues:
         rviz=text['rviz'] == 'true',
         recipe=text['recipe'] or None,
         patient=_file('patient', text) if text['patient'] else None,
+        simulator=text['simulator'],
+        headless=text['headless'] == 'true',
+        world=_file('world', text) if text['world'] else None,
     )
 
 
@@ -149,6 +158,29 @@ def _arguments(config: Path) -> list[Argument]:
             name='patient',
             default='',
             description="That batch's patient file; the shipped example if empty.",
+        ),
+        Argument(
+            name='simulator',
+            default=EITHER,
+            description=(
+                'What moves the fill robot: `builtin` computes it, `gazebo11` and `harmonic` are'
+                ' physics. `gazebo` takes Gazebo Harmonic where it is installed with ros_gz, else'
+                ' Gazebo 11.'
+            ),
+            choices=SIMULATORS,
+        ),
+        Argument(
+            name='headless',
+            default='true',
+            description="Whether Gazebo runs without a window; false opens Harmonic's.",
+            choices=SWITCH,
+        ),
+        Argument(
+            name='world',
+            default='',
+            description=(
+                "SDF file of Gazebo's world, with its vials; that which the model gives if empty."
+            ),
         ),
         Argument(
             name='use_sim_time',

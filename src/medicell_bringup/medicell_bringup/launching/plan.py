@@ -39,12 +39,17 @@ class Description:
 
 
 _NODES = ('cell', 'use_sim_time', 'log_level', 'namespace', 'params_file', 'autostart', 'respawn')
+_BATCH = ('record_url', 'rviz', 'recipe', 'patient')
 _DEVICES = ('driver', 'seed', 'speed', 'rest_pace', 'out')
 
 DESCRIPTIONS = {
     'cell': Description(
         text='the whole cell: world, devices and orchestrator; RViz and a batch on request',
-        arguments=(*_NODES, *_DEVICES, 'record_url', 'rviz', 'recipe', 'patient'),
+        arguments=(*_NODES, *_DEVICES, *_BATCH),
+    ),
+    'simulation': Description(
+        text="the whole cell, with the fill robot's arm in Gazebo's physics",
+        arguments=('simulator', 'headless', 'world', *_NODES, *_DEVICES, *_BATCH),
     ),
     'devices': Description(
         text="the devices and, where they are simulated, the world's node",
@@ -80,13 +85,15 @@ def plan_of(description: str, values: LaunchValues, config: CellConfig) -> Plan:
     check_file(values.params_file, NODES, namespace=planner.namespace, named=True)
     if values.patient is not None and values.recipe is None:
         raise refused('patient', 'is of no use without recipe: no batch is made')
+    cell = (
+        planner.add_devices,
+        planner.add_orchestrator,
+        *((planner.add_rviz,) if values.rviz else ()),
+        *((planner.add_batch,) if values.recipe else ()),
+    )
     parts: dict[str, Sequence[Callable[[], None]]] = {
-        'cell': (
-            planner.add_devices,
-            planner.add_orchestrator,
-            *((planner.add_rviz,) if values.rviz else ()),
-            *((planner.add_batch,) if values.recipe else ()),
-        ),
+        'cell': cell,
+        'simulation': (planner.add_simulator, *cell),
         'devices': (planner.add_devices,),
         'orchestrator': (planner.add_orchestrator,),
         'rviz': (planner.add_rviz,),

@@ -7,17 +7,21 @@ from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
 
-from ament_index_python.packages import PackageNotFoundError, get_package_prefix
-
-from medicell_bringup.launching.arguments import LaunchValues, refused
-from medicell_bringup.launching.process import Process, Value
+from medicell_bringup.launching.arguments import BUILTIN, GAZEBO_11, LaunchValues, refused
+from medicell_bringup.launching.physics import (
+    IN_STEP_PACE,
+    check_physics,
+    chosen,
+    harmonic_processes,
+)
+from medicell_bringup.launching.process import INTO_NAMESPACE, Process, Value, installed
 from medicell_bringup.shipped import PACKAGE, share
 from medicell_core.errors import ErrorCode, InputError
 from medicell_core.operations import Role
 from medicell_devices.cell_config import CellConfig
 from medicell_devices.driver_type import Simulated
 from medicell_devices.registry import driver_of
-from medicell_ros.node_parameters import NODES
+from medicell_ros.node_parameters import GAZEBO, NODES
 from medicell_ros.parameters import check_values, given_value, names
 
 JOURNALS = 'journals'
@@ -26,8 +30,6 @@ NODE_PACKAGES = {'orchestrator': 'medicell_orchestrator'}
 """The package of a node's executable, where it is not medicell_nodes."""
 WORLDS_OWN = ('seed', 'speed', 'rest_pace')
 """The arguments that are parameters of the simulated world, by the same names."""
-INTO_NAMESPACE = (('/clock', 'clock'), ('/tf', 'tf'), ('/tf_static', 'tf_static'))
-"""Remappings that keep a foreign node to its cell; Medicell's own nodes do it themselves."""
 
 
 class Planner:
@@ -44,6 +46,33 @@ class Planner:
             *('--params-file', str(values.params_file)),
         )
         self._out = values.out or _new_folder(config)
+        self._arm: dict[str, Value] = {}
+
+    def add_simulator(self) -> None:
+        """Have Gazebo move the fill robot, unless the built-in simulation is asked for.
+
+        Comes before the devices: the fill robot's arm is then one behind topics.
+        """
+        values = self._values
+        simulator = chosen(values.simulator)
+        check_physics(simulator, headless=values.headless, world=values.world)
+        if simulator == BUILTIN:
+            return
+        driver = self._drivers()[Role.FILL_ROBOT]
+        if not _is_simulated(Role.FILL_ROBOT, driver):
+            raise refused(
+                'simulator', f'must be builtin: the fill robot has the driver {driver!r}'
+            )
+        self._arm = {'arm': 'topic'}
+        if simulator == GAZEBO_11:
+            if not given_value(Role.FILL_ROBOT.value, 'arm_pace', self._files):
+                self._arm['arm_pace'] = IN_STEP_PACE
+        else:
+            self.processes += harmonic_processes(
+                values, self.namespace, nest_positions=self._config.fill_robot.nest_positions
+            )
+        world = None if values.world is None else str(values.world)
+        self._add_node(GAZEBO, {'simulator': simulator, 'world': world})
 
     def add_devices(self) -> None:
         """Add the world, where a driver needs it, and a process for each role."""
@@ -65,7 +94,12 @@ class Planner:
             if not own:
                 self._check_journal(role)
             self._add_node(
-                str(role), {'driver': asked, 'journal_dir': str(journals) if own else None}
+                str(role),
+                {
+                    'driver': asked,
+                    'journal_dir': str(journals) if own else None,
+                    **(self._arm if role is Role.FILL_ROBOT else {}),
+                },
             )
         self._add_robot_state_publisher()
 
@@ -82,7 +116,7 @@ class Planner:
     def add_rviz(self) -> None:
         """Add the scene's node, and RViz where ROS has it."""
         self._add_node('scene', {})
-        if not _installed('rviz2'):
+        if not installed('rviz2'):
             self.notes.append(
                 'rviz2 is not installed here: only the markers are published, on'
                 f' {self.namespace}/scene/markers'
@@ -189,7 +223,7 @@ class Planner:
 
     def _add_robot_state_publisher(self) -> None:
         """Add the publisher of the cell's frames where ROS and xacro are there."""
-        if not (_installed('robot_state_publisher') and find_spec('xacro')):
+        if not (installed('robot_state_publisher') and find_spec('xacro')):
             self.notes.append('robot_state_publisher or xacro is not installed here: no frames')
             return
         from medicell_motion.expansion import expand_shipped  # noqa: PLC0415 - has xacro
@@ -242,14 +276,6 @@ def _roles_of(driver: str) -> list[Role]:
     if not found:
         raise refusal
     return found
-
-
-def _installed(package: str) -> bool:
-    try:
-        get_package_prefix(package)
-    except PackageNotFoundError:
-        return False
-    return True
 
 
 def _new_folder(config: CellConfig) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,9 @@ TERM_S = END_S / 10.0
 BAD_INPUT = 2
 """The exit code by which a process says that its input is wrong: another start cannot help."""
 
+INTO_NAMESPACE = (('/clock', 'clock'), ('/tf', 'tf'), ('/tf_static', 'tf_static'))
+"""Remappings that keep a foreign node to its cell; Medicell's own nodes do it themselves."""
+
 Value = str | float | int | bool
 
 
@@ -32,9 +36,10 @@ Value = str | float | int | bool
 class Process:
     """One process to start: an installed executable, and what is said to it.
 
-    `prefix` are words before the command. `namespace` is empty for a program that is no ROS
-    node. Files of parameters come before `parameters`, which count more. The end of what is
-    `optional`, such as a window that a person closes, does not end the launch.
+    `package` is empty for a program that belongs to none. `prefix` are words before the command.
+    `namespace` is empty for a program that is no ROS node. Files of parameters come before
+    `parameters`, which count more. The end of what is `optional`, such as a window that a person
+    closes, does not end the launch.
     """
 
     name: str
@@ -51,7 +56,15 @@ class Process:
     optional: bool = False
 
     def path(self) -> Path:
-        """Return the executable's file; raises InputError when it is not installed."""
+        """Return the executable's file; raises InputError when it is not installed.
+
+        One of no package is looked for where the shell looks for programs.
+        """
+        if not self.package:
+            program = shutil.which(self.executable)
+            if program is None:
+                raise refused(self.name, f'there is no program {self.executable!r}')
+            return Path(program)
         try:
             prefix = Path(get_package_prefix(self.package))
         except PackageNotFoundError:
@@ -60,3 +73,12 @@ class Process:
         if not path.is_file():
             raise refused(self.name, f'{self.package} has no executable {self.executable!r}')
         return path
+
+
+def installed(package: str) -> bool:
+    """Return whether a package of ROS is installed."""
+    try:
+        get_package_prefix(package)
+    except PackageNotFoundError:
+        return False
+    return True

@@ -1,0 +1,209 @@
+"""Gazebo 11 on the cell's clock: it runs in turns of its own, during which the cell waits."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+from medicell_core.clock import Clock
+from medicell_core.errors import ErrorCode, MedicellError
+from medicell_devices.arm.port import ArmTrajectory, GripperState, JointSamples
+from medicell_gazebo.arm import GazeboArm
+from medicell_gazebo.lock_step import Contact, LockStep
+from medicell_gazebo.running import REST_S
+
+OWNER = 'sampler/gazebo'
+"""Who takes turns on the cell's clock."""
+PERIOD_S = 0.05
+"""Of the cell's time between two turns while the arm is used: half of the supervision's look."""
+REST_PERIOD_S = 3600.0
+"""The same while it is not: nothing moves, and whatever is asked for wakes it."""
+STOP_S = 5.0
+"""Wall seconds that the thread may take to end."""
+
+
+class Hearer(Protocol):
+    """Is told what the physics gives; called from the thread that runs it."""
+
+    def joints(self, samples: JointSamples, gripper: GripperState) -> None:
+        """Take new joint states."""
+        ...
+
+    def touched(self, contacts: tuple[Contact, ...], now_s: float) -> None:
+        """Take all that has touched so far."""
+        ...
+
+    def collided(self, what: str) -> None:
+        """Take what has touched and must not."""
+        ...
+
+    def ran(self, simulated_s: float) -> None:
+        """Take how far the physics has run by its own time."""
+        ...
+
+
+MakeArm = Callable[[Mapping[str, str], Callable[[], float]], tuple[LockStep, GazeboArm]]
+"""Starts Gazebo with vials by station, on a clock."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Demand:
+    """What the arm is to do, from a time of the cell's clock on."""
+
+    at_s: float
+    act: Callable[[GazeboArm], None]
+    until_s: float
+
+
+class LockStepPhysics:
+    """Runs Gazebo up to the cell's clock at each of its turns.
+
+    Nothing else in the cell goes on meanwhile, so a slow machine only takes longer. What the arm
+    is told takes effect at its own time, if the physics has not run past it. Methods return at
+    once, from any thread. `on_lost` is told once, from the thread of the turns, when the cell's
+    clock or Gazebo has gone.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        make: MakeArm,
+        hearer: Hearer,
+        *,
+        on_lost: Callable[[MedicellError], None],
+    ) -> None:
+        self._clock = clock
+        self._make = make
+        self._hearer = hearer
+        self._on_lost = on_lost
+        self._lock = threading.Lock()
+        self._demands: deque[_Demand] = deque()
+        self._vials: Mapping[str, str] | None = None
+        self._in_use = False
+        self._stopping = False
+        self._physics_s = clock.now_s()
+        self._until_s = self._told_s = -math.inf
+        self._gazebo, self._arm = make({}, self._now_s)
+        self._waker = ThreadPoolExecutor(max_workers=1, thread_name_prefix='gazebo/wake')
+        self._thread = threading.Thread(target=self._run, name=OWNER, daemon=True)
+        self._tell()
+        self._thread.start()
+
+    def start(self, trajectory: ArmTrajectory) -> None:
+        """Have the arm follow a trajectory from its start on."""
+        self._demand(trajectory.start_s, lambda arm: arm.start(trajectory), trajectory.end_s)
+
+    def stop(self) -> None:
+        """Have the arm stand."""
+        self._demand(-math.inf, lambda arm: arm.stop(), -math.inf)
+
+    def grip(self, *, closed: bool) -> None:
+        """Close the fingers or open them."""
+        self._demand(-math.inf, lambda arm: arm.grip(closed=closed), -math.inf)
+
+    def use(self, in_use: bool) -> None:
+        """Say whether an operation uses the arm, which then wants joint states all the time."""
+        self._in_use = in_use
+        if in_use:
+            self._wake()
+
+    def place(self, vials: Mapping[str, str]) -> None:
+        """Make the world anew with vials at stations; the arm is at home in it."""
+        with self._lock:
+            self._vials = vials
+        self._wake()
+
+    def close(self) -> bool:
+        """End the turns and Gazebo; returns whether that came in time. Safe to call twice."""
+        self._stopping = True
+        self._waker.submit(self._woken).result(STOP_S)
+        self._thread.join(STOP_S)
+        self._waker.shutdown(wait=False)
+        self._gazebo.close()
+        return not self._thread.is_alive()
+
+    def _demand(self, at_s: float, act: Callable[[GazeboArm], None], until_s: float) -> None:
+        with self._lock:
+            self._demands.append(_Demand(at_s=at_s, act=act, until_s=until_s))
+        self._wake()
+
+    def _wake(self) -> None:
+        """Have the next turn come now; the callbacks of a node must not wait for the world."""
+        if not self._stopping:
+            self._waker.submit(self._woken)
+
+    def _woken(self) -> None:
+        try:
+            self._clock.wake(OWNER)
+        except MedicellError as error:
+            if not self._stopping:
+                self._on_lost(error)
+
+    def _now_s(self) -> float:
+        """Return the time up to which the physics is to run."""
+        return self._physics_s
+
+    def _run(self) -> None:
+        try:
+            self._await(partial(self._clock.begin, OWNER))
+            while not self._stopping:
+                period_s = self._turn()
+                self._await(partial(self._clock.sleep, OWNER, period_s))
+        except MedicellError as error:
+            if not self._stopping and error.code is not ErrorCode.WORLD_CLOSED:
+                self._on_lost(error)
+        finally:
+            self._end()
+
+    def _await(self, turn: Callable[[], None]) -> None:
+        """Wait for the next turn; one that comes early is one."""
+        try:
+            turn()
+        except MedicellError as error:
+            if error.code is not ErrorCode.CANCELLED:
+                raise
+
+    def _end(self) -> None:
+        try:
+            self._clock.end(OWNER)
+        except MedicellError:
+            # Whoever keeps the clock has gone: nobody is left to be told.
+            return
+
+    def _turn(self) -> float:
+        """Bring the physics to the cell's time; returns when the next turn is due."""
+        now_s = self._clock.now_s()
+        with self._lock:
+            vials, self._vials = self._vials, None
+            demands = list(self._demands)
+            self._demands.clear()
+        if vials is not None:
+            self._physics_s = now_s
+            self._gazebo.close()
+            self._gazebo, self._arm = self._make(vials, self._now_s)
+        for demand in demands:
+            self._physics_s = min(now_s, max(self._physics_s, demand.at_s))
+            demand.act(self._arm)
+            self._until_s = max(self._until_s, demand.until_s + REST_S, now_s + REST_S)
+        self._physics_s = now_s
+        self._tell()
+        moves = self._in_use or now_s <= self._until_s
+        return PERIOD_S if moves else REST_PERIOD_S
+
+    def _tell(self) -> None:
+        """Tell what has come since the last time."""
+        samples = self._arm.samples(self._told_s)
+        if len(samples.times_s):
+            self._told_s = float(samples.times_s[-1])
+        self._hearer.joints(samples, self._arm.gripper())
+        self._hearer.touched(self._arm.contacts, self._physics_s)
+        collision = self._arm.collision()
+        if collision:
+            self._hearer.collided(collision)
+        self._hearer.ran(self._arm.running.physics_s)

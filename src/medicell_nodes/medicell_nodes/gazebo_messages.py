@@ -1,0 +1,108 @@
+"""What Gazebo's node hears and tells, from ROS messages and into them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+from medicell_interfaces.msg import BodyContact, BodyContacts, Containers
+from sensor_msgs.msg import JointState
+from trajectory_msgs.msg import JointTrajectory
+
+from medicell_core.containers import ContainerKind
+from medicell_core.errors import ErrorCode, InputError
+from medicell_devices.arm.port import (
+    GRIPPER,
+    GRIPPER_OPEN_M,
+    ArmTrajectory,
+    GripperState,
+    JointSamples,
+)
+from medicell_gazebo.lock_step import Contact
+from medicell_motion.arm import JOINT_NAMES
+from medicell_ros.conversion import NANOSECONDS, time_from_message, time_to_message
+
+ROBOT = 'fill_robot/'
+"""Before a station's name, where the batch tells where a container is."""
+
+
+def trajectory_from_message(message: JointTrajectory) -> ArmTrajectory:
+    """Return a trajectory of the arm; velocities that are not told are 0.
+
+    Raises InputError that names the field for other joints than the arm's, points out of order,
+    and what is not finite.
+    """
+    if sorted(message.joint_names) != sorted(JOINT_NAMES):
+        raise _refused('joint_names', f'are {", ".join(message.joint_names)}; the arm has others')
+    order = [message.joint_names.index(name) for name in JOINT_NAMES]
+    times_s = np.array([_seconds(item.time_from_start) for item in message.points])
+    if len(times_s) == 0 or times_s[0] < 0.0 or bool((np.diff(times_s) <= 0.0).any()):
+        raise _refused('points', f'are at {times_s.tolist()} s; required are rising times from 0')
+    rows = {}
+    for field, what in (('positions', 'rad'), ('velocities', 'rad/s')):
+        told = [list(getattr(item, field)) or [0.0] * len(order) for item in message.points]
+        if any(len(row) != len(order) for row in told) or not np.isfinite(told).all():
+            raise _refused(f'points.{field}', f'need {len(order)} finite numbers each, {what}')
+        rows[field] = np.array(told)[:, order]
+    start_s = time_from_message(message.header.stamp)
+    if math.isnan(start_s):
+        raise _refused('header.stamp', 'is 0; required is a time of the cell')
+    return ArmTrajectory(
+        start_s=start_s,
+        times_s=times_s,
+        positions_rad=rows['positions'],
+        velocities_rad_s=rows['velocities'],
+    )
+
+
+def closes(message: JointTrajectory) -> bool:
+    """Return whether a trajectory of the gripper closes it; InputError for another joint's."""
+    if GRIPPER not in message.joint_names or not message.points:
+        raise _refused('joint_names', f'are {", ".join(message.joint_names)}; {GRIPPER} is not')
+    place = message.joint_names.index(GRIPPER)
+    return bool(message.points[-1].positions[place] < GRIPPER_OPEN_M / 2.0)
+
+
+def joint_states(samples: JointSamples, gripper: GripperState) -> Iterator[JointState]:
+    """Return measured joints as messages; the gripper's opening and force are the newest."""
+    for stamp_s, row in zip(samples.times_s, samples.positions_rad, strict=True):
+        state = JointState(name=[*JOINT_NAMES, GRIPPER])
+        state.header.stamp = time_to_message(float(stamp_s))
+        state.position = [*row.tolist(), gripper.opening_m]
+        state.effort = [*[math.nan] * len(JOINT_NAMES), gripper.force_n]
+        yield state
+
+
+def contacts_message(contacts: Iterable[Contact], now_s: float) -> BodyContacts:
+    """Return what has touched as a message."""
+    return BodyContacts(
+        stamp=time_to_message(now_s),
+        contacts=[
+            BodyContact(
+                bodies=list(item.bodies),
+                first=time_to_message(item.first_s),
+                last=time_to_message(item.last_s),
+                force_n=item.force_n,
+                depth_m=item.depth_m,
+            )
+            for item in contacts
+        ],
+    )
+
+
+def vials_of(message: Containers) -> dict[str, str]:
+    """Return the names of a batch's vials by the fill robot's stations where they are."""
+    return {
+        item.location.removeprefix(ROBOT): item.name
+        for item in message.containers
+        if item.kind == ContainerKind.VIAL.value and item.location.startswith(ROBOT)
+    }
+
+
+def _seconds(duration: object) -> float:
+    return float(duration.sec + duration.nanosec / NANOSECONDS)  # type: ignore[attr-defined]
+
+
+def _refused(field: str, message: str) -> InputError:
+    return InputError(ErrorCode.INVALID_GOAL, message, field=field)

@@ -1,0 +1,160 @@
+"""Gazebo 11 behind the topics of an arm: a vial filled under physics, wrong messages, its end."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from medicell_interfaces.action import MoveContainer, ProcessVial
+from medicell_interfaces.msg import BodyContacts, Containers, ContainerState
+from needs import GAZEBO, lacking
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import JointState
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+
+from medicell_core.containers import ContainerKind, Material
+from medicell_core.errors import ErrorCode
+from medicell_core.operations import Role
+from medicell_devices.cell_config import load_cell
+from medicell_gazebo import gazebo11
+from medicell_nodes.compose import activate_all, deactivate_all, overrides
+from medicell_nodes.device_node import DeviceNode
+from medicell_nodes.gazebo_node import GazeboNode
+from medicell_nodes.world_node import WorldNode
+from medicell_ros import qos
+from medicell_ros.conversion import time_from_message
+from medicell_ros.host import NodeHost
+
+from .conftest import BATCH, ROOT, Probe, until
+
+PACE = 10.0
+TIMEOUT_S = 300.0
+"""Wall seconds for a vial on a busy machine."""
+VIAL = f'{BATCH}.vial_01'
+KIT = [
+    Material(
+        name=name,
+        kind=kind,
+        capacity_ml=capacity_ml,
+        content=content,
+        volume_ml=volume_ml,
+        location=location,
+    )
+    for name, kind, capacity_ml, content, volume_ml, location in (
+        ('vial_01', ContainerKind.VIAL, 10.0, 'empty', 0.0, 'fill_robot/nest'),
+        ('product', ContainerKind.BAG, 200.0, 'medium', 60.0, 'fluid_handler'),
+    )
+]
+
+
+class Cell:
+    """The world, the fill robot with an arm behind topics, Gazebo's node, and a test's."""
+
+    def __init__(self) -> None:
+        config = load_cell(ROOT / 'config' / 'cell.yaml')
+        self.world = WorldNode(
+            config=config, parameter_overrides=overrides(seed=1, speed=0.0, rest_pace=0.0)
+        )
+        self.robot = DeviceNode(
+            Role.FILL_ROBOT,
+            config=config,
+            port=lambda: self.world.world,
+            parameter_overrides=overrides(arm='topic', arm_pace=PACE),
+        )
+        self.gazebo = GazeboNode(config=config)
+        self.nodes = [self.world, self.robot, self.gazebo]
+        self.host = NodeHost(self.nodes)
+        self.lost: list[Exception] = []
+        self.gazebo.on_failure = self.lost.append
+        self.probe = Probe(config.cell)
+        self.joints = self.probe.heard(JointState, 'fill_robot/joint_states', qos.telemetry())
+        self.contacts = self.probe.heard(BodyContacts, 'gazebo/contacts')
+        self.clock = self.probe.heard(Clock, 'gazebo/clock', qos.clock())
+        activate_all(self.nodes)
+        self.world.world.load(BATCH, KIT, BATCH)
+        vial = ContainerState(
+            container=VIAL, name='vial_01', kind='vial', location='fill_robot/nest_01'
+        )
+        told = self.probe.node.create_publisher(
+            Containers, 'orchestrator/containers', qos.latched()
+        )
+        told.publish(Containers(batch_id=BATCH, containers=[vial]))
+        until(lambda: self.gazebo._batch == BATCH, 'the vials of the batch')
+
+    def touched(self) -> set[frozenset[str]]:
+        """Return which links have touched."""
+        return {
+            frozenset(body.split('::')[1] for body in item.bodies)
+            for item in self.contacts[-1].contacts
+        }
+
+    def close(self) -> None:
+        self.probe.close()
+        deactivate_all(self.nodes)
+        self.host.close()
+
+
+@pytest.fixture
+def cell() -> Iterator[Cell]:
+    if gazebo11.found() is None:
+        lacking(GAZEBO, '`./medicell exec python -m medicell_gazebo prepare` was not run')
+    made = Cell()
+    yield made
+    made.close()
+
+
+def gazebo_pid(cell: Cell) -> int:
+    physics: Any = cell.gazebo._physics
+    return int(physics._gazebo.pid)
+
+
+def test_vial_is_filled_under_physics_behind_the_topics_of_an_arm(cell: Cell) -> None:
+    goal = cell.probe.send(
+        ProcessVial,
+        'fill_robot/process_vial',
+        source=f'{BATCH}.product',
+        vial=VIAL,
+        volume_ml=2.0,
+        label_text=f'{BATCH}|{VIAL}',
+        station='handover',
+    )
+    cell.probe.wait_for(goal.operation_id)
+    result = goal.result(TIMEOUT_S).result
+    assert (result.error_code, result.error_msg) == (ErrorCode.OK, '')
+    assert (result.moves, result.measured_breaches, result.station) == (5, 0, 'handover')
+    assert cell.world.world.truth(VIAL).volume_ml == pytest.approx(2.0, rel=0.02)
+    stamps = [time_from_message(item.header.stamp) for item in cell.joints]
+    assert stamps == sorted(stamps)
+    assert all(math.isfinite(value) for item in cell.joints for value in item.position)
+    assert {'fill_robot_finger_left', 'vial'} in cell.touched()
+    assert {'fill_robot_handover', 'vial'} in cell.touched()
+    ran_s = time_from_message(cell.clock[-1].clock)
+    assert 1.0 < ran_s <= stamps[-1] - stamps[0] + 1.0
+
+
+def test_wrong_trajectory_is_told_and_the_arm_stays(cell: Cell) -> None:
+    wrong = JointTrajectory(joint_names=['joint_1'])
+    wrong.points = [JointTrajectoryPoint(positions=[0.5])]
+    cell.gazebo._follow(wrong)
+    goal = cell.probe.send(
+        MoveContainer, 'fill_robot/move_container', container=VIAL, station='fill'
+    )
+    cell.probe.wait_for(goal.operation_id)
+    assert goal.result(TIMEOUT_S).result.error_code == ErrorCode.OK
+
+
+def test_killed_gazebo_ends_the_move_and_the_node(cell: Cell) -> None:
+    goal = cell.probe.send(
+        MoveContainer, 'fill_robot/move_container', container=VIAL, station='fill'
+    )
+    cell.probe.wait_for(goal.operation_id)
+    until(lambda: any(item.step.startswith('carrying') for item in goal.feedback), 'carrying', 120)
+    os.kill(gazebo_pid(cell), signal.SIGKILL)
+    result = goal.result(TIMEOUT_S).result
+    assert result.error_code == ErrorCode.JOINT_STATE_LOST, result.error_msg
+    until(lambda: cell.lost, 'the node to give up')
+    assert 'gzserver has ended with -9' in str(cell.lost[0])
