@@ -17,7 +17,7 @@ from needs import NETWORK_NAMESPACES, POSTGRESQL, PROMISED, ROS2_LAUNCH, SPHINX
 from ruamel.yaml import YAML
 
 from medicell_bringup.catalogue import COMMANDS
-from medicell_bringup.launching import plan, process
+from medicell_bringup.launching import physics, plan, process
 from medicell_bringup.workspace.main import OWN_COMMANDS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -31,6 +31,8 @@ UBUNTU_NOBLE = {
     'libgl1-mesa-dri': 'RViz draws without a graphics card by it',
     'python3-dev': "rosdep key python3-dev: the interfaces' Python modules are compiled",
     'python3-venv': 'rosdep key python3-venv',
+    'ros-jazzy-ros-gz-bridge': 'rosdep key ros_gz_bridge: the topics of Gazebo Harmonic',
+    'ros-jazzy-ros-gz-sim': 'rosdep key ros_gz_sim: the server of Gazebo Harmonic',
     'ros-jazzy-rviz2': 'rosdep key rviz2',
 }
 """Debian packages that may be named beside what rosdep finds, and why."""
@@ -264,6 +266,29 @@ def test_commands_that_are_run_exist(path: Path) -> None:
         assert (REPOSITORY / file).is_file()
     for launch in re.findall(r'ros2 launch medicell_bringup (\S+)', text):
         assert launch.removesuffix('.launch.py') in plan.DESCRIPTIONS
+
+
+def test_image_of_the_simulator_has_the_packages_of_harmonic_and_launches_it() -> None:
+    stage = stages()['simulator']
+    installed = ' '.join(rest for name, rest in stage.steps if name == 'RUN')
+    for package in physics.HARMONIC_PACKAGES:
+        assert f' ros-jazzy-{package.replace("_", "-")} ' in installed
+    words = json.loads(stage.last('ENTRYPOINT'))
+    assert words[-1] == 'simulation.launch.py'
+    assert int(inherited('simulator', 'USER')) > 0
+    assert inherited('simulator', 'STOPSIGNAL') == 'SIGINT'
+
+
+def test_job_of_harmonic_builds_that_image_and_says_known_arguments() -> None:
+    text = ' '.join(str(step.get('run', '')) for step in JOBS['harmonic']['steps'])
+    target, tag = re.findall(r'--target (\S+) --tag (\S+)', text)[0]
+    assert target in stages()
+    said = dict(re.findall(r' (\w+):=(\w+)', text))
+    assert said['simulator'] == 'harmonic'
+    assert set(said) <= {item.name for item in plan.launch_arguments('simulation')}
+    assert text.count(tag) == 3
+    for recipe in re.findall(r'--recipe /data/(\S+)', text):
+        assert (REPOSITORY / 'tests' / 'system' / 'data' / recipe).is_file()
 
 
 def test_job_with_ros_promises_what_it_installs_and_allows() -> None:
