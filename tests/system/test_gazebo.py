@@ -221,7 +221,7 @@ def test_a_wall_in_the_path_holds_the_batch(gazebo: Gazebo11) -> None:
 
 
 def test_a_joint_with_too_little_torque_holds_the_batch(gazebo: Gazebo11) -> None:
-    found = Rehearsed(gazebo, urdf=weak('joint_1', '4'))
+    found = Rehearsed(gazebo, urdf=weak('joint_1', '1'))
     assert found.code in (ErrorCode.PATH_TOLERANCE_EXCEEDED, ErrorCode.JOINT_STALLED)
     found.held_for(found.code, 'joint_1')
 

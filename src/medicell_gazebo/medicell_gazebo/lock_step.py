@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import subprocess
@@ -29,6 +30,7 @@ END_S = 5.0
 POSE = 7
 """Numbers of a pose."""
 
+_NO_STEP = 1e-6
 _NOTHING = '-'
 _TOLD_CHARACTERS = 600
 
@@ -221,8 +223,8 @@ class LockStep:
 
 
 def steps_of(duration_s: float) -> int:
-    """Return the whole steps in a time; what is left over is less than one."""
-    return int(duration_s / STEP_S + 1e-6)
+    """Return the steps that a time takes, the last one whole; none for a time that has passed."""
+    return max(0, math.ceil(duration_s / STEP_S - _NO_STEP))
 
 
 def _contact(words: list[str]) -> Contact:
