@@ -46,7 +46,9 @@ class FillRobot(Driver, Protocol):
         """Carry a vial to a free station, over no open container.
 
         Raises UNKNOWN_STATION, STATION_OCCUPIED, OUT_OF_REACH, FIRST_AIR_BREACH, PATH_BLOCKED
-        before it moves; CONTAINER_DROPPED after.
+        before it moves; CONTAINER_DROPPED after; VIAL_MAY_HAVE_SPILT when a stop on the way may
+        have brought the liquid of an open vial to its mouth. This and every other movement
+        raises EMERGENCY_STOP while that is pressed.
         """
         ...
 
