@@ -80,7 +80,8 @@ class VialCycle:
 
         VIAL_MISSING, CONTAINER_DROPPED; of a vial that was closed and put to the rejects
         FILL_OUT_OF_TOLERANCE, VIAL_MAY_HAVE_SPILT, VIAL_OPEN_TOO_LONG, CLOSURE_FAILED,
-        LABEL_MISMATCH, LABEL_UNREADABLE; and what the single moves raise, the vial being left where it is.
+        LABEL_MISMATCH, LABEL_UNREADABLE; and what the single moves raise, the vial being left
+        where it is.
         """
         try:
             self._require_there()
