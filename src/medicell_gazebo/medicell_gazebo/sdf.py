@@ -39,7 +39,10 @@ With ODE's own, fingers press millimetres into a vial, tilt it, and it is flung 
 """
 ALL_BITS = 0xFFFF
 """Bodies touch each other where their masks have a bit in common."""
+FINGERS = 0x8000
+"""The mask of the fingers alone, by which they let a vial be while a joint holds it."""
 
+_FINGERS = (GRIPPER, RIGHT_FINGER)
 _SURFACE_LAYER_M = 1e-4
 _UNLIMITED = 1e16
 """What SDF has for a joint without limits."""
@@ -111,6 +114,7 @@ def _bits(world: GazeboWorld) -> dict[str, int]:
         for name in (machine.base, *GUIDES.get(machine.name, ())):
             found[name] = found.get(name, ALL_BITS) & ~bit
         found |= {joint.child: bit for joint in machine.joints if joint.parent == machine.base}
+        found |= {joint.child: FINGERS for joint in machine.joints if joint.name in _FINGERS}
     return found
 
 

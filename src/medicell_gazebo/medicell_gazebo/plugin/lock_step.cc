@@ -37,6 +37,7 @@
 #include <gazebo/physics/Link.hh>
 #include <gazebo/physics/Model.hh>
 #include <gazebo/physics/PhysicsEngine.hh>
+#include <gazebo/physics/SurfaceParams.hh>
 #include <gazebo/physics/World.hh>
 
 namespace medicell {
@@ -291,6 +292,7 @@ class LockStep : public gazebo::WorldPlugin {
       joined->SetModel(holder->GetModel());
       joined->Init();
       joined->SetProvideFeedback(true);
+      Meet(one, body, false);
       held = body;
       pressed = closing;
       target = 0.5 * (left->Position() + right->Position());
@@ -312,10 +314,21 @@ class LockStep : public gazebo::WorldPlugin {
   }
 
   void Release() {
+    Meet(left->joint->GetChild(), held, true);
     joined->Detach();
     joined.reset();
     held.reset();
     pressed = 0.0;
+  }
+
+  // Whether fingers and a body touch. What the joint holds they must not press as well: the solver
+  // finds no forces for both, and in the end arm and body fly apart.
+  void Meet(const LinkPtr &finger, const LinkPtr &body, bool touch) {
+    const auto bits = finger->GetCollision(0u)->GetSurface()->collideBitmask;
+    for (const auto &collision : body->GetCollisions()) {
+      auto &own = collision->GetSurface()->collideBitmask;
+      own = touch ? own | bits : own & ~bits;
+    }
   }
 
   double Pull() const { return joined->GetForceTorque(0).body2Force.Length(); }
