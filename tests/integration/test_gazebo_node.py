@@ -31,6 +31,8 @@ from medicell_ros.host import NodeHost
 
 from .conftest import BATCH, ROOT, Probe, until
 
+pytestmark = pytest.mark.gazebo
+
 PACE = 10.0
 TIMEOUT_S = 300.0
 """Wall seconds for a vial on a busy machine."""

@@ -23,6 +23,7 @@ from medicell_core.errors import ErrorCode, InputError, MedicellError
         (['verify'], "Missing argument 'FILE|FOLDER|URL'"),
         (['verify', 'a', '--hed', 'x'], '--hed'),
         (['run', '--seed', 'seven'], "Invalid value for '--seed'"),
+        (['run', '--simulator', 'ode'], "Invalid value for '--simulator'"),
     ],
 )
 def test_bad_usage_is_one_line_and_exit_2(
@@ -179,3 +180,23 @@ def test_run_of_a_cell_without_simulated_drivers_is_refused(
     monkeypatch.setattr(run, '_is_simulated', lambda *_: False)
     assert cli.main(['run', '--out', str(tmp_path / 'out')]) == 2
     assert 'cell.yaml is simulated: nothing to run' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('option', ['--join', '--processes'])
+def test_gazebo_is_run_in_one_process(
+    option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / 'out'
+    assert cli.main(['run', '--simulator', 'gazebo', option, '--out', str(out)]) == 2
+    assert f'without {option}' in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_machine_that_cannot_have_gazebo_is_told_what_it_lacks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Neither mmdebstrap nor a tree that was made before.
+    monkeypatch.setenv('MEDICELL_GAZEBO_CACHE', str(tmp_path / 'cache'))
+    monkeypatch.setenv('PATH', str(tmp_path))
+    assert cli.main(['run', '--simulator', 'gazebo', '--out', str(tmp_path / 'out')]) == 2
+    assert 'mmdebstrap' in capsys.readouterr().err

@@ -50,3 +50,23 @@ def test_types_are_checked_only_where_numpy_has_them(
     monkeypatch.setattr(sys, 'version_info', (3, 11, 7))
     checks.run_all(Layout(root=tmp_path), [], {})
     assert any('mypy' in command for command in ran)
+
+
+@pytest.mark.parametrize(('prepared', 'code'), [(0, 0), (1, 1)])
+def test_tests_in_gazebo_are_promised_it_and_fail_without(
+    prepared: int, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands: list[tuple[Sequence[str], str]] = []
+
+    def run(
+        command: Sequence[str], env: dict[str, str], **_: Any
+    ) -> subprocess.CompletedProcess[str]:
+        commands.append((command, env.get('MEDICELL_TESTS_NEED', '')))
+        return subprocess.CompletedProcess(command, prepared)
+
+    monkeypatch.setattr(subprocess, 'run', run)
+    env = {'MEDICELL_TESTS_NEED': 'sphinx'}
+    assert checks.run_gazebo(Layout(root=tmp_path), ['-x'], env) == code
+    assert list(commands[0][0][-2:]) == ['medicell_gazebo', 'prepare']
+    tests = [(list(command[-5:]), need) for command, need in commands[1:]]
+    assert tests == [(['-m', 'pytest', '-m', 'gazebo', '-x'], 'sphinx gazebo')] * (1 - prepared)
