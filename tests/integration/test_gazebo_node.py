@@ -33,7 +33,7 @@ from .conftest import BATCH, ROOT, Probe, until
 
 pytestmark = pytest.mark.gazebo
 
-PACE = 10.0
+PACE = 2.0
 TIMEOUT_S = 300.0
 """Wall seconds for a vial on a busy machine."""
 VIAL = f'{BATCH}.vial_01'

@@ -24,6 +24,9 @@ PERIOD_S = 0.05
 """Of the cell's time between two turns while the arm is used: half of the supervision's look."""
 REST_PERIOD_S = 3600.0
 """The same while it is not: nothing moves, and whatever is asked for wakes it."""
+LAG_S = 0.1
+"""So far the physics stays behind the cell's time while the arm is used: what the arm is told must
+be heard before the physics has run past it."""
 STOP_S = 5.0
 """Wall seconds that the thread may take to end."""
 
@@ -62,7 +65,7 @@ class _Demand:
 
 
 class LockStepPhysics:
-    """Runs Gazebo up to the cell's clock at each of its turns.
+    """Runs Gazebo up to shortly before the cell's time at each of its turns.
 
     Nothing else in the cell goes on meanwhile, so a slow machine only takes longer. What the arm
     is told takes effect at its own time, if the physics has not run past it. Methods return at
@@ -101,11 +104,11 @@ class LockStepPhysics:
 
     def stop(self) -> None:
         """Have the arm stand."""
-        self._demand(-math.inf, lambda arm: arm.stop(), -math.inf)
+        self._demand(math.inf, lambda arm: arm.stop(), -math.inf)
 
     def grip(self, *, closed: bool) -> None:
         """Close the fingers or open them."""
-        self._demand(-math.inf, lambda arm: arm.grip(closed=closed), -math.inf)
+        self._demand(math.inf, lambda arm: arm.grip(closed=closed), -math.inf)
 
     def use(self, in_use: bool) -> None:
         """Say whether an operation uses the arm, which then wants joint states all the time."""
@@ -177,7 +180,7 @@ class LockStepPhysics:
             return
 
     def _turn(self) -> float:
-        """Bring the physics to the cell's time; returns when the next turn is due."""
+        """Bring the physics on with the cell's time; returns when the next turn is due."""
         now_s = self._clock.now_s()
         with self._lock:
             vials, self._vials = self._vials, None
@@ -191,9 +194,9 @@ class LockStepPhysics:
             self._physics_s = min(now_s, max(self._physics_s, demand.at_s))
             demand.act(self._arm)
             self._until_s = max(self._until_s, demand.until_s + REST_S, now_s + REST_S)
-        self._physics_s = now_s
+        moves = self._in_use or now_s <= self._until_s + LAG_S
+        self._physics_s = max(self._physics_s, now_s - LAG_S) if moves else now_s
         self._tell()
-        moves = self._in_use or now_s <= self._until_s
         return PERIOD_S if moves else REST_PERIOD_S
 
     def _tell(self) -> None:

@@ -19,8 +19,8 @@ from medicell_bringup.shipped import share
 
 HARMONIC_PACKAGES = ('ros_gz_sim', 'ros_gz_bridge')
 """The packages of ROS 2 Jazzy that bring Gazebo Harmonic and speak with it."""
-IN_STEP_PACE = 10.0
-"""Of an arm in step with the cell's clock: the physics itself is what takes the time."""
+IN_STEP_PACE = 2.0
+"""Of an arm in step with the cell's clock: what it is told needs some wall time to arrive."""
 BRIDGE_FILE = 'ros_gz_bridge.yaml'
 """The table of topics between ROS and Gazebo Harmonic, in `config`."""
 
