@@ -98,7 +98,7 @@ def test_a_vial_stands_on_the_pedestal_of_its_station(file: ElementTree.Element)
     place = numbers(vial, 'pose')[:3]
     bottom = place[2] - numbers(vial, 'link/collision/geometry/cylinder/length')[0] / 2.0
     pedestal = link(file, f'{STATION_PREFIX}nest_01').find('collision')
-    height = numbers(pedestal, 'geometry/cylinder/length')[0]
+    height = numbers(pedestal, 'geometry/box/size')[2]
     foot = numbers(link(file, f'{STATION_PREFIX}nest_01'), 'pose') + numbers(pedestal, 'pose')
     assert bottom == pytest.approx(foot[2] + height / 2.0, abs=1e-9)
     assert place[:2] == pytest.approx(foot[:2])
