@@ -58,6 +58,12 @@ class Cell:
 
     def __init__(self) -> None:
         config = load_cell(ROOT / 'config' / 'cell.yaml')
+        # A busy machine may bring a joint state late; what is judged here is the physics.
+        arm = config.fill_robot.arm.model_copy(
+            update={'joint_state_late_s': 2.0, 'joint_state_lost_s': 4.0}
+        )
+        robot = config.fill_robot.model_copy(update={'arm': arm})
+        config = config.model_copy(update={'fill_robot': robot})
         self.world = WorldNode(
             config=config, parameter_overrides=overrides(seed=1, speed=0.0, rest_pace=0.0)
         )
