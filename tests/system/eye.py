@@ -45,6 +45,10 @@ class Eye:
         pairs = self.node.get_node_names_and_namespaces()
         return sorted(f'{space.rstrip("/")}/{name}' for name, space in pairs if name != 'eye')
 
+    def publishes(self, name: str) -> bool:
+        """Return whether a lifecycle node's publisher of its transitions is known."""
+        return self.node.count_publishers(f'{name}/transition_event') > 0
+
     def ends_of(self, topic: str) -> tuple[set[str], set[str]]:
         """Return the nodes that publish a topic, and those that hear it."""
         published, heard = (
