@@ -351,8 +351,9 @@ def test_arm_that_was_stopped_returns_to_where_its_path_began() -> None:
     assert rig.motion.commanded() is None
 
 
+@pytest.mark.parametrize('stop', ['halt', 'protective_stop'])
 def test_arm_is_told_to_hold_where_no_time_is_known_for_a_ramp(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, stop: str
 ) -> None:
     rig, stops = Rig(), list[float]()
 
@@ -362,12 +363,18 @@ def test_arm_is_told_to_hold_where_no_time_is_known_for_a_ramp(
     def halted() -> None:
         monkeypatch.setattr(rig.motion, '_now_s', away)
         monkeypatch.setattr(rig.arm, 'stop', lambda: stops.append(rig.now))
-        rig.motion.halt()
+        getattr(rig.motion, stop)()
 
     rig.at(0.5, halted)
     with pytest.raises(MedicellError, match='no world'):
         rig.motion.follow(rig.way(*TURNS), rig)
     assert len(stops) == 1
+    assert math.isnan(rig.motion.stopping_time_s)
+    # It stands off its path: nothing but a way back sets it off again.
+    monkeypatch.undo()
+    rig.motion.resume()
+    rig.motion.set_speed_override(50.0)
+    assert len(rig.told) == 1
 
 
 def test_joint_that_lags_is_off_its_path_and_named() -> None:

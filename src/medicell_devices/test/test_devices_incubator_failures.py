@@ -23,6 +23,7 @@ from medicell_core.operations import (
     SetClimate,
 )
 from medicell_devices.failure import PartlyDone
+from medicell_devices.simulated.machinery import NoBodies
 from medicell_devices.testing.bench import Bench, cid
 from medicell_devices.testing.goals import VALID, climate
 from medicell_sim.port import BayReading
@@ -172,6 +173,24 @@ def test_door_that_opens_ends_a_perfusion(bench: Bench) -> None:
         with pytest.raises(MedicellError) as caught:
             driver.exchange_medium(wanted, context)  # type: ignore[attr-defined]
     assert caught.value.code is ErrorCode.DOOR_OPEN
+
+
+class StuckDoors(NoBodies):
+    """Doors whose bodies do not answer when they are to close."""
+
+    def drive(self, joint: str, position: float) -> None:
+        if position == 0.0:
+            raise MedicellError(ErrorCode.COMMUNICATION_LOST, f'no physics of {joint}')
+
+
+def test_both_doors_are_shut_and_the_result_kept_though_their_bodies_do_not_answer(
+    bench: Bench,
+) -> None:
+    bench.driver(Role.INCUBATOR).use_machinery(StuckDoors())  # type: ignore[attr-defined]
+    bench.run(goal(bench, MoveToBay))
+    assert bench.world.at('incubator/bay_2') == cid('culture')
+    assert not bench.world.bay('bay_1').door_open
+    assert not bench.world.bay('bay_2').door_open
 
 
 def test_loading_closes_the_door_when_cancelled(bench: Bench) -> None:

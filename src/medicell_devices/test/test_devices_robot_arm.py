@@ -382,14 +382,10 @@ def test_protective_stop_in_a_fill_stops_the_pump_and_nothing_is_dosed_twice(
     assert bench.world.truth(cid('vial_01')).volume_ml == pytest.approx(5.0, rel=0.03)
 
 
-@pytest.mark.parametrize(('vial', 'spilt'), [('vial_03', True), ('vial_01', False)])
-def test_stop_that_may_have_brought_liquid_to_the_mouth_is_told_of_a_vial_that_holds_some(
-    bench: Bench,
-    robot: SimulatedFillRobot,
-    monkeypatch: pytest.MonkeyPatch,
-    vial: str,
-    spilt: bool,
+def stopped_too_soon_for_its_liquid(
+    bench: Bench, robot: SimulatedFillRobot, monkeypatch: pytest.MonkeyPatch, vial: str
 ) -> None:
+    """Stop a move of an open vial that has so little freeboard that it may have spilt."""
     geometry = robot._cell.geometry
     low = replace(geometry, liquid=replace(geometry.liquid, freeboard_m=0.0035))
     monkeypatch.setattr(carrying, 'Sloshing', lambda _: Sloshing(low))
@@ -406,6 +402,17 @@ def test_stop_that_may_have_brought_liquid_to_the_mouth_is_told_of_a_vial_that_h
         performed(bench, wanted, looked)
     passed(bench, 2.0)
     robot.reset()
+
+
+@pytest.mark.parametrize(('vial', 'spilt'), [('vial_03', True), ('vial_01', False)])
+def test_stop_that_may_have_brought_liquid_to_the_mouth_is_told_of_a_vial_that_holds_some(
+    bench: Bench,
+    robot: SimulatedFillRobot,
+    monkeypatch: pytest.MonkeyPatch,
+    vial: str,
+    spilt: bool,
+) -> None:
+    stopped_too_soon_for_its_liquid(bench, robot, monkeypatch, vial)
     if not spilt:
         bench.run(goal(bench, container=cid(vial)))
         return
@@ -417,6 +424,54 @@ def test_stop_that_may_have_brought_liquid_to_the_mouth_is_told_of_a_vial_that_h
     assert isinstance(error, PartlyDone)
     assert location(bench, vial) == 'fill_robot/fill'
     bench.run(goal(bench, container=cid(vial), station='reject'))
+
+
+def test_vial_whose_volume_cannot_be_asked_is_judged_by_its_next_move(
+    bench: Bench, robot: SimulatedFillRobot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped_too_soon_for_its_liquid(bench, robot, monkeypatch, 'vial_03')
+
+    def away(*_: object) -> float:
+        raise MedicellError(ErrorCode.COMMUNICATION_LOST, 'the balance does not answer')
+
+    with monkeypatch.context() as lost:
+        lost.setattr(type(robot._scales), 'volume_ml', away)
+        error = bench.fails(goal(bench, container=cid('vial_03')))
+        assert error.code is ErrorCode.COMMUNICATION_LOST
+    aside = goal(bench, container=cid('vial_03'), station='reject')
+    assert bench.fails(aside).code is ErrorCode.VIAL_MAY_HAVE_SPILT
+    bench.run(goal(bench, container=cid('vial_03')))
+
+
+def test_vial_that_may_have_spilt_is_told_so_with_a_breach_of_first_air(
+    bench: Bench, robot: SimulatedFillRobot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped_too_soon_for_its_liquid(bench, robot, monkeypatch, 'vial_03')
+    real = robot._carrier._result
+
+    def breached(load: Any) -> MoveContainerResult:
+        raise PartlyDone(ErrorCode.FIRST_AIR_BREACH, 'the wrist over nest_01', real(load))
+
+    monkeypatch.setattr(robot._carrier, '_result', breached)
+    error = bench.fails(goal(bench, container=cid('vial_03')))
+    assert error.code is ErrorCode.VIAL_MAY_HAVE_SPILT
+    assert 'the wrist over nest_01' in error.message
+    assert isinstance(error, PartlyDone)
+    assert isinstance(error.result, MoveContainerResult)
+
+
+def test_arm_is_not_resumed_while_the_emergency_stop_is_pressed(
+    bench: Bench, robot: SimulatedFillRobot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    robot.protective_stop(lambda _: None)
+    monkeypatch.setattr(bench.world, 'emergency_stopped', lambda: True)
+    with pytest.raises(MedicellError) as caught:
+        robot.resume_motion()
+    assert caught.value.code is ErrorCode.EMERGENCY_STOP
+    assert robot.telemetry()['protective_stop'] == 1.0
+    monkeypatch.undo()
+    robot.resume_motion()
+    assert robot.telemetry()['protective_stop'] == 0.0
 
 
 def test_speed_override_is_told_and_slows_the_move(

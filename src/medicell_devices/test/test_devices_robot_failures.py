@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,7 @@ from medicell_core.operations import (
     StopperVial,
 )
 from medicell_devices.failure import PartlyDone
+from medicell_devices.simulated.machinery import NoBodies
 from medicell_devices.testing.bench import Bench, cid
 from medicell_devices.testing.goals import VALID, station
 from medicell_sim.port import PumpReading
@@ -74,6 +76,83 @@ def test_open_vials_are_told_to_the_planner(bench: Bench, monkeypatch: pytest.Mo
     station('vial_02', 'cap', stoppered=True)(bench)
     bench.run(goal(bench, MoveContainer))
     assert told == [frozenset({'nest_03'})]
+
+
+WORK = {
+    FillVial: ('vial_01', 'fill'),
+    StopperVial: ('vial_03', 'stopper'),
+    CapVial: ('vial_03', 'cap'),
+}
+
+
+class Tools(NoBodies):
+    """Keeps what was told to move; `stuck` tools do not answer when they are to go up."""
+
+    def __init__(self, *, stuck: bool = False) -> None:
+        self.told: list[tuple[str, float]] = []
+        self._stuck = stuck
+
+    def drive(self, joint: str, position: float) -> None:
+        self.told.append((joint, position))
+        if self._stuck and position == 0.0:
+            raise MedicellError(ErrorCode.COMMUNICATION_LOST, 'no physics')
+
+
+def at_work(bench: Bench, cls: type[Operation], *, stuck: bool = False) -> Tools:
+    """Stand a vial where it is worked on; returns the tools."""
+    tools = Tools(stuck=stuck)
+    bench.driver(Role.FILL_ROBOT).use_machinery(tools)  # type: ignore[attr-defined]
+    station(*WORK[cls], stoppered=cls is CapVial)(bench)
+    return tools
+
+
+@pytest.mark.parametrize('cls', WORK)
+def test_tool_stays_up_while_the_emergency_stop_is_pressed(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, cls: type[Operation]
+) -> None:
+    tools = at_work(bench, cls)
+    monkeypatch.setattr(bench.world, 'emergency_stopped', lambda: True)
+    error = bench.fails(goal(bench, cls))
+    assert error.code is ErrorCode.EMERGENCY_STOP
+    assert tools.told == []
+    if cls is FillVial:
+        assert isinstance(error, PartlyDone)
+        assert isinstance(error.result, FillVialResult)
+
+
+@pytest.mark.parametrize('cls', WORK)
+def test_tool_comes_down_only_after_a_protective_stop(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, cls: type[Operation]
+) -> None:
+    tools = at_work(bench, cls)
+    driver: Any = bench.driver(Role.FILL_ROBOT)
+    driver.protective_stop(lambda _: None)
+    real, told_before = driver._motion.await_release, list[tuple[str, float]]()
+
+    def released(context: object) -> None:
+        if driver._motion.held:
+            told_before.extend(tools.told)
+            driver.resume_motion()
+        real(context)
+
+    monkeypatch.setattr(driver._motion, 'await_release', released)
+    bench.run(goal(bench, cls))
+    assert not driver._motion.held
+    assert told_before == []
+    assert [position > 0.0 for _, position in tools.told] == [True, False]
+
+
+@pytest.mark.parametrize('cls', WORK)
+def test_tool_that_does_not_go_up_takes_no_result_away(bench: Bench, cls: type[Operation]) -> None:
+    tools = at_work(bench, cls, stuck=True)
+    assert bench.run(goal(bench, cls)) is not None
+    assert tools.told[-1][1] == 0.0
+
+
+def test_tool_that_does_not_go_up_hides_no_error(bench: Bench) -> None:
+    at_work(bench, FillVial, stuck=True)
+    bench.world.inject('leak', 'p')
+    assert bench.fails(goal(bench, FillVial)).code is ErrorCode.LEAK
 
 
 def test_fill_outside_its_tolerance_is_refused_with_the_weight(

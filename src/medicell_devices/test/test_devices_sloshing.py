@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from arm_rig import CELL, Rig, limits
 
+from medicell_core.errors import ErrorCode, MedicellError
 from medicell_devices.arm.following import Following
 from medicell_devices.arm.path import JointPath
-from medicell_devices.arm.port import ArmTrajectory
+from medicell_devices.arm.port import ArmTrajectory, JointSamples
 from medicell_devices.arm.sloshing import Sloshing, times_of_run
 from medicell_motion.liquid import damping_per_s, tilts_rad
 
@@ -106,6 +108,54 @@ def test_another_pace_under_way_keeps_the_liquid_in(first: float, then: float) -
     assert rig.follow(path) is None
     assert len(rig.told) == 2
     assert rise(liquid, *rig.told) <= 1.0
+
+
+def test_pace_at_which_no_ramp_keeps_the_liquid_in_is_taken_to_spill_it() -> None:
+    rig, path, liquid = filled(LITTLE_M / 100.0)
+    rig.motion.set_speed_override(10.0)
+    rig.at(4.0 * path.duration_s, lambda: rig.motion.set_speed_override(100.0))
+    assert rig.follow(path) is None
+    assert len(rig.told) == 2
+    assert liquid.peak == pytest.approx(rise(liquid, *rig.told), rel=0.01)
+    assert liquid.peak > 1.0
+
+
+@pytest.mark.parametrize('stop', ['halt', 'protective_stop'])
+def test_stop_without_the_time_of_the_cell_is_taken_to_spill_the_liquid(
+    monkeypatch: pytest.MonkeyPatch, stop: str
+) -> None:
+    rig, path, liquid = filled(SHIPPED_M)
+
+    def away() -> float:
+        raise MedicellError(ErrorCode.COMMUNICATION_LOST, 'no world')
+
+    def stopped() -> None:
+        monkeypatch.setattr(rig.motion, '_now_s', away)
+        monkeypatch.setattr(rig.arm, 'stop', lambda: None)
+        getattr(rig.motion, stop)()
+
+    rig.at(0.5 * path.duration_s, stopped)
+    with pytest.raises(MedicellError, match='no world'):
+        rig.motion.follow(path, rig)  # type: ignore[arg-type]
+    assert liquid.peak == math.inf
+
+
+@pytest.mark.parametrize('shaken', ['not at all', 'under way', 'after the commanded end'])
+def test_joint_states_that_shake_are_judged_though_the_command_is_smooth(shaken: str) -> None:
+    rig, path, liquid = filled(SHIPPED_M)
+    half_s = 0.5 * path.duration_s
+    following = Following(path, now_s=rig.now, path_s=0.0)
+    following.repaced(rig.now, 1.0)
+    stop = following.repaced(rig.now + half_s, 0.0)
+    assert stop is not None
+    times = np.arange(rig.now, stop.end_s + 0.5, 0.01)
+    joints = following.wanted(times)
+    first_s = {'not at all': np.inf, 'under way': rig.now + 0.5 * half_s}
+    begun_s = first_s.get(shaken, stop.end_s + 0.02)
+    since = np.clip(times - begun_s, 0.0, 0.4)
+    joints[:, 0] += 0.01 * np.sin(2.0 * np.pi * 5.0 * since)
+    following.stood(JointSamples(times_s=times, positions_rad=joints))
+    assert (liquid.peak > 1.0) == (shaken != 'not at all')
 
 
 def test_tilt_of_a_vial_that_stands_brings_its_liquid_nearer_to_the_mouth() -> None:

@@ -162,6 +162,29 @@ def test_excursion_beside_an_open_vial_has_it_covered_then_rejected(tmp_path: Pa
     assert rig.engine.outcome == 'ready_for_release'
 
 
+def test_open_vial_that_may_have_spilt_on_its_way_to_the_stopper_is_covered_in_bad_air(
+    tmp_path: Path,
+) -> None:
+    rig = filling_rig(tmp_path)
+    rig.cell.scripts = [
+        Script(ops.CountParticles, ErrorCode.PARTICLE_EXCURSION, skip=1),
+        Script(
+            ops.ProcessVial,
+            ErrorCode.CANCELLED,
+            result=lambda goal: processed(
+                goal, open_s=5.0, closed_for_s=math.nan, step='filled', station='fill'
+            ),
+        ),
+        Script(ops.MoveContainer, ErrorCode.VIAL_MAY_HAVE_SPILT),
+    ]
+    rig.tick()
+    assert [goal.vial for goal in rig.cell.sent(ops.StopperVial)] == ['MC-1.vial_1']
+    assert rig.engine.question is not None
+    assert 'open with product: vial_1 (covered)' in rig.engine.question.text
+    answered(rig, 'retry')
+    assert vials(rig)[0] == ('vial_1', False)
+
+
 def test_vial_that_was_closed_before_the_bad_air_goes_on(tmp_path: Path) -> None:
     rig = filling_rig(tmp_path)
     rig.cell.scripts = [
@@ -322,3 +345,14 @@ def test_rejected_vial_that_cannot_be_put_aside_asks(tmp_path: Path) -> None:
     assert 'putting the rejected vial_1 aside' in rig.engine.question.text
     assert answered(rig, 'retry').engine.outcome == 'ready_for_release'
     assert [g.station for g in rig.cell.sent(ops.MoveContainer)] == ['reject', 'reject']
+
+
+def test_rejected_vial_that_may_have_spilt_on_its_way_aside_is_aside(tmp_path: Path) -> None:
+    rig = filling_rig(tmp_path)
+    rig.cell.scripts = [
+        Script(ops.ProcessVial, ErrorCode.VIAL_NOT_STOPPERED),
+        Script(ops.MoveContainer, ErrorCode.VIAL_MAY_HAVE_SPILT),
+    ]
+    rig.tick()
+    assert rig.engine.outcome == 'ready_for_release'
+    assert [g.station for g in rig.cell.sent(ops.MoveContainer)] == ['reject']

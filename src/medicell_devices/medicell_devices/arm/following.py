@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -82,7 +83,7 @@ class Following:
             self._run = len(self._told)
         # At rest at its beginning the plan's own start is smooth at any pace.
         as_planned = at_start and self._is_calm(now_s)
-        self.pace = self.path.paced(
+        self.pace, height = self.path.paced(
             now_s=now_s,
             path_s=place_s,
             rate=share if as_planned else rate,
@@ -90,6 +91,8 @@ class Following:
             wanted=share,
             rise=None if as_planned else self._rise(share, now_s),
         )
+        if self.path.liquid is not None:
+            self.path.liquid.peak = max(self.path.liquid.peak, height)
         self.braking, self._asked = share == 0.0, share
         self._told.append(self.path.trajectory(self.pace))
         return self.told
@@ -101,20 +104,27 @@ class Following:
     def stood(self, samples: JointSamples) -> None:
         """Judge the liquid, if any is carried, by a stop that has ended and its joint states.
 
-        Between joint states, and where none came, the arm is taken to be as far from what it was
-        told as the nearest ones say.
+        Those that came after the commanded end count too: the arm may still shake then. Between
+        joint states, and where none came, the arm is taken to be as far from what it was told as
+        the nearest ones say.
         """
         liquid = self.path.liquid
         if liquid is None:
             return
         begun_s, end_s = self.run_begun_s, self.pace.end_s
-        times = times_of_run(begun_s, end_s, about_s=end_s)
+        seen_s = max(end_s, *samples.times_s[-1:])
+        times = times_of_run(begun_s, seen_s, about_s=end_s)
         joints = self.wanted(times)
         if len(samples.times_s) > 1:
             off = samples.positions_rad - self.wanted(samples.times_s)
             slopes = np.gradient(off, samples.times_s, axis=0)
             joints = joints + hermite(samples.times_s, off, slopes, times)
         liquid.stood(joints, float(times[0]))
+
+    def unjudged(self) -> None:
+        """Take the liquid, if any is carried, to have spilt in a stop that nothing tells of."""
+        if self.path.liquid is not None:
+            self.path.liquid.peak = math.inf
 
     def _is_calm(self, now_s: float) -> bool:
         """Whether no liquid is carried, or one at rest, for which the plan was made."""

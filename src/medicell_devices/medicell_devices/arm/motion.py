@@ -88,12 +88,7 @@ class ArmMotion(ArmObserver):
             if self._following is None:
                 return
             self._following.ended = True
-            try:
-                self._brake()
-            except MedicellError:
-                # Without the cell's time no trajectory can be told.
-                self._arm.stop()
-                raise
+            self._brake()
 
     def follow(self, path: JointPath, context: OperationContext, *, from_s: float = 0.0) -> None:
         """Follow a path to rest at its end; a protective stop suspends it.
@@ -341,7 +336,19 @@ class ArmMotion(ArmObserver):
             self._arm.start(told)
 
     def _brake(self) -> None:
-        """Ramp to a stand on the path; lock held."""
+        """Ramp to a stand on the path; without the cell's time hold at once. Lock held."""
+        try:
+            self._ramp_down()
+        except MedicellError:
+            # Off its path and unmeasured: the motion is over, and its liquid cannot be judged.
+            if self._following is not None:
+                self._following.ended = True
+                self._following.unjudged()
+            self.stopping_time_s = math.nan
+            self._arm.stop()
+            raise
+
+    def _ramp_down(self) -> None:
         following, now_s = self._following, self._now_s()
         if following is None or now_s >= following.pace.end_s:
             if self._stop_begun_s is None:

@@ -154,14 +154,14 @@ class JointPath:
         change: float,
         wanted: float,
         rise: Callable[[Pace], float] | None = None,
-    ) -> Pace:
-        """Return the quickest allowed change to a pace, and the rest of the path at that.
+    ) -> tuple[Pace, float]:
+        """Return the quickest allowed change to a pace, then the rest of the path, and its rise.
 
         `change` is how fast the rate changes already, in 1/s. Along the ramp every joint keeps
         its limits of acceleration and jerk, or where the plan itself needs more, what that needs.
         `rise` says how high a liquid will stand: where that is above 1 the ramp is made longer,
         and an arm that is to go faster gets a slower pace than was wanted; the calmest if none
-        is calm.
+        is calm. What it says of the pace is returned, 0 where it is not asked.
         """
         best, least = None, np.inf
         slower = _CALMER if rise is not None and wanted > rate else _CALMER[:1]
@@ -172,9 +172,9 @@ class JointPath:
                 if height < least:
                     best, least = pace, height
                 if height <= 1.0:
-                    return pace
+                    return pace, height
         assert best is not None
-        return best
+        return best, least
 
     def _along(
         self, now_s: float, path_s: float, ramp: tuple[Array, Array], wanted: float

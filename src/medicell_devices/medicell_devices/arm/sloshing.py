@@ -28,7 +28,8 @@ class Sloshing:
         self._damping_per_s = damping_per_s(geometry.liquid)
         self._left, self._left_s = 0.0, -math.inf
         self.peak = 0.0
-        """How high it has stood at most in runs that a stop has ended."""
+        """How high it has stood at most in runs that a stop has ended, or will at a pace that was
+        told; infinite after a stop that cannot be judged."""
 
     def left(self, now_s: float) -> float:
         """Return the wave that is left of earlier runs at a time."""

@@ -131,5 +131,8 @@ class MovesArm(Protocol):
         ...
 
     def resume_motion(self) -> None:
-        """Go on along the same path with what was suspended. Safe to call twice."""
+        """Go on along the same path with what was suspended. Safe to call twice.
+
+        Raises EMERGENCY_STOP while that is pressed; the protective stop then stays in force.
+        """
         ...

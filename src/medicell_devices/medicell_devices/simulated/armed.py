@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from medicell_core.errors import ErrorCode, OperationFailed
+from medicell_core.errors import ErrorCode, MedicellError, OperationFailed, OperationRefused
 from medicell_devices.arm.motion import ArmMotion
 from medicell_devices.arm.observer import OnStanding
 from medicell_devices.arm.path import JointLimits
@@ -100,7 +100,11 @@ class ArmedDriver(SimulatedDriver):
             self._motion.protective_stop(on_standing)
 
     def resume_motion(self) -> None:
-        """Go on along the same path with what was suspended. Safe to call twice."""
+        """Go on along the same path with what was suspended. Safe to call twice.
+
+        Raises EMERGENCY_STOP while that is pressed; the protective stop then stays in force.
+        """
+        self._require_power(OperationRefused)
         self._motion.resume()
 
     def _armed(self, grip_s: float) -> tuple[ArmMotion, Carrier]:
@@ -144,12 +148,15 @@ class ArmedDriver(SimulatedDriver):
         """
         self._motion.await_release(context)
         with super()._moving(context):
-            if self._port.emergency_stopped():
-                raise OperationFailed(
-                    ErrorCode.EMERGENCY_STOP,
-                    f'{self.role}: the emergency stop is pressed; pump and drives have no power',
-                )
+            self._require_power(OperationFailed)
             yield
+
+    def _require_power(self, error: type[MedicellError]) -> None:
+        if self._port.emergency_stopped():
+            raise error(
+                ErrorCode.EMERGENCY_STOP,
+                f'{self.role}: the emergency stop is pressed; pump and drives have no power',
+            )
 
     def _shut(self) -> None:
         """Shut what flows; called with `_acting` held."""

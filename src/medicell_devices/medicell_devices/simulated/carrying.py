@@ -112,11 +112,15 @@ class Carrier:
         return self.gripper.judged(open_m=settings.open_m, least_force_n=settings.least_grip_n)
 
     def rise(self, container: str) -> float:
-        """Return how high the liquid of an open container has stood since it was asked last.
+        """Return how high the liquid of an open container has stood since `judged`.
 
         By stops of the arm with it in the hand; a share of its freeboard, 0 without a stop.
         """
-        return self._rises.pop(container, 0.0)
+        return self._rises.get(container, 0.0)
+
+    def judged(self, container: str) -> None:
+        """Forget how high the liquid of a container has stood: that is told, or it is empty."""
+        self._rises.pop(container, None)
 
     def carry(
         self, carry: Carry, context: OperationContext, *, arrive: Callable[[], str]

@@ -17,6 +17,7 @@ from medicell_core.operations import (
     ProcessVialResult,
     ReadLabel,
     ReadLabelResult,
+    Result,
     Role,
     StopperVial,
     StopperVialResult,
@@ -101,7 +102,11 @@ class SimulatedFillRobot(ArmedDriver):
                 open_stations=self._open_stations(but=goal.container),
                 is_open=not view.stoppered,
             )
-            result = self._carrier.carry(carry, context, arrive=lambda: self._arrived(goal))
+            try:
+                result = self._carrier.carry(carry, context, arrive=lambda: self._arrived(goal))
+            except PartlyDone as error:
+                self._require_not_spilt(goal.container, error.result, f'; {error.message}')
+                raise
             self._require_not_spilt(goal.container, result)
             return result
 
@@ -156,8 +161,8 @@ class SimulatedFillRobot(ArmedDriver):
         if not fresh:
             missing_ml = goal.volume_ml - self._scales.volume_ml(goal.vial)
             self._require_fillable(goal, max(0.0, missing_ml))
-        with lowered(self._machinery, NEEDLE):
-            return self._filler.fill(goal, tare_g, context, fresh=fresh)
+        needle = lowered(self._machinery, NEEDLE, self._moving(context))
+        return self._filler.fill(goal, tare_g, context, fresh=fresh, needle=needle)
 
     def stopper_vial(self, goal: StopperVial, context: OperationContext) -> StopperVialResult:
         """Press a stopper in and judge the force."""
@@ -165,7 +170,7 @@ class SimulatedFillRobot(ArmedDriver):
             view = self._vial_at('stopper', goal.vial)
             self._require_open(view)
             self._require_filled(goal.vial)
-            with lowered(self._machinery, STOPPER_PRESS):
+            with lowered(self._machinery, STOPPER_PRESS, self._moving(context)):
                 context.sleep(self._settings.stopper_s, step='pressing the stopper')
                 with self._moving(context):
                     force = self._port.stopper(operation_id=goal.operation_id, vial=goal.vial)
@@ -184,7 +189,7 @@ class SimulatedFillRobot(ArmedDriver):
                 raise OperationRefused(
                     ErrorCode.VIAL_SEALED, f'vial: {goal.vial} has a cap already'
                 )
-            with lowered(self._machinery, CRIMPER):
+            with lowered(self._machinery, CRIMPER, self._moving(context)):
                 context.sleep(self._settings.cap_s, step='crimping the cap')
                 with self._moving(context):
                     torque = self._port.cap(operation_id=goal.operation_id, vial=goal.vial)
@@ -261,14 +266,20 @@ class SimulatedFillRobot(ArmedDriver):
         limits = self._settings.fill_volume_ml
         check_range('volume_ml', volume_ml, limits, 'mL', ErrorCode.VOLUME_OUT_OF_RANGE)
 
-    def _require_not_spilt(self, vial: str, result: MoveContainerResult) -> None:
-        """Raise VIAL_MAY_HAVE_SPILT when a stop may have brought liquid to the mouth."""
+    def _require_not_spilt(self, vial: str, result: Result | None, also: str = '') -> None:
+        """Raise VIAL_MAY_HAVE_SPILT when a stop may have brought liquid to the mouth.
+
+        What else was found of the move is added to the text.
+        """
         rise = self._carrier.rise(vial)
-        if rise > 1.0 and self._scales.volume_ml(vial) > self._settings.empty_below_ml:
+        spilt = rise > 1.0 and self._scales.volume_ml(vial) > self._settings.empty_below_ml
+        # Only now: a volume that could not be asked leaves the verdict to the next move.
+        self._carrier.judged(vial)
+        if spilt:
             raise PartlyDone(
                 ErrorCode.VIAL_MAY_HAVE_SPILT,
                 f'{vial} was open in the hand when the arm was stopped: its liquid may have risen '
-                f'by {rise:.2f} of what is left to its mouth; 1 is allowed',
+                f'by {rise:.2f} of what is left to its mouth; 1 is allowed{also}',
                 result,
             )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 
 from medicell_core.errors import ErrorCode, MedicellError, OperationFailed
@@ -49,9 +49,17 @@ class GravimetricFiller:
         return self._weigh(vial, context, 'taring')
 
     def fill(
-        self, goal: FillVial, tare_g: float, context: OperationContext, *, fresh: bool
+        self,
+        goal: FillVial,
+        tare_g: float,
+        context: OperationContext,
+        *,
+        fresh: bool,
+        needle: AbstractContextManager[None],
     ) -> FillVialResult:
         """Fill up to a volume; unless the vial is fresh, from what the balance finds in it.
+
+        `needle` is down in the vial while liquid may run.
 
         Raises FILL_OUT_OF_TOLERANCE, and what a pump meets, each with what has come.
         """
@@ -59,15 +67,8 @@ class GravimetricFiller:
         if not fresh:
             fill.held_ml = self._net_ml(fill, context)
         try:
-            for share, rate in self._stages():
-                whole = False
-                while not whole:
-                    missing_ml = goal.volume_ml * share - fill.held_ml
-                    whole = self._dose(fill, missing_ml, rate, context)
-            while self._wants_top_up(fill):
-                missing_ml = goal.volume_ml - fill.held_ml
-                self._dose(fill, missing_ml, self._settings.top_up_rate_ml_min, context)
-                fill.top_ups += 1
+            with needle:
+                self._dose_all(fill, context)
         except MedicellError as error:
             raise self._partly_filled(error, fill) from error
         result = self._result(fill)
@@ -85,6 +86,19 @@ class GravimetricFiller:
                 known = self._first_guess(seconds)
             self._in_flight[source] = known
         return known
+
+    def _dose_all(self, fill: _Fill, context: OperationContext) -> None:
+        """Dose in stages, then in drops, until the balance finds what was asked for."""
+        wanted_ml = fill.goal.volume_ml
+        for share, rate in self._stages():
+            whole = False
+            while not whole:
+                missing_ml = wanted_ml * share - fill.held_ml
+                whole = self._dose(fill, missing_ml, rate, context)
+        while self._wants_top_up(fill):
+            missing_ml = wanted_ml - fill.held_ml
+            self._dose(fill, missing_ml, self._settings.top_up_rate_ml_min, context)
+            fill.top_ups += 1
 
     def _first_guess(self, seconds: float | None = None) -> InFlight:
         settings = self._settings

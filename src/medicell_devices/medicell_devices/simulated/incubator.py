@@ -37,7 +37,7 @@ from medicell_devices.simulated.bays import (
     require_vessel,
 )
 from medicell_devices.simulated.exchange import Exchange
-from medicell_devices.simulated.machinery import DOOR_OPEN_RAD, door_joint
+from medicell_devices.simulated.machinery import DOOR_OPEN_RAD, door_joint, withdraw
 from medicell_devices.simulated.probes import averaged
 from medicell_sim.port import BayReading, WorldPort
 
@@ -227,7 +227,8 @@ class SimulatedIncubator(SimulatedDriver):
         finally:
             for door in doors:
                 self._port.set_door(door, open_=False)
-                self._machinery.drive(door_joint(door), 0.0)
+            for door in doors:
+                withdraw(self._machinery, door_joint(door))
 
     def _wait_reached(self, bay: str, wanted: SetPoints, context: OperationContext) -> BayReading:
         settings = self._settings

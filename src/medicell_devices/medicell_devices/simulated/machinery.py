@@ -6,10 +6,15 @@ the parts of the model move, and a vial may be elsewhere than it was brought to.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
+
+from medicell_core.errors import MedicellError
+
+_LOG = logging.getLogger(__name__)
 
 NEEDLE, STOPPER_PRESS, CRIMPER = 'needle_joint', 'stopper_press_joint', 'crimper_joint'
 PUMPS = ('pump_left_joint', 'pump_right_joint')
@@ -65,13 +70,27 @@ class NoBodies:
 
 
 @contextmanager
-def lowered(machinery: Machinery, tool: str) -> Iterator[None]:
-    """Have a tool down while the body runs."""
-    machinery.drive(tool, DOWN_M[tool])
+def lowered(
+    machinery: Machinery, tool: str, moving: AbstractContextManager[None]
+) -> Iterator[None]:
+    """Have a tool down while the body runs; it comes down within `moving`, if that allows it."""
+    with moving:
+        machinery.drive(tool, DOWN_M[tool])
     try:
         yield
     finally:
-        machinery.drive(tool, 0.0)
+        withdraw(machinery, tool)
+
+
+def withdraw(machinery: Machinery, joint: str) -> None:
+    """Move a joint back to its rest; one that does not answer is logged and raises nothing.
+
+    What the work has given, or why it failed, is not lost for that.
+    """
+    try:
+        machinery.drive(joint, 0.0)
+    except MedicellError as error:
+        _LOG.error('%s does not go back: %s', joint, error)
 
 
 def door_joint(bay: str) -> str:

@@ -44,6 +44,8 @@ OF_THE_VIAL = (
 
 GONE = (ErrorCode.CONTAINER_DROPPED, ErrorCode.VIAL_MISSING)
 """Errors after which there is no vial to put aside."""
+ENDED_ASIDE = (ErrorCode.CONTAINER_DROPPED, ErrorCode.VIAL_MAY_HAVE_SPILT)
+"""Errors of a move aside after which the vial is out of the way all the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,7 +275,7 @@ class VialWork:
         if isinstance(found, ProcessVialResult) and not math.isnan(found.closed_for_s):
             return 'closed'
         moved = yield from self._run.attempt(MoveContainer, container=vial, station=STOPPER)
-        if moved.ok:
+        if moved.ok or moved.error_code is ErrorCode.VIAL_MAY_HAVE_SPILT:
             moved = yield from self._run.attempt(StopperVial, vial=vial)
         return 'covered' if moved.ok else f'not covered: {moved.error_msg}'
 
@@ -344,7 +346,7 @@ class VialWork:
                 outcome = yield from run.attempt(MoveContainer, container=vial, station=station)
                 if outcome.error_code is not ErrorCode.STATION_OCCUPIED:
                     break
-            if outcome.ok or outcome.error_code is ErrorCode.CONTAINER_DROPPED:
+            if outcome.ok or outcome.error_code in ENDED_ASIDE:
                 return
             choices = [RETRY, DONE, ABORT]
             name = f'putting the rejected {vial} aside'
