@@ -426,14 +426,14 @@ def test_stop_that_may_have_brought_liquid_to_the_mouth_is_told_of_a_vial_that_h
     bench.run(goal(bench, container=cid(vial), station='reject'))
 
 
+def away(*_: object) -> float:
+    raise MedicellError(ErrorCode.COMMUNICATION_LOST, 'the balance does not answer')
+
+
 def test_vial_whose_volume_cannot_be_asked_is_judged_by_its_next_move(
     bench: Bench, robot: SimulatedFillRobot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stopped_too_soon_for_its_liquid(bench, robot, monkeypatch, 'vial_03')
-
-    def away(*_: object) -> float:
-        raise MedicellError(ErrorCode.COMMUNICATION_LOST, 'the balance does not answer')
-
     with monkeypatch.context() as lost:
         lost.setattr(type(robot._scales), 'volume_ml', away)
         error = bench.fails(goal(bench, container=cid('vial_03')))
@@ -443,8 +443,9 @@ def test_vial_whose_volume_cannot_be_asked_is_judged_by_its_next_move(
     bench.run(goal(bench, container=cid('vial_03')))
 
 
+@pytest.mark.parametrize('asked', [True, False])
 def test_vial_that_may_have_spilt_is_told_so_with_a_breach_of_first_air(
-    bench: Bench, robot: SimulatedFillRobot, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, robot: SimulatedFillRobot, monkeypatch: pytest.MonkeyPatch, asked: bool
 ) -> None:
     stopped_too_soon_for_its_liquid(bench, robot, monkeypatch, 'vial_03')
     real = robot._carrier._result
@@ -453,6 +454,11 @@ def test_vial_that_may_have_spilt_is_told_so_with_a_breach_of_first_air(
         raise PartlyDone(ErrorCode.FIRST_AIR_BREACH, 'the wrist over nest_01', real(load))
 
     monkeypatch.setattr(robot._carrier, '_result', breached)
+    if not asked:
+        with monkeypatch.context() as lost:
+            lost.setattr(type(robot._scales), 'volume_ml', away)
+            first = bench.fails(goal(bench, container=cid('vial_03'), station='stopper'))
+            assert first.code is ErrorCode.FIRST_AIR_BREACH
     error = bench.fails(goal(bench, container=cid('vial_03')))
     assert error.code is ErrorCode.VIAL_MAY_HAVE_SPILT
     assert 'the wrist over nest_01' in error.message

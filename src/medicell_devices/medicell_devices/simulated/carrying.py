@@ -114,7 +114,7 @@ class Carrier:
     def rise(self, container: str) -> float:
         """Return how high the liquid of an open container has stood since `judged`.
 
-        By stops of the arm with it in the hand; a share of its freeboard, 0 without a stop.
+        By stops and changes of pace with it in the hand; a share of its freeboard, 0 without any.
         """
         return self._rises.get(container, 0.0)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from medicell_core.containers import ContainerKind
-from medicell_core.errors import ErrorCode, OperationFailed, OperationRefused
+from medicell_core.errors import ErrorCode, MedicellError, OperationFailed, OperationRefused
 from medicell_core.operations import (
     CapVial,
     CapVialResult,
@@ -104,8 +104,13 @@ class SimulatedFillRobot(ArmedDriver):
             )
             try:
                 result = self._carrier.carry(carry, context, arrive=lambda: self._arrived(goal))
-            except PartlyDone as error:
-                self._require_not_spilt(goal.container, error.result, f'; {error.message}')
+            except PartlyDone as breach:
+                try:
+                    self._require_not_spilt(goal.container, breach.result, f'; {breach.message}')
+                except PartlyDone:
+                    raise
+                except MedicellError:
+                    raise breach from None
                 raise
             self._require_not_spilt(goal.container, result)
             return result
@@ -267,7 +272,7 @@ class SimulatedFillRobot(ArmedDriver):
         check_range('volume_ml', volume_ml, limits, 'mL', ErrorCode.VOLUME_OUT_OF_RANGE)
 
     def _require_not_spilt(self, vial: str, result: Result | None, also: str = '') -> None:
-        """Raise VIAL_MAY_HAVE_SPILT when a stop may have brought liquid to the mouth.
+        """Raise VIAL_MAY_HAVE_SPILT when the arm may have brought liquid to the mouth.
 
         What else was found of the move is added to the text.
         """
@@ -278,8 +283,9 @@ class SimulatedFillRobot(ArmedDriver):
         if spilt:
             raise PartlyDone(
                 ErrorCode.VIAL_MAY_HAVE_SPILT,
-                f'{vial} was open in the hand when the arm was stopped: its liquid may have risen '
-                f'by {rise:.2f} of what is left to its mouth; 1 is allowed{also}',
+                f'{vial} was open in the hand when the arm was stopped or changed its pace: its '
+                f'liquid may have risen by {rise:.2f} of what is left to its mouth; 1 is '
+                f'allowed{also}',
                 result,
             )
 
