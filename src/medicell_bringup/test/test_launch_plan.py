@@ -414,7 +414,7 @@ def test_simulation_that_cannot_be_is_refused_by_one_message(
         ('<sdf version="1.9"><world name="medicell"/></sdf>', 'reads up to 1.7'),
         ('<sdf version="x"><world name="medicell"/></sdf>', "version 'x', which is none"),
         ('<sdf version="1.7"><world name="moon"/></sdf>', "one world, named 'medicell'"),
-        ('<sdf version="1.7"><world name="medicell"/></sdf>', 'has no joint gripper_left_joint'),
+        ('<sdf version="1.7"><world name="medicell"/></sdf>', 'fill_robot::gripper_left_joint'),
     ],
 )
 def test_wrong_world_is_refused_by_what_it_lacks(

@@ -2,47 +2,72 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
+import numpy as np
+
 from medicell_core.errors import ErrorCode, InputError
-from medicell_devices.arm.port import GRIPPER
-from medicell_gazebo.sdf import WORLD, Simulator
-from medicell_gazebo.world import RIGHT_FINGER
-from medicell_motion.arm import JOINT_NAMES
+from medicell_gazebo.sdf import WORLD, Simulator, sdf
+from medicell_gazebo.world import ARM, Body, GazeboWorld, gazebo_world
+from medicell_motion.cell import RobotCell
+from medicell_motion.expansion import expand_shipped
 
 NEWEST = {Simulator.GAZEBO_11: (1, 7), Simulator.HARMONIC: (1, 11)}
 """The newest version of SDF that each Gazebo reads."""
 LOCK_STEP = 'lock_step'
 """The plug-in of Gazebo 11 that drives the joints, by its name in a world."""
+VIAL_LINK = 'vial'
+"""The link by which a free body of a file is known for a vial."""
 
 _FIELD = 'world'
 _BEGIN = '`python -m medicell_gazebo world` prints one to begin with'
 
 
 def check_world(file: Path, simulator: Simulator) -> None:
-    """Raise InputError that says what a world's file lacks for a simulator."""
-    _read(file, simulator)
+    """Raise InputError that says what a world's file lacks for a simulator.
 
-
-def world_text(file: Path, generated: str) -> str:
-    """Return the text of a world for Gazebo 11, with the plug-in of the generated one in it.
-
-    Raises InputError for a file that is none, or lacks a joint of the robot.
+    That is what the model's own world has: for Gazebo 11 every joint with a drive and every link
+    that is watched, for Harmonic the arm's joints.
     """
-    root = _read(file, Simulator.GAZEBO_11)
+    cell = RobotCell.shipped()
+    model = gazebo_world(expand_shipped(), cell.geometry, home=cell.home(), vials={})
+    _read(file, simulator, model)
+
+
+def filed_world(file: Path, model: GazeboWorld, *, plugin: Path) -> tuple[GazeboWorld, str]:
+    """Return a model's world with the vials of a file, and the file's text for Gazebo 11.
+
+    The text has the plug-in of the model's own world in it. Raises InputError as `check_world`.
+    """
+    root = _read(file, Simulator.GAZEBO_11, model)
     world = root.find('world')
-    plugin = ElementTree.fromstring(generated).find(f'world/plugin[@name="{LOCK_STEP}"]')
+    generated = sdf(model, Simulator.GAZEBO_11, plugin=plugin)
+    ours = ElementTree.fromstring(generated).find(f'world/plugin[@name="{LOCK_STEP}"]')
     assert world is not None
-    assert plugin is not None
+    assert ours is not None
     for old in world.findall(f'plugin[@name="{LOCK_STEP}"]'):
         world.remove(old)
-    world.append(plugin)
-    return ElementTree.tostring(root, encoding='unicode', xml_declaration=True)
+    world.append(ours)
+    text = ElementTree.tostring(root, encoding='unicode', xml_declaration=True)
+    return replace(model, vials=tuple(_vials(world))), text
 
 
-def _read(file: Path, simulator: Simulator) -> Element:
+def _vials(world: Element) -> Iterator[Body]:
+    """Return the file's vials by name alone: their shapes are the file's, their places Gazebo's.
+
+    A vial is a model that is not static and has a link of that name.
+    """
+    for model in world.findall('model'):
+        static = model.findtext('static', 'false').strip() in ('true', '1')
+        if not static and model.find(f'link[@name="{VIAL_LINK}"]') is not None:
+            yield Body(name=model.get('name', ''), pose=np.eye(4), touch=(), look=(), inertia=None)
+
+
+def _read(file: Path, simulator: Simulator, model: GazeboWorld) -> Element:
     """Return the root of a world's file that has what a simulator needs."""
     try:
         root = ElementTree.fromstring(file.read_bytes())
@@ -55,11 +80,25 @@ def _read(file: Path, simulator: Simulator) -> Element:
     _check_version(file, root.get('version', ''), NEWEST[simulator])
     if [item.get('name') for item in root.findall('world')] != [WORLD]:
         raise _refused(file, f'must have one world, named {WORLD!r}; {_BEGIN}')
-    needed = {*JOINT_NAMES, GRIPPER, RIGHT_FINGER}
-    missing = needed - {item.get('name', '') for item in root.iter('joint')}
-    if missing:
-        raise _refused(file, f'has no joint {", ".join(sorted(missing))}; {_BEGIN}')
+    for kind, needed in _needed(model, simulator).items():
+        lacking = [row for row in needed if root.find(_path(kind, *row)) is None]
+        if lacking:
+            names = ', '.join('::'.join(row) for row in lacking)
+            raise _refused(file, f'has no {kind} {names}; {_BEGIN}')
     return root
+
+
+def _needed(model: GazeboWorld, simulator: Simulator) -> dict[str, list[tuple[str, str]]]:
+    """Return the joints and links without which a simulator cannot run a world, by model."""
+    joints = [(machine.name, joint.name) for machine in model.machines for joint in machine.joints]
+    if simulator is Simulator.HARMONIC:
+        return {'joint': [row for row in joints if row[0] == ARM]}
+    driven = {drive.joint for drive in model.drives}
+    return {'joint': [row for row in joints if row[1] in driven], 'link': list(model.watched)}
+
+
+def _path(kind: str, model: str, name: str) -> str:
+    return f'world/model[@name="{model}"]/{kind}[@name="{name}"]'
 
 
 def _check_version(file: Path, version: str, newest: tuple[int, int]) -> None:

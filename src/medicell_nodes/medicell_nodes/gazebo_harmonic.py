@@ -125,6 +125,9 @@ class HarmonicPhysics:
     def place(self, vials: Mapping[str, str]) -> None:
         """Do nothing: a vial stands at each place of the nest since the world was made."""
 
+    def take(self, vial: str) -> None:
+        """Do nothing: Harmonic's world keeps its vials, so a shared place takes one of them."""
+
     def close(self) -> bool:
         """Listen no more; the process of Gazebo is another one's."""
         self._node.destroy_timer(self._timer)

@@ -7,6 +7,8 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as WaitTimeout
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -69,8 +71,8 @@ class LockStepPhysics:
 
     Nothing else in the cell goes on meanwhile, so a slow machine only takes longer. What the arm
     is told takes effect at its own time, if the physics has not run past it. Methods return at
-    once, from any thread. `on_lost` is told once, from the thread of the turns, when the cell's
-    clock or Gazebo has gone.
+    once, from any thread. `on_lost` is told, from a thread of this, when the turns cannot go on:
+    the cell's clock or Gazebo has gone, or something unforeseen has come up.
     """
 
     def __init__(
@@ -79,7 +81,7 @@ class LockStepPhysics:
         make: MakeArm,
         hearer: Hearer,
         *,
-        on_lost: Callable[[MedicellError], None],
+        on_lost: Callable[[Exception], None],
     ) -> None:
         self._clock = clock
         self._make = make
@@ -88,14 +90,19 @@ class LockStepPhysics:
         self._lock = threading.Lock()
         self._demands: deque[_Demand] = deque()
         self._vials: Mapping[str, str] | None = None
+        self._leaving: set[str] = set()
         self._in_use = False
         self._stopping = False
         self._physics_s = clock.now_s()
         self._until_s = self._told_s = -math.inf
-        self._gazebo, self._arm = make({}, self._now_s)
+        self._gazebo, self._arm = self._made({})
         self._waker = ThreadPoolExecutor(max_workers=1, thread_name_prefix='gazebo/wake')
         self._thread = threading.Thread(target=self._run, name=OWNER, daemon=True)
-        self._tell()
+        try:
+            self._tell()
+        except BaseException:
+            self._gazebo.close()
+            raise
         self._thread.start()
 
     def start(self, trajectory: ArmTrajectory) -> None:
@@ -120,15 +127,30 @@ class LockStepPhysics:
         """Make the world anew with vials at stations; the arm is at home in it."""
         with self._lock:
             self._vials = vials
+            self._leaving.clear()
         self._wake()
+
+    def take(self, vial: str) -> None:
+        """Take a vial out of the world before the fingers close next: the hand has left it then.
+
+        One that the world has not is none to take.
+        """
+        with self._lock:
+            self._leaving.add(vial)
 
     def close(self) -> bool:
         """End the turns and Gazebo; returns whether that came in time. Safe to call twice."""
+        if self._stopping:
+            return not self._thread.is_alive()
         self._stopping = True
-        self._waker.submit(self._woken).result(STOP_S)
-        self._thread.join(STOP_S)
-        self._waker.shutdown(wait=False)
-        self._gazebo.close()
+        try:
+            # A clock that has gone answers neither this nor the turn that is waited for.
+            with suppress(WaitTimeout):
+                self._waker.submit(self._woken).result(STOP_S)
+            self._thread.join(STOP_S)
+        finally:
+            self._waker.shutdown(wait=False)
+            self._gazebo.close()
         return not self._thread.is_alive()
 
     def _demand(self, at_s: float, act: Callable[[GazeboArm], None], until_s: float) -> None:
@@ -158,8 +180,10 @@ class LockStepPhysics:
             while not self._stopping:
                 period_s = self._turn()
                 self._await(partial(self._clock.sleep, OWNER, period_s))
-        except MedicellError as error:
-            if not self._stopping and error.code is not ErrorCode.WORLD_CLOSED:
+        except Exception as error:
+            # Whatever it is: a thread that ends unheard leaves a node that only looks alive.
+            closed = isinstance(error, MedicellError) and error.code is ErrorCode.WORLD_CLOSED
+            if not self._stopping and not closed:
                 self._on_lost(error)
         finally:
             self._end()
@@ -189,7 +213,11 @@ class LockStepPhysics:
         if vials is not None:
             self._physics_s = now_s
             self._gazebo.close()
-            self._gazebo, self._arm = self._make(vials, self._now_s)
+            self._gazebo, self._arm = self._made(vials)
+            if self._stopping:
+                # Who closes may have looked before it was there.
+                self._gazebo.close()
+                return REST_PERIOD_S
         for demand in demands:
             self._physics_s = min(now_s, max(self._physics_s, demand.at_s))
             demand.act(self._arm)
@@ -198,6 +226,18 @@ class LockStepPhysics:
         self._physics_s = max(self._physics_s, now_s - LAG_S) if moves else now_s
         self._tell()
         return PERIOD_S if moves else REST_PERIOD_S
+
+    def _made(self, vials: Mapping[str, str]) -> tuple[LockStep, GazeboArm]:
+        gazebo, arm = self._make(vials, self._now_s)
+        arm.on_closing = self._take_out
+        return gazebo, arm
+
+    def _take_out(self) -> None:
+        """Take out what has left the cell: a place of Gazebo's holds one vial."""
+        with self._lock:
+            leaving, self._leaving = self._leaving, set()
+        for vial in sorted(leaving & {body.name for body in self._arm.running.world.vials}):
+            self._gazebo.take(vial)
 
     def _tell(self) -> None:
         """Tell what has come since the last time."""

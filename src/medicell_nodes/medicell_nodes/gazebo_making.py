@@ -11,9 +11,8 @@ from medicell_gazebo import gazebo11
 from medicell_gazebo.arm import GazeboArm
 from medicell_gazebo.gazebo11 import Gazebo11
 from medicell_gazebo.lock_step import LockStep
-from medicell_gazebo.sdf import Simulator, sdf
 from medicell_gazebo.world import gazebo_world
-from medicell_gazebo.world_file import world_text
+from medicell_gazebo.world_file import filed_world
 from medicell_motion.cell import RobotCell
 from medicell_motion.expansion import expand_shipped
 from medicell_nodes.gazebo_lock_step import MakeArm
@@ -47,8 +46,7 @@ def arm_maker(config: CellConfig, file: Path | None) -> MakeArm:
         world = gazebo_world(urdf, cell.geometry, home=cell.home(), vials=vials)
         text = None
         if file is not None:
-            generated = sdf(world, Simulator.GAZEBO_11, plugin=gazebo.plugin)
-            text = world_text(file, generated)
+            world, text = filed_world(file, world, plugin=gazebo.plugin)
         started = LockStep(gazebo, world, text=text)
         try:
             return started, GazeboArm(now_s, started, world, grip_n=grip_n)

@@ -25,6 +25,8 @@ from medicell_ros.conversion import NANOSECONDS, time_from_message, time_to_mess
 
 ROBOT = 'fill_robot/'
 """Before a station's name, where the batch tells where a container is."""
+SHARED = frozenset({'handover', 'reject'})
+"""Stations that take many vials one after the other: what stands there is taken away."""
 
 
 def trajectory_from_message(message: JointTrajectory) -> ArmTrajectory:
@@ -92,11 +94,16 @@ def contacts_message(contacts: Iterable[Contact], now_s: float) -> BodyContacts:
 
 
 def vials_of(message: Containers) -> dict[str, str]:
-    """Return the names of a batch's vials by the fill robot's stations where they are."""
+    """Return the names of a batch's vials by the fill robot's stations where they are.
+
+    Those that were handed over or rejected are left out: somebody takes them away.
+    """
     return {
         item.location.removeprefix(ROBOT): item.name
         for item in message.containers
-        if item.kind == ContainerKind.VIAL.value and item.location.startswith(ROBOT)
+        if item.kind == ContainerKind.VIAL.value
+        and item.location.startswith(ROBOT)
+        and item.location.removeprefix(ROBOT) not in SHARED
     }
 
 

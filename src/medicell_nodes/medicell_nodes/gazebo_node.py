@@ -66,6 +66,10 @@ class Physics(Protocol):
         """Have vials stand at stations."""
         ...
 
+    def take(self, vial: str) -> None:
+        """Have a vial taken out of the cell once the hand has left it."""
+        ...
+
     def close(self) -> bool:
         """End it; returns whether that came in time."""
         ...
@@ -88,6 +92,7 @@ class GazeboNode(ManagedNode):
         self._physics: Physics | None = None
         self._entities: list[Any] = []
         self._batch = ''
+        self._standing: frozenset[str] = frozenset()
         self._told: tuple[Contact, ...] = ()
         self._told_wall_s = 0.0
         self._states = self.create_publisher(JointState, f'{_ROBOT}/joint_states', qos.telemetry())
@@ -137,11 +142,13 @@ class GazeboNode(ManagedNode):
     def deactivate(self) -> None:
         """End Gazebo; no process and no thread is left."""
         physics, self._physics = self._physics, None
-        if physics is not None:
-            physics.close()
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+        client, self._client = self._client, None
+        try:
+            if physics is not None:
+                physics.close()
+        finally:
+            if client is not None:
+                client.close()
 
     def cleanup(self) -> None:
         """Listen no more."""
@@ -191,13 +198,23 @@ class GazeboNode(ManagedNode):
             self._physics.use(bool(message.operation_id))
 
     def _place(self, message: Containers) -> None:
-        """Place a new batch's vials; later they are where the physics has them."""
-        if self._physics is None or message.batch_id == self._batch or self.parameters.world:
+        """Place a new batch's vials, and have taken out what leaves the robot's own places.
+
+        In between they are where the physics has them. In a world of a user's own they stand from
+        the start, and those leave that the batch names alike.
+        """
+        if self._physics is None:
             return
         vials = vials_of(message)
-        if vials:
-            self._batch = message.batch_id
-            self._physics.place(vials)
+        if vials and message.batch_id != self._batch:
+            self._batch, self._standing = message.batch_id, frozenset()
+            if not self.parameters.world:
+                self._physics.place(vials)
+        if message.batch_id == self._batch:
+            standing = frozenset(vials.values())
+            for vial in sorted(self._standing - standing):
+                self._physics.take(vial)
+            self._standing = standing
 
     @contextmanager
     def _refusing(self) -> Iterator[None]:
@@ -207,6 +224,6 @@ class GazeboNode(ManagedNode):
         except MedicellError as error:
             self.get_logger().error(f'{error.code.name}: {error.message}')
 
-    def _lose(self, error: MedicellError) -> None:
+    def _lose(self, error: Exception) -> None:
         """End the process: neither the clock nor Gazebo come back by themselves."""
         self.fail(error)

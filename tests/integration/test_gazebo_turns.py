@@ -1,0 +1,282 @@
+"""Turns of Gazebo's node without Gazebo: their end, what goes wrong, vials that leave."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from medicell_interfaces.msg import Containers, ContainerState
+
+from medicell_core.errors import ErrorCode, OperationRefused
+from medicell_devices.arm.port import GripperState, JointSamples
+from medicell_devices.cell_config import CellConfig
+from medicell_nodes import gazebo_lock_step
+from medicell_nodes.compose import overrides
+from medicell_nodes.gazebo_lock_step import LockStepPhysics
+from medicell_nodes.gazebo_node import GazeboNode
+
+from .conftest import BATCH, until
+
+SHORT_S = 0.1
+
+
+class Turns:
+    """A clock with one owner, which sleeps until it is woken; one that is dead answers nothing."""
+
+    def __init__(self) -> None:
+        self.woken, self.alive = threading.Event(), threading.Event()
+        self.alive.set()
+
+    def now_s(self) -> float:
+        return 100.0
+
+    def begin(self, owner: str) -> None:
+        """Give the first turn."""
+
+    def sleep(self, owner: str, duration_s: float) -> None:
+        self.woken.wait()
+        self.alive.wait()
+        self.woken.clear()
+        raise OperationRefused(ErrorCode.CANCELLED, 'woken')
+
+    def wake(self, owner: str) -> None:
+        self.alive.wait()
+        self.woken.set()
+
+    def end(self, owner: str) -> None:
+        """Forget the owner."""
+
+
+class Simulator:
+    """Stands in for one Gazebo and for the arm in it."""
+
+    def __init__(self, vials: Mapping[str, str]) -> None:
+        self.closed = False
+        self.taken: list[str] = []
+        self.contacts: tuple[Any, ...] = ()
+        self.error: Exception | None = None
+        self.on_closing: Callable[[], None] = lambda: None
+        named = tuple(SimpleNamespace(name=name) for name in vials.values())
+        self.running = SimpleNamespace(world=SimpleNamespace(vials=named), physics_s=0.0)
+
+    def samples(self, since_s: float) -> JointSamples:
+        if self.error is not None:
+            raise self.error
+        return JointSamples(times_s=np.zeros(0), positions_rad=np.zeros((0, 6)))
+
+    def gripper(self) -> GripperState:
+        return GripperState(opening_m=0.0, force_n=0.0)
+
+    def grip(self, *, closed: bool) -> None:
+        if closed:
+            self.on_closing()
+
+    def collision(self) -> str:
+        return ''
+
+    def take(self, model: str) -> None:
+        self.taken.append(model)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Unheard:
+    """Hears what the physics gives, and does nothing with it."""
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *arguments: None
+
+
+class Rig:
+    """Physics with a simulator that stands in for each Gazebo that it starts."""
+
+    def __init__(self) -> None:
+        self.clock = Turns()
+        self.made: list[Simulator] = []
+        self.lost: list[Exception] = []
+        self.may_make = threading.Event()
+        self.may_make.set()
+        self.making = 0
+        self.error: Exception | None = None
+        hearer: Any = Unheard()
+        self.physics = LockStepPhysics(self.clock, self.make, hearer, on_lost=self.lost.append)  # type: ignore[arg-type]
+
+    def make(self, vials: Mapping[str, str], now_s: Callable[[], float]) -> Any:
+        self.making += 1
+        self.may_make.wait()
+        if self.error is not None:
+            raise self.error
+        made = Simulator(vials)
+        self.made.append(made)
+        return made, made
+
+    def close(self) -> None:
+        self.may_make.set()
+        self.clock.alive.set()
+        self.clock.woken.set()
+        self.physics.close()
+
+
+@pytest.fixture
+def rig() -> Iterator[Rig]:
+    made = Rig()
+    yield made
+    made.close()
+
+
+def test_gazebo_whose_first_look_fails_is_ended() -> None:
+    made = Simulator({})
+    made.error = ValueError('four parts')
+    clock: Any = Turns()
+    gazebo: Any = made
+    hearer: Any = Unheard()
+    with pytest.raises(ValueError, match='four parts'):
+        LockStepPhysics(
+            clock, lambda vials, now_s: (gazebo, gazebo), hearer, on_lost=lambda error: None
+        )
+    assert made.closed
+
+
+def test_close_ends_gazebo_when_the_clock_answers_no_more(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gazebo_lock_step, 'STOP_S', SHORT_S)
+    rig.clock.alive.clear()
+    assert rig.physics.close() is False
+    assert rig.made[0].closed
+    rig.made[0].closed = False
+    assert rig.physics.close() is False
+    assert not rig.made[0].closed, 'the second call did it all again'
+    assert rig.lost == []
+
+
+def test_close_ends_turns_and_gazebo(rig: Rig) -> None:
+    assert rig.physics.close() is True
+    assert rig.made[0].closed
+    assert rig.physics.close() is True
+
+
+def test_gazebo_that_was_being_made_at_the_close_is_ended_too(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gazebo_lock_step, 'STOP_S', SHORT_S)
+    rig.may_make.clear()
+    rig.physics.place({'nest_01': 'vial_01'})
+    until(lambda: rig.making == 2, 'the second Gazebo')
+    assert rig.physics.close() is False
+    rig.may_make.set()
+    until(lambda: len(rig.made) == 2 and rig.made[1].closed, 'the end of the second Gazebo')
+    assert rig.lost == []
+
+
+@pytest.mark.parametrize('error', [ValueError('four parts'), OSError('no space left')])
+def test_error_that_is_none_of_the_cell_ends_the_node_in_a_turn(
+    rig: Rig, error: Exception
+) -> None:
+    rig.made[0].error = error
+    rig.physics.use(True)
+    until(lambda: rig.lost, 'the end to be told')
+    assert rig.lost == [error]
+
+
+def test_gazebo_that_cannot_be_made_anew_ends_the_node(rig: Rig) -> None:
+    rig.error = OSError('no space left')
+    rig.physics.place({'nest_01': 'vial_01'})
+    until(lambda: rig.lost, 'the end to be told')
+    assert rig.lost == [rig.error]
+
+
+def test_vial_that_leaves_is_taken_out_when_the_fingers_close_next(rig: Rig) -> None:
+    rig.physics.place({'nest_01': 'vial_01', 'nest_02': 'vial_02'})
+    until(lambda: len(rig.made) == 2, 'the world of the batch')
+    rig.physics.take('vial_01')
+    rig.physics.take('vial_of_nobody')
+    rig.physics.grip(closed=False)
+    rig.physics.use(True)
+    assert rig.made[1].taken == []
+    rig.physics.grip(closed=True)
+    until(lambda: rig.made[1].taken, 'the vial to leave')
+    rig.physics.grip(closed=True)
+    rig.physics.close()
+    assert rig.made[1].taken == ['vial_01']
+
+
+class Told:
+    """Stands in for physics: keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.placed: list[dict[str, str]] = []
+        self.taken: list[str] = []
+        self.closed = False
+
+    def place(self, vials: dict[str, str]) -> None:
+        self.placed.append(vials)
+
+    def take(self, vial: str) -> None:
+        self.taken.append(vial)
+
+    def close(self) -> bool:
+        self.closed = True
+        raise OSError('a folder is not empty')
+
+
+def containers(batch: str = BATCH, **locations: str) -> Containers:
+    """Return the inventory of a batch: where each of its vials is."""
+    return Containers(
+        batch_id=batch,
+        containers=[
+            ContainerState(container=f'{batch}.{name}', name=name, kind='vial', location=location)
+            for name, location in locations.items()
+        ],
+    )
+
+
+@pytest.fixture(params=['', 'own.world'])
+def node(request: pytest.FixtureRequest, config: CellConfig) -> Iterator[GazeboNode]:
+    made = GazeboNode(config=config, parameter_overrides=overrides(world=request.param))
+    made._physics = Told()  # type: ignore[assignment]
+    yield made
+    made.destroy_node()
+
+
+def test_vial_that_is_handed_over_or_rejected_or_gone_leaves_once(node: GazeboNode) -> None:
+    told: Any = node._physics
+    nest = {f'vial_{at:02d}': f'fill_robot/nest_{at:02d}' for at in range(1, 5)}
+    node._place(containers(**nest))
+    node._place(containers(**nest | {'vial_01': 'fill_robot/fill'}))
+    assert told.taken == []
+    node._place(containers(**nest | {'vial_01': 'fill_robot/handover'}))
+    assert told.taken == ['vial_01']
+    ends = {'vial_01': 'fill_robot/handover', 'vial_02': 'fill_robot/reject', 'vial_03': 'floor'}
+    node._place(containers(**nest | ends))
+    node._place(containers(**nest | ends))
+    assert told.taken == ['vial_01', 'vial_02', 'vial_03']
+    node._place(containers('MC-TEST-0002', vial_01='fill_robot/nest_01'))
+    assert told.taken == ['vial_01', 'vial_02', 'vial_03'], 'vials of the batch before'
+
+
+def test_batch_that_goes_on_has_no_vial_at_the_shared_places(node: GazeboNode) -> None:
+    told: Any = node._physics
+    ends = {'vial_01': 'fill_robot/handover', 'vial_02': 'fill_robot/reject'}
+    node._place(containers(vial_03='fill_robot/cap', **ends))
+    own_world = bool(node.parameters.world)
+    assert told.placed == ([] if own_world else [{'cap': 'vial_03'}])
+    node._place(containers(vial_03='fill_robot/handover', **ends))
+    assert told.taken == ['vial_03']
+
+
+def test_deactivation_lets_go_of_the_world_when_gazebo_does_not_end(node: GazeboNode) -> None:
+    told: Any = node._physics
+    client: Any = Told()
+    client.close = lambda: client.placed.append({})
+    node._client = client
+    with pytest.raises(OSError, match='not empty'):
+        node.deactivate()
+    assert told.closed
+    assert client.placed == [{}]
+    node.deactivate()
