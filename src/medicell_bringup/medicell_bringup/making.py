@@ -13,13 +13,15 @@ from rich.console import Console
 from medicell_bringup.display import Display
 from medicell_bringup.hosting import CellHost, host_of
 from medicell_bringup.inputs import RunInputs, refused
-from medicell_bringup.results import RunMeasures, finish, show_results
+from medicell_bringup.results import RunEnd, RunMeasures, finish, show_results
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_record.place import has_record
 from medicell_ros.domain import VARIABLE
 
 OPERATOR = 'medicell run'
 FAILED_MOTION = 'failed_motion'
+MADE = ('ready_for_release', 'failed_limits')
+"""Outcomes of a batch that was made to its end."""
 NO_SEED = 0
 """The seed that is told of a batch on hardware, where chance has none."""
 LEAST_LIMIT_S = 900.0
@@ -31,7 +33,7 @@ def make_batch(
 ) -> str:
     """Start the cell or join it, make the batch, write its results; returns the outcome.
 
-    `failed_motion` where physics has shown something out of its limits.
+    `failed_motion` where a batch was made, and physics has shown something out of its limits.
     """
     started_s = time.monotonic()
     lost: MedicellError | None = None
@@ -57,7 +59,13 @@ def make_batch(
     show_results(console, inputs.out, end, state)
     if lost is not None:
         raise lost
-    return FAILED_MOTION if end.failures else str(end.summary['outcome'])
+    return outcome_of(end)
+
+
+def outcome_of(end: RunEnd) -> str:
+    """Return how a run has ended: as its batch did, or `failed_motion` if that one was made."""
+    outcome = str(end.summary['outcome'])
+    return FAILED_MOTION if end.failures and outcome in MADE else outcome
 
 
 def measure(host: CellHost, begun_s: float) -> RunMeasures:

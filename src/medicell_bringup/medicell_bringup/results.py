@@ -52,8 +52,7 @@ class RunEnd:
     @property
     def failures(self) -> tuple[str, ...]:
         """What of the motion is out of its limits, as far as physics has shown."""
-        physics = None if self.motion is None else self.motion.physics
-        return () if physics is None else physics.failures()
+        return () if self.motion is None else self.motion.failures
 
 
 def finish(out: Path, measures: RunMeasures) -> RunEnd:

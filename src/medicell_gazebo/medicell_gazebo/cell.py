@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -122,7 +121,7 @@ class PhysicalCell:
             pose = self._pose(container)
             bodies.air.stands(container, pose)
             if self._off_m(pose, station) > PLACE_M:
-                del self._there[container]
+                self._take_out(container)
                 return False
             self._there[container] = self._settling[container] = station
             return True
@@ -131,9 +130,8 @@ class PhysicalCell:
         """Take a container out of the cell."""
         bodies = self._made()
         with bodies.arm.running.lock:
-            if self._there.pop(container, ''):
-                self.gazebo.take(container)
-                bodies.air.closed(container)
+            if container in self._there:
+                self._take_out(container)
 
     def closed(self, container: str) -> None:
         """Need no air over a container any more."""
@@ -145,12 +143,12 @@ class PhysicalCell:
         """Return what the physics has shown until now."""
         bodies = self._made()
         with bodies.arm.running.lock:
-            # Of one that has died, what was known before.
-            with suppress(OperationFailed):
-                bodies.arm.running.advance()
-                self._measure_settled()
-                for vial, station in self._there.items():
-                    self._ended[vial] = self._measured(vial, station)
+            lost = ''
+            try:
+                self._measure_end()
+            except OperationFailed as error:
+                # What was known before is told, and that it is not all.
+                lost = error.message
             running, air = bodies.arm.running, bodies.air.found
             judge = bodies.arm.judge
             return Motion(
@@ -169,6 +167,7 @@ class PhysicalCell:
                     air_first=air.first,
                     physics_s=running.physics_s,
                     real_time_factor=running.physics_s / max(running.wall_s, 1e-9),
+                    lost=lost,
                 ),
             )
 
@@ -198,10 +197,23 @@ class PhysicalCell:
             bodies.air.stands(vial, self._pose(vial))
             if bodies.port.at(f'{Role.FILL_ROBOT}/{station}') != vial:
                 self._ended[vial] = found
-                self._there.pop(vial, None)
-                self.gazebo.take(vial)
-                bodies.air.closed(vial)
+                self._take_out(vial)
         self._settling.clear()
+
+    def _measure_end(self) -> None:
+        """Measure what is left standing; what is in the hand is on its way, and stands nowhere."""
+        running = self._made().arm.running
+        running.advance()
+        self._measure_settled()
+        for vial, station in self._there.items():
+            if vial != running.newest.held:
+                self._ended[vial] = self._measured(vial, station)
+
+    def _take_out(self, vial: str) -> None:
+        """Have a vial be nowhere in the cell any more, and need no air."""
+        self._there.pop(vial, None)
+        self.gazebo.take(vial)
+        self._made().air.closed(vial)
 
     def _measured(self, vial: str, station: str) -> VialPlaced:
         pose = self._pose(vial)

@@ -37,7 +37,7 @@ class When(TextEnum):
     """When two parts may touch."""
 
     STANDS_THERE = 'the vial stands at the station, upright or not'
-    IN_GRIP = 'the fingers close on the vial, hold it, or have just let it go'
+    IN_GRIP = 'the fingers close on the vial, hold it and no other, or have just let it go'
     TOOL_WORKS = 'the tool is told to be down, or has just been'
 
 
@@ -116,6 +116,8 @@ class ContactJudge:
         """Take in that the fingers were told to close or to open."""
         if self._closed and not closed:
             self._opened_s = now_s
+        if closed:
+            self._held = None
         self._closed = closed
 
     def lowered(self, joint: str, *, down: bool, now_s: float) -> None:
@@ -165,7 +167,7 @@ class ContactJudge:
             return float(np.linalg.norm(self._place(model) - middle)) < PLACE_M
         if when is When.IN_GRIP:
             if self._closed:
-                return True
+                return self._held in (None, model)
             return model == self._held and contact.first_s < self._opened_s + RELEASE_S
         return contact.first_s < self._down.get(_JOINTS[self._part(other)], -math.inf) + RELEASE_S
 

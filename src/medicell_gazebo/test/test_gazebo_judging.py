@@ -98,6 +98,23 @@ def test_fingers_touch_a_vial_only_while_they_grip_or_have_just_let_go() -> None
     assert judged.touch(VIAL, FINGER, 21.5) != ''
 
 
+def test_closed_fingers_touch_the_vial_that_they_hold_and_no_other() -> None:
+    judged = Judged()
+    judged.judge.gripped(closed=True, now_s=10.0)
+    assert judged.touch(VIAL, FINGER, 10.1) == ''
+    assert judged.touch(VIAL, FINGER, 10.2, held='vial_01') == ''
+    assert judged.touch(OTHER_VIAL, FINGER, 12.0, held='vial_01') != ''
+
+
+def test_fingers_that_close_anew_may_touch_another_vial_than_before() -> None:
+    judged = Judged()
+    judged.judge.gripped(closed=True, now_s=10.0)
+    assert judged.touch(VIAL, FINGER, 10.2, held='vial_01') == ''
+    judged.judge.gripped(closed=False, now_s=20.0)
+    judged.judge.gripped(closed=True, now_s=30.0)
+    assert judged.touch(OTHER_VIAL, FINGER, 30.1) == ''
+
+
 def test_a_press_touches_a_vial_only_while_it_is_down() -> None:
     judged = Judged()
     judged.judge.lowered(STOPPER_PRESS, down=True, now_s=1.0)
@@ -225,6 +242,7 @@ def physics(**changes: Any) -> PhysicsFigures:
         ({'worst': VialPlaced(vial='v', station='nest_01', off_m=0.0011, tilt_deg=0)}, '1.10 mm'),
         ({'worst': VialPlaced(vial='v', station='nest_01', off_m=0, tilt_deg=1.1)}, '1.10 deg'),
         ({'unintended': ('a touched b',)}, 'a touched b'),
+        ({'lost': 'gzserver has ended with -9'}, 'not all was judged'),
         ({'air_breaches': 1, 'air_first': 'tool was over the open v'}, 'tool was over'),
     ],
 )

@@ -39,6 +39,7 @@ class PhysicsFigures:
     those at the end of their way, `worst_on_the_way` among all. `contacts` counts pairs of links
     by what they touched for, `unintended` names the others. First air is by measured poses of
     links and vials. `real_time_factor` is seconds of physics over wall seconds that they took.
+    `lost` says why not all was judged: what became of the simulator; empty where it was there.
     """
 
     joints: tuple[JointPeak, ...]
@@ -53,10 +54,13 @@ class PhysicsFigures:
     air_first: str
     physics_s: float
     real_time_factor: float
+    lost: str = ''
 
     def failures(self) -> tuple[str, ...]:
         """Return what is out of its limits, each with figure and limit."""
         found = [f'unintended contact: {text}' for text in self.unintended]
+        if self.lost:
+            found.append(f'not all was judged, since the physics was lost: {self.lost}')
         if self.air_breaches:
             found.append(f'first air, by measured poses: {self.air_first}')
         worst = self.worst
@@ -96,6 +100,11 @@ class Motion:
     simulator: str
     version: str
     physics: PhysicsFigures | None = None
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """What physics has shown out of its limits."""
+        return () if self.physics is None else self.physics.failures()
 
 
 def _where(placed: VialPlaced) -> str:

@@ -155,7 +155,7 @@ def _motion(pages: ReportPages, motion: Motion) -> None:
             ),
         ]
     )
-    for failure in () if physics is None else physics.failures():
+    for failure in motion.failures:
         pages.paragraph(f'Out of limits: {failure}')
 
 

@@ -68,7 +68,7 @@ def build_summary(record: BatchRecord, run: RunFigures) -> dict[str, Any]:
     | vials | each: vial, volume_ml, net_weight_g, cells of both kinds, label_text, accepted |
     | duration_days | from the first entry to the last |
     | deviations | deviation_id, phase, error_code, description, action, recovered |
-    | the names of RunFigures | what the run measured; `motion` as in :class:`Motion` |
+    | the names of RunFigures | what the run measured; `motion` as :class:`Motion`, with failures |
     | record_head | hash of the last entry: `verify` takes it as the expected head |
 
     NaN and infinity become null. The same seed gives the same summary but for what the run
@@ -95,10 +95,14 @@ def build_summary(record: BatchRecord, run: RunFigures) -> dict[str, Any]:
         'deviations': [_deviation(entry) for _, entry in view.of(Deviation)],
         'mass_balance_error_pct': run.mass_balance_error_pct,
         'faults': list(run.faults),
-        'motion': None if run.motion is None else to_json(run.motion),
+        'motion': None if run.motion is None else _motion(run.motion),
         'record_head': record.head_hash,
     }
     return {key: _plain(value) for key, value in content.items()}
+
+
+def _motion(motion: Motion) -> dict[str, Any]:
+    return {**to_json(motion), 'failures': list(motion.failures)}
 
 
 def write_summary(path: Path | str, summary: Mapping[str, Any]) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from synthetic_batch import START_S, c, started, write_batch
 
 from medicell_core.entries import BatchClosed, Completed, PhaseFinished
+from medicell_record.motion import Motion, PhysicsFigures
 from medicell_record.record import BatchRecord
 from medicell_record.summary import RunFigures, build_summary, write_summary
 
@@ -121,6 +123,32 @@ def test_another_host_changes_nothing_but_its_name_and_the_head(tmp_path: Path) 
         for item in summary['nodes']:
             del item['host']
     assert one['nodes'] == two['nodes']
+
+
+def test_motion_that_is_out_of_its_limits_is_summed_up_as_failed(tmp_path: Path) -> None:
+    physics = PhysicsFigures(
+        joints=(),
+        placed=0,
+        worst=None,
+        worst_on_the_way=None,
+        contacts={'unintended': 1},
+        unintended=('a touched b',),
+        air_samples=0,
+        air_breaches=0,
+        air_gap_m=math.nan,
+        air_first='',
+        physics_s=1.0,
+        real_time_factor=1.0,
+    )
+    motions = (
+        Motion(simulator='builtin', version='1'),
+        Motion(simulator='gazebo', version='11.1', physics=physics),
+    )
+    with BatchRecord.create(tmp_path / 'r.sqlite') as record:
+        write_batch(record)
+        sound, failed = (build_summary(record, replace(RUN, motion=item)) for item in motions)
+    assert sound['motion']['failures'] == []
+    assert failed['motion']['failures'] == ['unintended contact: a touched b']
 
 
 def test_what_is_not_known_is_null_and_the_file_is_strict_json(tmp_path: Path) -> None:
