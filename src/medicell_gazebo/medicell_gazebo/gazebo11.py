@@ -91,9 +91,13 @@ def found() -> Gazebo11 | None:
 def prepared(tell: Tell) -> Gazebo11:
     """Return Gazebo 11, made where it is missing, damaged or of an older recipe.
 
-    Raises InputError that names what this machine lacks for it, OperationFailed with the last
-    words of mmdebstrap or the compiler.
+    What is there needs nothing to be written. Raises InputError that names what this machine
+    lacks for it or where nothing can be kept, OperationFailed with the last words of mmdebstrap
+    or the compiler.
     """
+    whole = found()
+    if whole is not None:
+        return whole
     tree = made(SERVER, tell)
     return Gazebo11(tree=tree, plugin=_plugin(tell))
 

@@ -19,6 +19,7 @@ from medicell_core.errors import ErrorCode, OperationFailed
 from medicell_devices.arm.port import ArmTrajectory, Array
 from medicell_gazebo.gazebo11 import Gazebo11
 from medicell_gazebo.sdf import STEP_S, Simulator, sdf
+from medicell_gazebo.trees import reason
 from medicell_gazebo.world import GazeboWorld
 
 SOCKET_VARIABLE = 'MEDICELL_GAZEBO_SOCKET'
@@ -78,33 +79,50 @@ class LockStep:
     """One Gazebo process; every method is one question and its answer, from any thread.
 
     `text` is the world's file where another one than that of `world` is wanted. Raises
-    OperationFailed (COMMUNICATION_LOST) once the process has ended, with what it said.
+    OperationFailed (COMMUNICATION_LOST) once the process has ended, with what it said, and
+    (HARDWARE_FAULT) where it cannot be started, with the reason and the file.
     """
 
     def __init__(self, gazebo: Gazebo11, world: GazeboWorld, *, text: str | None = None) -> None:
         self.joints = tuple(drive.joint for drive in world.drives)
         self._watched = len(world.watched)
         self._lock = threading.Lock()
-        self._folder = tempfile.TemporaryDirectory(prefix='medicell_gazebo_')
-        folder = Path(self._folder.name)
-        file = folder / 'cell.world'
         if text is None:
             text = sdf(world, Simulator.GAZEBO_11, plugin=gazebo.plugin)
-        file.write_text(text, 'utf-8')
-        self._said = folder / 'gzserver.log'
         ours, its = socket.socketpair()
         ours.settimeout(ANSWER_S)
         self._socket, self._received = ours, ours.makefile('r', encoding='ascii')
-        with its, self._said.open('wb') as said:
-            self._process = subprocess.Popen(
-                gazebo.command('gzserver', '--verbose', '--seed', '1', str(file)),
-                env=_environment(gazebo, folder, its.fileno()),
-                pass_fds=(its.fileno(),),
-                stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        try:
+            with its:
+                self._start(gazebo, text, its)
+        except OSError as error:
+            self._received.close()
+            ours.close()
+            raise OperationFailed(
+                ErrorCode.HARDWARE_FAULT, f'gzserver was not started: {reason(error)}'
+            ) from error
+
+    def _start(self, gazebo: Gazebo11, text: str, its: socket.socket) -> None:
+        """Start the process on a world, in a folder that is gone when it was not started."""
+        self._folder = tempfile.TemporaryDirectory(prefix='medicell_gazebo_')
+        folder = Path(self._folder.name)
+        file = folder / 'cell.world'
+        self._said = folder / 'gzserver.log'
+        try:
+            file.write_text(text, 'utf-8')
+            with self._said.open('wb') as said:
+                self._process = subprocess.Popen(
+                    gazebo.command('gzserver', '--verbose', '--seed', '1', str(file)),
+                    env=_environment(gazebo, folder, its.fileno()),
+                    pass_fds=(its.fileno(),),
+                    stdin=subprocess.DEVNULL,
+                    stdout=said,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+        except OSError:
+            self._folder.cleanup()
+            raise
 
     @property
     def pid(self) -> int:

@@ -70,17 +70,17 @@ def kept(recipe: Recipe) -> Path | None:
     """Return the tree of a recipe if it is there and whole."""
     place = cache_folder() / recipe.key
     try:
-        wanted = (place / CONTENTS).read_text('ascii')
+        whole = (place / CONTENTS).read_text('ascii') == digest(place)
     except OSError:
         return None
-    return place if wanted == digest(place) else None
+    return place if whole else None
 
 
 def made(recipe: Recipe, tell: Tell) -> Path:
     """Return the tree of a recipe, made anew where it is missing or damaged.
 
     Trees of older recipes of the same name are removed. Raises InputError that names what this
-    machine lacks, and OperationFailed with mmdebstrap's last words.
+    machine lacks or where nothing can be kept, and OperationFailed with mmdebstrap's last words.
     """
     with locked():
         found = kept(recipe)
@@ -148,12 +148,28 @@ def digest(tree: Path) -> str:
 
 @contextmanager
 def locked() -> Iterator[None]:
-    """Keep other processes of this user from making the same thing at the same time."""
+    """Keep other processes of this user from making the same thing at the same time.
+
+    Raises InputError that names the file which cannot be made there, and why.
+    """
     folder = cache_folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / 'lock').open('w') as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / 'lock').open('w') as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+    except OSError as error:
+        raise InputError(
+            ErrorCode.INVALID_GOAL,
+            f'nothing can be made in {folder}: {reason(error)}; {CACHE_VARIABLE} names another',
+            field='gazebo',
+        ) from error
+
+
+def reason(error: OSError) -> str:
+    """Return why files failed, with the file where it is known."""
+    file = '' if error.filename is None else f' ({error.filename})'
+    return f'{error.strerror or error}{file}'
 
 
 def _mmdebstrap(recipe: Recipe, tree: Path, tell: Tell) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from medicell_core.errors import InputError, OperationFailed
 from medicell_gazebo import gazebo11, trees
+from medicell_gazebo.gazebo11 import Gazebo11, prepared
+from medicell_gazebo.lock_step import LockStep
 from medicell_gazebo.trees import Recipe, cache_folder, kept, made
+from medicell_gazebo.world import gazebo_world
+from medicell_motion.cell import RobotCell
 
 RECIPE = Recipe(name='tools', suite='bullseye', packages=('one', 'two'))
 UNPACKS = """#!/bin/sh
@@ -136,3 +141,48 @@ def test_a_changed_plugin_is_another_file(machine: Path, monkeypatch: pytest.Mon
     text = gazebo11.source()
     monkeypatch.setattr(gazebo11, 'source', lambda: text + '\n')
     assert gazebo11.found() is None
+
+
+def unwritable() -> None:
+    """Let nobody lock the cache, not even root."""
+    lock = cache_folder() / 'lock'
+    lock.unlink(missing_ok=True)
+    lock.mkdir(parents=True)
+
+
+def test_what_is_there_needs_no_folder_to_write_in(machine: Path) -> None:
+    made(gazebo11.SERVER, quiet)
+    gazebo11._plugin_place().touch()
+    unwritable()
+    assert prepared(quiet) == gazebo11.found()
+
+
+def test_a_folder_that_cannot_be_written_is_named_with_the_reason(machine: Path) -> None:
+    unwritable()
+    with pytest.raises(InputError, match=r'Is a directory \(.*cache/lock\)') as caught:
+        prepared(quiet)
+    assert trees.CACHE_VARIABLE in caught.value.message
+
+
+def test_a_tree_that_finds_no_room_is_told_as_what_is_wrong_with_the_folder(
+    machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trees, 'CONTENTS', 'no/such/folder')
+    with pytest.raises(InputError, match=f'nothing can be made in {cache_folder()}: No such file'):
+        made(RECIPE, quiet)
+
+
+def test_a_server_that_cannot_be_started_is_named_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loader = tmp_path / 'tree' / 'lib' / 'x86_64-linux-gnu' / 'ld-2.31.so'
+    loader.parent.mkdir(parents=True)
+    loader.touch(mode=0o600)
+    (tmp_path / 'temporary').mkdir()
+    monkeypatch.setattr(tempfile, 'tempdir', str(tmp_path / 'temporary'))
+    cell = RobotCell.shipped()
+    world = gazebo_world(cell.model(), cell.geometry, home=cell.home(), vials={})
+    gazebo = Gazebo11(tree=tmp_path / 'tree', plugin=tmp_path / 'lock_step.so')
+    with pytest.raises(OperationFailed, match=r'Permission denied \(.*ld-2\.31\.so\)'):
+        LockStep(gazebo, world)
+    assert list((tmp_path / 'temporary').iterdir()) == []
