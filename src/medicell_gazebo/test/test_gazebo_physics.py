@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import math
 import os
+import select
 import signal
+import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from xml.etree import ElementTree
@@ -18,6 +22,7 @@ from medicell_devices.arm.port import Grip
 from medicell_gazebo import gazebo11, trees
 from medicell_gazebo.checking import PARSER, complaints_of_gazebo11, complaints_of_sdformat12
 from medicell_gazebo.gazebo11 import Gazebo11
+from medicell_gazebo.lock_step import END_S
 from medicell_gazebo.rehearsal import Carried, Rehearsal
 from medicell_gazebo.sdf import STEP_S, Simulator, sdf
 from medicell_gazebo.world import GazeboWorld, gazebo_world
@@ -29,6 +34,20 @@ UNPREPARED = '`./medicell exec python -m medicell_gazebo prepare` was not run'
 GREATEST_ERROR_RAD = 0.01
 ALLOWED_M = 1e-3
 ALLOWED_RAD = math.radians(1.0)
+OWNER = """
+import sys
+from medicell_gazebo import gazebo11
+from medicell_gazebo.lock_step import LockStep
+from medicell_gazebo.world import gazebo_world
+from medicell_motion.cell import RobotCell
+cell = RobotCell.shipped()
+world = gazebo_world(cell.model(), cell.geometry, home=cell.home(), vials={})
+gazebo = LockStep(gazebo11.found(), world)
+gazebo.run(1, stride=1)
+print(gazebo.pid, flush=True)
+sys.stdin.read()
+"""
+"""A program that starts Gazebo, tells its process, and waits to be killed."""
 
 pytestmark = pytest.mark.gazebo
 
@@ -175,9 +194,35 @@ def test_a_killed_gazebo_is_found_and_named(opened: Opened) -> None:
     assert caught.value.code is ErrorCode.COMMUNICATION_LOST
 
 
-def test_no_process_is_left_when_the_other_side_goes(opened: Opened) -> None:
+def test_the_server_ends_by_itself_when_its_socket_is_closed(opened: Opened) -> None:
     rehearsal = opened()
-    pid = rehearsal.gazebo.pid
+    rehearsal.gazebo._socket.shutdown(socket.SHUT_RDWR)
+    assert rehearsal.gazebo._process.wait(END_S) == 0
+
+
+def test_no_server_is_left_by_a_process_that_was_killed(gazebo: Gazebo11, tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, '-c', OWNER],
+        env={**os.environ, 'TMPDIR': str(tmp_path)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as owner:
+        assert owner.stdout is not None
+        server = os.pidfd_open(int(owner.stdout.readline()))
+        try:
+            owner.kill()
+            ended, _, _ = select.select([server], [], [], END_S)
+            if not ended:
+                signal.pidfd_send_signal(server, signal.SIGKILL)
+            assert ended == [server]
+        finally:
+            os.close(server)
+
+
+def test_closing_ends_a_server_that_does_not_end_by_itself(opened: Opened) -> None:
+    rehearsal = opened()
+    os.kill(rehearsal.gazebo.pid, signal.SIGSTOP)
     rehearsal.close()
     with pytest.raises(ProcessLookupError):
-        os.kill(pid, 0)
+        os.kill(rehearsal.gazebo.pid, 0)
