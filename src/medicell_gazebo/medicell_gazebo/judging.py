@@ -163,7 +163,7 @@ class ContactJudge:
         """Say whether a rule's time has come for a contact."""
         model = vial.split('::', maxsplit=1)[0]
         if when is When.STANDS_THERE:
-            middle = self._stations[other.split('::')[1]]
+            middle = self._stations[other.split('::')[-2]]
             return float(np.linalg.norm(self._place(model) - middle)) < PLACE_M
         if when is When.IN_GRIP:
             if self._closed:
@@ -178,7 +178,8 @@ class ContactJudge:
         return self._places[vial]
 
     def _part(self, body: str) -> Part:
-        model, link, _ = body.split('::')
+        # Models in a model have names in between.
+        model, *_, link, _ = body.split('::')
         if model in self._vials:
             return Part.VIAL
         if model == CELL and link in self._stations:

@@ -133,6 +133,16 @@ def test_what_is_in_no_row_of_the_table_is_unintended(other: str) -> None:
     assert [contact.bodies for contact in judged.judge.unintended] == [(VIAL, other)]
 
 
+def test_bodies_of_models_in_a_model_are_known_by_its_name_and_their_link() -> None:
+    judged = Judged()
+    assert (
+        judged.touch('vial_01::inner::vial::glass', 'cell::rack::fill_robot_nest_01::box', 1.0)
+        == ''
+    )
+    assert judged.touch('vial_01::inner::vial::glass', 'mine::wall::brick::box', 2.0) != ''
+    assert judged.judge.pairs[Touch.STANDING] == 1
+
+
 def test_a_pair_that_goes_on_touching_is_told_once_and_after_a_while_again() -> None:
     judged = Judged()
     told = [bool(judged.touch(VIAL, WALL, at_s)) for at_s in (1.0, 1.1, 1.9, 3.5)]
