@@ -6,6 +6,7 @@ import math
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,8 +22,11 @@ from medicell_core.errors import ErrorCode
 from medicell_core.operations import Role
 from medicell_devices.cell_config import load_cell
 from medicell_gazebo import gazebo11
+from medicell_gazebo.harmonic import nest_world
+from medicell_gazebo.sdf import Simulator
 from medicell_nodes.compose import activate_all, deactivate_all, overrides
 from medicell_nodes.device_node import DeviceNode
+from medicell_nodes.gazebo_making import arm_maker
 from medicell_nodes.gazebo_node import GazeboNode
 from medicell_nodes.world_node import WorldNode
 from medicell_ros import qos
@@ -34,9 +38,10 @@ from .conftest import BATCH, ROOT, Probe, until
 pytestmark = pytest.mark.gazebo
 
 PACE = 2.0
+NOT_PREPARED = '`./medicell exec python -m medicell_gazebo prepare` was not run'
 TIMEOUT_S = 300.0
 """Wall seconds for a vial on a busy machine."""
-VIAL = f'{BATCH}.vial_01'
+VIAL, OTHER_VIAL = f'{BATCH}.vial_01', f'{BATCH}.vial_02'
 KIT = [
     Material(
         name=name,
@@ -48,6 +53,7 @@ KIT = [
     )
     for name, kind, capacity_ml, content, volume_ml, location in (
         ('vial_01', ContainerKind.VIAL, 10.0, 'empty', 0.0, 'fill_robot/nest'),
+        ('vial_02', ContainerKind.VIAL, 10.0, 'empty', 0.0, 'fill_robot/nest'),
         ('product', ContainerKind.BAG, 200.0, 'medium', 60.0, 'fluid_handler'),
     )
 ]
@@ -84,14 +90,33 @@ class Cell:
         self.clock = self.probe.heard(Clock, 'gazebo/clock', qos.clock())
         activate_all(self.nodes)
         self.world.world.load(BATCH, KIT, BATCH)
-        vial = ContainerState(
-            container=VIAL, name='vial_01', kind='vial', location='fill_robot/nest_01'
-        )
-        told = self.probe.node.create_publisher(
+        self.told = self.probe.node.create_publisher(
             Containers, 'orchestrator/containers', qos.latched()
         )
-        told.publish(Containers(batch_id=BATCH, containers=[vial]))
+        self.tell('nest_01', 'nest_02')
         until(lambda: self.gazebo._batch == BATCH, 'the vials of the batch')
+
+    def tell(self, *stations: str) -> None:
+        """Say where the vials are, as the orchestrator does."""
+        vials = [
+            ContainerState(
+                container=f'{BATCH}.{name}',
+                name=name,
+                kind='vial',
+                location=f'fill_robot/{station}',
+            )
+            for name, station in zip(('vial_01', 'vial_02'), stations, strict=True)
+        ]
+        self.told.publish(Containers(batch_id=BATCH, containers=vials))
+
+    def move(self, vial: str, station: str) -> None:
+        """Have the robot move a vial."""
+        goal = self.probe.send(
+            MoveContainer, 'fill_robot/move_container', container=vial, station=station
+        )
+        self.probe.wait_for(goal.operation_id)
+        result = goal.result(TIMEOUT_S).result
+        assert (result.error_code, result.error_msg) == (ErrorCode.OK, '')
 
     def touched(self) -> set[frozenset[str]]:
         """Return which links have touched."""
@@ -109,7 +134,7 @@ class Cell:
 @pytest.fixture
 def cell() -> Iterator[Cell]:
     if gazebo11.found() is None:
-        lacking(GAZEBO, '`./medicell exec python -m medicell_gazebo prepare` was not run')
+        lacking(GAZEBO, NOT_PREPARED)
     made = Cell()
     yield made
     made.close()
@@ -148,11 +173,33 @@ def test_wrong_trajectory_is_told_and_the_arm_stays(cell: Cell) -> None:
     wrong = JointTrajectory(joint_names=['joint_1'])
     wrong.points = [JointTrajectoryPoint(positions=[0.5])]
     cell.gazebo._follow(wrong)
-    goal = cell.probe.send(
-        MoveContainer, 'fill_robot/move_container', container=VIAL, station='fill'
-    )
-    cell.probe.wait_for(goal.operation_id)
-    assert goal.result(TIMEOUT_S).result.error_code == ErrorCode.OK
+    cell.move(VIAL, 'fill')
+
+
+def test_second_vial_is_handed_over_where_the_first_was(cell: Cell) -> None:
+    cell.move(VIAL, 'handover')
+    cell.tell('handover', 'nest_02')
+    until(lambda: 'vial_01' not in cell.gazebo._standing, 'the first vial to be handed over')
+    cell.move(OTHER_VIAL, 'handover')
+    cell.tell('handover', 'handover')
+    until(lambda: not cell.gazebo._standing, 'the second vial to be handed over')
+    assert {'fill_robot_handover', 'vial'} in cell.touched()
+    assert {'vial'} not in cell.touched(), 'the vials touched'
+
+
+def test_vials_of_a_file_stand_on_their_pedestals_without_a_collision(tmp_path: Path) -> None:
+    if gazebo11.found() is None:
+        lacking(GAZEBO, NOT_PREPARED)
+    file = tmp_path / 'own.world'
+    file.write_text(nest_world(2, Simulator.GAZEBO_11), encoding='utf-8')
+    now_s = 0.0
+    make = arm_maker(load_cell(ROOT / 'config' / 'cell.yaml'), file)
+    gazebo, arm = make({}, lambda: now_s)
+    with gazebo:
+        now_s = 0.5
+        assert arm.collision() == ''
+        stood = {body.split('::')[0] for item in arm.contacts for body in item.bodies}
+    assert stood >= {'vial_01', 'vial_02'}
 
 
 def test_killed_gazebo_ends_the_move_and_the_node(cell: Cell) -> None:

@@ -287,8 +287,8 @@ def test_job_of_harmonic_builds_that_image_and_says_known_arguments() -> None:
     assert said['simulator'] == 'harmonic'
     assert set(said) <= {item.name for item in plan.launch_arguments('simulation')}
     assert text.count(tag) == 3
-    for recipe in re.findall(r'--recipe /data/(\S+)', text):
-        assert (REPOSITORY / 'tests' / 'system' / 'data' / recipe).is_file()
+    for file in re.findall(r'--(?:recipe|patient) /data/(\S+)', text):
+        assert (REPOSITORY / 'tests' / 'system' / 'data' / file).is_file()
 
 
 def test_job_with_ros_promises_what_it_installs_and_allows() -> None:
