@@ -40,7 +40,12 @@ With ODE's own, fingers press millimetres into a vial, tilt it, and it is flung 
 ALL_BITS = 0xFFFF
 """Bodies touch each other where their masks have a bit in common."""
 FINGERS = 0x8000
-"""The mask of the fingers alone, by which they let a vial be while a joint holds it."""
+"""The fingers' own bit."""
+JOINED = 0x4000
+"""The bit of what joints move on what stands: so one machine's parts touch another's.
+
+A vial in the hand has neither of these two, so that the fingers let it be; it has all others.
+"""
 
 _FINGERS = (GRIPPER, RIGHT_FINGER)
 _SURFACE_LAYER_M = 1e-4
@@ -112,9 +117,12 @@ def _bits(world: GazeboWorld) -> dict[str, int]:
     for number, machine in enumerate(world.machines):
         bit = 1 << number
         for name in (machine.base, *GUIDES.get(machine.name, ())):
-            found[name] = found.get(name, ALL_BITS) & ~bit
-        found |= {joint.child: bit for joint in machine.joints if joint.parent == machine.base}
-        found |= {joint.child: FINGERS for joint in machine.joints if joint.name in _FINGERS}
+            found[name] = found.get(name, ALL_BITS) & ~(bit | JOINED)
+        for joint in machine.joints:
+            if joint.parent == machine.base:
+                found[joint.child] = bit | JOINED
+            elif joint.name in _FINGERS:
+                found[joint.child] = FINGERS | JOINED
     return found
 
 

@@ -114,6 +114,14 @@ def test_what_a_joint_moves_on_is_not_touched_and_all_else_is(file: ElementTree.
     assert mask('fill_robot_link_3') & mask('isolator') != 0
     assert mask('fill_robot_needle') & mask('fill_robot_link_6') != 0
     assert mask('fill_robot_nest_01') == ALL_BITS
+    held = ALL_BITS & ~mask('fill_robot_finger_left')
+    assert mask('fill_robot_finger_right') == mask('fill_robot_finger_left')
+    assert mask('fill_robot_finger_left') & mask('isolator') != 0
+    for tool in ('needle', 'stopper_press', 'crimper'):
+        for part in ('finger_left', 'finger_right', 'link_1', 'link_6'):
+            assert mask(f'fill_robot_{part}') & mask(f'fill_robot_{tool}') != 0, (part, tool)
+        assert mask(f'fill_robot_{tool}') & mask('isolator') == 0
+        assert held & mask(f'fill_robot_{tool}') != 0
 
 
 def test_gazebo_11_has_none_of_harmonics_systems(world: GazeboWorld) -> None:
