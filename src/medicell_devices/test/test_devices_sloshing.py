@@ -158,6 +158,15 @@ def test_joint_states_that_shake_are_judged_though_the_command_is_smooth(shaken:
     assert (liquid.peak > 1.0) == (shaken != 'not at all')
 
 
+def test_stop_that_no_joint_state_tells_of_is_judged_as_it_was_commanded() -> None:
+    rig, path, liquid = filled(SHIPPED_M)
+    following = Following(path, now_s=rig.now, path_s=0.0)
+    told = [following.repaced(rig.now, 1.0), following.repaced(rig.now + 1.0, 0.0)]
+    commanded = rise(liquid, *told)  # type: ignore[arg-type]
+    following.stood(JointSamples(times_s=np.zeros(0), positions_rad=np.zeros((0, 6))))
+    assert liquid.peak == pytest.approx(commanded, rel=1e-6)
+
+
 def test_tilt_of_a_vial_that_stands_brings_its_liquid_nearer_to_the_mouth() -> None:
     _, path, liquid = filled(SHIPPED_M)
     tilted = path.at(0.0) + np.array([0.0, 0.0, 0.0, 0.0, 0.2, 0.0])

@@ -112,7 +112,7 @@ class Following:
         if liquid is None:
             return
         begun_s, end_s = self.run_begun_s, self.pace.end_s
-        seen_s = max(end_s, *samples.times_s[-1:])
+        seen_s = max([end_s, *samples.times_s[-1:]])
         times = times_of_run(begun_s, seen_s, about_s=end_s)
         joints = self.wanted(times)
         if len(samples.times_s) > 1:
