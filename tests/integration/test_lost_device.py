@@ -74,8 +74,17 @@ class Bench:
         """Look after the goals, as the engine does, until something holds."""
         deadline = time.monotonic() + WAIT_S
         while not condition():
-            assert time.monotonic() < deadline, f'no {what} within {WAIT_S} s'
+            if time.monotonic() > deadline:
+                pytest.fail(f'no {what} within {WAIT_S} s; {self.said()}')
             self.cell.wait(0.05)
+
+    def said(self) -> str:
+        """End the device, and return what it has said and was heard of."""
+        assert self.device is not None
+        code = self.device.poll()
+        self.device.kill()
+        said = self.device.communicate()[1]
+        return f'out of contact: {self.cell.lost()}, states: {self.states[-2:]}, {code}: {said}'
 
     def outcome(self, operation_id: str) -> Outcome:
         self.until(lambda: self.cell.outcome(operation_id), f'outcome of {operation_id}')
