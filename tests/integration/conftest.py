@@ -22,8 +22,9 @@ from medicell_interfaces.srv import LoadKit
 from rclpy.action import ActionClient
 from rclpy.node import Node
 
-from medicell_core.containers import ContainerKind, Material
+from medicell_core.containers import ContainerKind
 from medicell_devices.cell_config import CellConfig, load_cell
+from medicell_devices.testing.bench import kit_of
 from medicell_nodes.compose import activate_all, build_nodes, deactivate_all
 from medicell_ros import qos
 from medicell_ros.conversion import to_message
@@ -33,21 +34,6 @@ from medicell_ros.host import NodeHost, on_executor
 ROOT = Path(__file__).resolve().parents[2]
 BATCH = 'MC-TEST-0001'
 WAIT_S = 20.0
-
-
-def kit_of(*rows: tuple[str, ContainerKind, float, str, float, str]) -> list[Material]:
-    """Return materials by name, kind, capacity in mL, content, volume in mL and location."""
-    return [
-        Material(
-            name=name,
-            kind=kind,
-            capacity_ml=capacity_ml,
-            content=content,
-            volume_ml=volume_ml,
-            location=location,
-        )
-        for name, kind, capacity_ml, content, volume_ml, location in rows
-    ]
 
 
 KIT = kit_of(

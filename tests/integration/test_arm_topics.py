@@ -23,6 +23,7 @@ from medicell_core.operations import Role
 from medicell_devices.arm.port import GRIPPER, GRIPPER_OPEN_M
 from medicell_devices.arm.settings import ArmSettings
 from medicell_devices.cell_config import load_cell
+from medicell_devices.testing.bench import kit_of
 from medicell_motion.arm import JOINT_NAMES
 from medicell_motion.cell import RobotCell
 from medicell_nodes.compose import activate_all, deactivate_all, overrides
@@ -32,7 +33,7 @@ from medicell_ros import qos
 from medicell_ros.conversion import time_from_message, time_to_message
 from medicell_ros.host import NodeHost
 
-from .conftest import BATCH, ROOT, Probe, kit_of, until
+from .conftest import BATCH, ROOT, Probe, until
 
 SPEED = 2.0
 """Cell time over wall time."""

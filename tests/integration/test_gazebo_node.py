@@ -17,10 +17,11 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
-from medicell_core.containers import ContainerKind, Material
+from medicell_core.containers import ContainerKind
 from medicell_core.errors import ErrorCode
 from medicell_core.operations import Role
 from medicell_devices.cell_config import load_cell
+from medicell_devices.testing.bench import kit_of
 from medicell_gazebo import gazebo11
 from medicell_gazebo.harmonic import nest_world
 from medicell_gazebo.sdf import Simulator
@@ -42,21 +43,11 @@ NOT_PREPARED = '`./medicell exec python -m medicell_gazebo prepare` was not run'
 TIMEOUT_S = 300.0
 """Wall seconds for a vial on a busy machine."""
 VIAL, OTHER_VIAL = f'{BATCH}.vial_01', f'{BATCH}.vial_02'
-KIT = [
-    Material(
-        name=name,
-        kind=kind,
-        capacity_ml=capacity_ml,
-        content=content,
-        volume_ml=volume_ml,
-        location=location,
-    )
-    for name, kind, capacity_ml, content, volume_ml, location in (
-        ('vial_01', ContainerKind.VIAL, 10.0, 'empty', 0.0, 'fill_robot/nest'),
-        ('vial_02', ContainerKind.VIAL, 10.0, 'empty', 0.0, 'fill_robot/nest'),
-        ('product', ContainerKind.BAG, 200.0, 'medium', 60.0, 'fluid_handler'),
-    )
-]
+KIT = kit_of(
+    ('vial_01', ContainerKind.VIAL, 10.0, 'empty', 0.0, 'fill_robot/nest'),
+    ('vial_02', ContainerKind.VIAL, 10.0, 'empty', 0.0, 'fill_robot/nest'),
+    ('product', ContainerKind.BAG, 200.0, 'medium', 60.0, 'fluid_handler'),
+)
 
 
 class Cell:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 from orchestrator_fakes import Rig, Script, answered, make_rig, processed
@@ -31,6 +32,14 @@ def vials(rig: Rig) -> list[tuple[str, bool]]:
 
 
 GOOD = [('vial_1', True), ('vial_2', True), ('vial_3', True)]
+
+
+def bad_air_in_a_cycle(**ended: Any) -> list[Script]:
+    """Have the second sample be bad, and the cycle of the first vial end early, as told."""
+    return [
+        Script(ops.CountParticles, ErrorCode.PARTICLE_EXCURSION, skip=1),
+        Script(ops.ProcessVial, ErrorCode.CANCELLED, result=lambda goal: processed(goal, **ended)),
+    ]
 
 
 def test_vials_hold_the_dose_and_are_closed_and_labelled(tmp_path: Path) -> None:
@@ -135,16 +144,9 @@ def test_bad_air_before_filling_holds_until_it_is_clean_and_a_person_has_answere
 
 def test_excursion_beside_an_open_vial_has_it_covered_then_rejected(tmp_path: Path) -> None:
     rig = filling_rig(tmp_path)
-    rig.cell.scripts = [
-        Script(ops.CountParticles, ErrorCode.PARTICLE_EXCURSION, skip=1),
-        Script(
-            ops.ProcessVial,
-            ErrorCode.CANCELLED,
-            result=lambda goal: processed(
-                goal, open_s=5.0, closed_for_s=math.nan, step='filled', station='fill'
-            ),
-        ),
-    ]
+    rig.cell.scripts = bad_air_in_a_cycle(
+        open_s=5.0, closed_for_s=math.nan, step='filled', station='fill'
+    )
     rig.tick()
     moves = [(g.container, g.station) for g in rig.cell.sent(ops.MoveContainer)]
     assert moves[0] == ('MC-1.vial_1', 'stopper')
@@ -167,14 +169,7 @@ def test_open_vial_that_may_have_spilt_on_its_way_to_the_stopper_is_covered_in_b
 ) -> None:
     rig = filling_rig(tmp_path)
     rig.cell.scripts = [
-        Script(ops.CountParticles, ErrorCode.PARTICLE_EXCURSION, skip=1),
-        Script(
-            ops.ProcessVial,
-            ErrorCode.CANCELLED,
-            result=lambda goal: processed(
-                goal, open_s=5.0, closed_for_s=math.nan, step='filled', station='fill'
-            ),
-        ),
+        *bad_air_in_a_cycle(open_s=5.0, closed_for_s=math.nan, step='filled', station='fill'),
         Script(ops.MoveContainer, ErrorCode.VIAL_MAY_HAVE_SPILT),
     ]
     rig.tick()
@@ -187,16 +182,9 @@ def test_open_vial_that_may_have_spilt_on_its_way_to_the_stopper_is_covered_in_b
 
 def test_vial_that_was_closed_before_the_bad_air_goes_on(tmp_path: Path) -> None:
     rig = filling_rig(tmp_path)
-    rig.cell.scripts = [
-        Script(ops.CountParticles, ErrorCode.PARTICLE_EXCURSION, skip=1),
-        Script(
-            ops.ProcessVial,
-            ErrorCode.CANCELLED,
-            result=lambda goal: processed(
-                goal, open_s=5.0, closed_for_s=100.0, step='capped', station='cap'
-            ),
-        ),
-    ]
+    rig.cell.scripts = bad_air_in_a_cycle(
+        open_s=5.0, closed_for_s=100.0, step='capped', station='cap'
+    )
     rig.tick()
     assert not rig.cell.sent(ops.StopperVial)
     answered(rig, 'retry')

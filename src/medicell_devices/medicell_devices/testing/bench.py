@@ -37,11 +37,26 @@ def label_of(name: str, batch: str = BATCH) -> str:
     return label_text(batch, cid(name))
 
 
+def kit_of(*rows: tuple[str, ContainerKind, float, str, float, str]) -> list[Material]:
+    """Return materials by name, kind, capacity in mL, content, volume in mL and location."""
+    return [
+        Material(
+            name=name,
+            kind=kind,
+            capacity_ml=capacity_ml,
+            content=content,
+            volume_ml=volume_ml,
+            location=location,
+        )
+        for name, kind, capacity_ml, content, volume_ml, location in rows
+    ]
+
+
 def kit() -> list[Material]:
     """Return what hangs in the bench's cell, by name and with what is in it."""
     bag, vessel = ContainerKind.BAG, ContainerKind.VESSEL
     ports = 'fluid_handler'
-    rows: list[tuple[str, ContainerKind, float, str, float, str]] = [
+    return kit_of(
         ('apheresis', bag, 200.0, 'leukapheresis', 60.0, ports),
         ('product', bag, 200.0, 'leukapheresis', 60.0, ports),
         ('selected', bag, 200.0, 'empty', 0.0, ports),
@@ -60,18 +75,7 @@ def kit() -> list[Material]:
         ('vial_01', ContainerKind.VIAL, 10.0, 'empty', 0.0, 'fill_robot/nest'),
         ('vial_02', ContainerKind.VIAL, 10.0, 'empty', 0.0, 'fill_robot/nest'),
         ('vial_03', ContainerKind.VIAL, 10.0, 'medium', 4.0, 'fill_robot/nest'),
-    ]
-    return [
-        Material(
-            name=name,
-            kind=kind,
-            capacity_ml=capacity_ml,
-            content=content,
-            volume_ml=volume_ml,
-            location=where,
-        )
-        for name, kind, capacity_ml, content, volume_ml, where in rows
-    ]
+    )
 
 
 class Bench:
