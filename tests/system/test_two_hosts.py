@@ -117,9 +117,12 @@ class Batch:
     def __enter__(self) -> Batch:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         for program in reversed(self.programs):
             program.end()
+        if kind is not None:
+            for program in self.programs:
+                print(program.process.args, ''.join(program.lines[-40:]), sep='\n')
 
     def recorded(self) -> list[RecordedEntry]:
         with BatchRecord.open(self.record, read_only=True) as record:

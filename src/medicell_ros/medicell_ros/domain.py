@@ -55,11 +55,12 @@ def _set_transport() -> None:
     what LOCALHOST means, and ROS is told to leave it at that; processes started from here
     inherit both. Peers that the environment lists are ROS's own affair.
     """
-    given = {os.environ[name] for name in PROFILE_VARIABLES if name in os.environ}
-    if given - {str(NETWORK_PROFILE), str(LOCALHOST_PROFILE)}:
+    # This package may be installed in several places, of which each may start the others.
+    given = {Path(os.environ[name]).parts[-2:] for name in PROFILE_VARIABLES if name in os.environ}
+    if given - {NETWORK_PROFILE.parts[-2:], LOCALHOST_PROFILE.parts[-2:]}:
         return
     reach = os.environ.get(REACH_VARIABLE, '')
-    is_told = reach == 'SYSTEM_DEFAULT' and str(LOCALHOST_PROFILE) in given
+    is_told = reach == 'SYSTEM_DEFAULT' and LOCALHOST_PROFILE.parts[-2:] in given
     is_fast_dds = os.environ.get('RMW_IMPLEMENTATION', 'rmw_fastrtps').startswith('rmw_fastrtps')
     is_local = reach == 'LOCALHOST' and is_fast_dds and not os.environ.get('ROS_STATIC_PEERS')
     if is_local:

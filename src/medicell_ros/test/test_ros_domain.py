@@ -24,6 +24,9 @@ from medicell_ros.domain import (
     own_domain,
 )
 
+OTHER_INSTALLATION = '/elsewhere/medicell_ros/dds_localhost.xml'
+"""The profile that a program inherits which one of another installation has started."""
+
 
 def test_two_holders_get_different_domains() -> None:
     with own_domain() as one, own_domain() as other:
@@ -129,6 +132,16 @@ def test_a_profile_of_the_user_stays(monkeypatch: pytest.MonkeyPatch, name: str)
             {REACH_VARIABLE: 'SUBNET', PROFILE_VARIABLES[0]: str(LOCALHOST_PROFILE)},
             NETWORK_PROFILE,
             'SUBNET',
+        ),
+        (
+            {REACH_VARIABLE: 'SUBNET', PROFILE_VARIABLES[0]: OTHER_INSTALLATION},
+            NETWORK_PROFILE,
+            'SUBNET',
+        ),
+        (
+            {REACH_VARIABLE: 'SYSTEM_DEFAULT', PROFILE_VARIABLES[0]: OTHER_INSTALLATION},
+            LOCALHOST_PROFILE,
+            'SYSTEM_DEFAULT',
         ),
     ],
 )
