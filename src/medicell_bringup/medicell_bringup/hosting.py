@@ -32,6 +32,7 @@ from medicell_ros.node_parameters import ORCHESTRATOR, WORLD
 
 if TYPE_CHECKING:
     from medicell_gazebo.cell import PhysicalCell
+    from medicell_gazebo.pose_log import PoseLog
 
 REST_PACE = 0.0
 """Nobody answers a question in a run: its time stands, so that the seed alone decides."""
@@ -71,6 +72,10 @@ class CellHost(Protocol):
 
     def motion(self) -> Motion | None:
         """Return by what the cell moves and what that has shown; None where it is not known."""
+        ...
+
+    def poses(self) -> PoseLog | None:
+        """Return the poses that physics has measured; None where nothing has a body."""
         ...
 
     def peak_rss_mb(self) -> float:
@@ -152,6 +157,10 @@ class _Host:
         """Return that the cell moves by computation."""
         return Motion(simulator=Simulator.BUILTIN, version=VERSION)
 
+    def poses(self) -> PoseLog | None:
+        """Return nothing: what moves by computation has no body."""
+        return None
+
 
 class OneProcess(_Host):
     """Every node in this process; messages still go over DDS. Gazebo, if asked for, beside it."""
@@ -214,6 +223,10 @@ class OneProcess(_Host):
     def motion(self) -> Motion | None:
         """Return what Gazebo has shown, if the cell moves in it."""
         return super().motion() if self._physics is None else self._physics.motion()
+
+    def poses(self) -> PoseLog | None:
+        """Return what Gazebo has measured, if the cell moves in it."""
+        return None if self._physics is None else self._physics.poses()
 
     def check_alive(self) -> None:
         """Raise COMMUNICATION_LOST when a node spins no more."""

@@ -32,6 +32,7 @@ RESULTS = (
     'summary.json',
     'report.pdf',
     'growth.png',
+    'poses.npz',
     'recipe.yaml',
     'patient.yaml',
     'journals',

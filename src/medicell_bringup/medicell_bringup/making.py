@@ -79,6 +79,7 @@ def measure(host: CellHost, begun_s: float) -> RunMeasures:
         balance=host.client.balance(),
         faults=host.client.faults(),
         motion=host.motion(),
+        poses=host.poses(),
     )
 
 
@@ -91,6 +92,7 @@ def measure_lost(host: CellHost, begun_s: float) -> RunMeasures:
         balance=None,
         faults=(),
         motion=host.motion(),
+        poses=host.poses(),
     )
 
 

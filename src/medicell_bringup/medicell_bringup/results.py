@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from medicell_interfaces.msg import BatchState, FaultStatus
 from medicell_interfaces.srv import GetBalance
@@ -22,8 +22,13 @@ from medicell_record.report import write_report
 from medicell_record.summary import RunFigures, build_summary, write_summary
 from medicell_record.view import BatchView
 
+if TYPE_CHECKING:
+    from medicell_gazebo.pose_log import PoseLog
+
 SECONDS_PER_DAY = 86_400.0
 SUMMARY, REPORT, GROWTH = 'summary.json', 'report.pdf', 'growth.png'
+POSES = 'poses.npz'
+"""What Gazebo has measured in a run under physics."""
 NEVER_STRUCK = 'never struck'
 
 
@@ -39,6 +44,8 @@ class RunMeasures:
     faults: Sequence[FaultStatus]
     motion: Motion | None
     """None where it is not known by what the cell moves."""
+    poses: PoseLog | None = None
+    """None where nothing has a body."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +86,8 @@ def finish(out: Path, measures: RunMeasures) -> RunEnd:
         plot_growth(view, out / GROWTH)
         write_report(record, out / REPORT, motion=measures.motion)
     write_summary(out / SUMMARY, summary)
+    if measures.poses is not None:
+        measures.poses.write(out / POSES)
     reason = view.closed.reason if view.closed else ''
     return RunEnd(summary=summary, reason=reason, motion=measures.motion)
 

@@ -22,6 +22,7 @@ from medicell_gazebo.gazebo11 import Gazebo11
 from medicell_gazebo.judging import PLACE_M, Touch
 from medicell_gazebo.lock_step import LockStep
 from medicell_gazebo.machines import Machines
+from medicell_gazebo.pose_log import PoseLog, PoseRecorder
 from medicell_gazebo.poses import Skeleton, tilts_of
 from medicell_gazebo.tracking import Peak
 from medicell_gazebo.world import STATION_PREFIX, GazeboWorld, gazebo_world
@@ -54,6 +55,7 @@ class Bodies:
     arm: GazeboArm
     machines: Machines
     air: MeasuredAir
+    recorder: PoseRecorder
 
 
 class PhysicalCell:
@@ -120,6 +122,7 @@ class PhysicalCell:
             bodies.arm.running.advance()
             pose = self._pose(container)
             bodies.air.stands(container, pose)
+            bodies.recorder.stands(container, pose)
             if self._off_m(pose, station) > PLACE_M:
                 self._take_out(container)
                 return False
@@ -171,6 +174,12 @@ class PhysicalCell:
                 ),
             )
 
+    def poses(self) -> PoseLog:
+        """Return the poses that were measured until now."""
+        bodies = self._made()
+        with bodies.arm.running.lock:
+            return bodies.recorder.log()
+
     def close(self) -> None:
         """End Gazebo; safe to call twice."""
         self.gazebo.close()
@@ -181,8 +190,12 @@ class PhysicalCell:
         skeleton = Skeleton(self._cell.geometry.arm, self._description, self.world.posture)
         standing = {vial.name: self._pose(vial.name) for vial in self.world.vials}
         air = MeasuredAir(self._cell.geometry, skeleton, standing)
+        recorder = PoseRecorder(self.gazebo.joints, standing)
         arm.running.listen(air.take)
-        return Bodies(port=port, arm=arm, machines=Machines(arm.running), air=air)
+        arm.running.listen(recorder.take)
+        return Bodies(
+            port=port, arm=arm, machines=Machines(arm.running), air=air, recorder=recorder
+        )
 
     def _made(self) -> Bodies:
         assert self._bodies is not None
@@ -194,7 +207,9 @@ class PhysicalCell:
         for vial, station in self._settling.items():
             found = self._measured(vial, station)
             self._placed.append(found)
-            bodies.air.stands(vial, self._pose(vial))
+            pose = self._pose(vial)
+            bodies.air.stands(vial, pose)
+            bodies.recorder.stands(vial, pose)
             if bodies.port.at(f'{Role.FILL_ROBOT}/{station}') != vial:
                 self._ended[vial] = found
                 self._take_out(vial)
@@ -213,7 +228,9 @@ class PhysicalCell:
         """Have a vial be nowhere in the cell any more, and need no air."""
         self._there.pop(vial, None)
         self.gazebo.take(vial)
-        self._made().air.closed(vial)
+        bodies = self._made()
+        bodies.air.closed(vial)
+        bodies.recorder.gone(vial)
 
     def _measured(self, vial: str, station: str) -> VialPlaced:
         pose = self._pose(vial)
