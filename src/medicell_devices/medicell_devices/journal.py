@@ -30,6 +30,12 @@ class OperationJournal(Protocol):
         """Write how a started operation ended."""
         ...
 
+    def refused(
+        self, operation_id: str, operation: str, goal: JsonObject, outcome: JsonObject
+    ) -> None:
+        """Write that an operation was not begun and never will be; raises like `started`."""
+        ...
+
     def find(self, operation_id: str) -> JournalEntry | None:
         """Return what is known of an operation, or None when it was never started."""
         ...
@@ -58,21 +64,15 @@ class MemoryJournal:
 
     def started(self, operation_id: str, operation: str, goal: JsonObject) -> None:
         """Note the start; raises OUTCOME_UNKNOWN or INVALID_GOAL for an id seen before."""
-        with self._lock:
-            known = self._entries.get(operation_id)
-            if known is not None:
-                open_ = known.state is JournalState.STARTED
-                raise MedicellError(
-                    ErrorCode.OUTCOME_UNKNOWN if open_ else ErrorCode.INVALID_GOAL,
-                    f'operation_id {operation_id!r} was {known.state} before',
-                )
-            self._entries[operation_id] = JournalEntry(
+        self._note(
+            JournalEntry(
                 operation_id=operation_id,
                 operation=operation,
                 goal=goal,
                 state=JournalState.STARTED,
                 outcome=None,
             )
+        )
 
     def finished(self, operation_id: str, outcome: JsonObject) -> None:
         """Note the end; raises INVALID_GOAL when the operation is not open."""
@@ -85,6 +85,20 @@ class MemoryJournal:
             self._entries[operation_id] = replace(
                 known, state=JournalState.FINISHED, outcome=outcome
             )
+
+    def refused(
+        self, operation_id: str, operation: str, goal: JsonObject, outcome: JsonObject
+    ) -> None:
+        """Note that an operation was not begun and never will be; raises like `started`."""
+        self._note(
+            JournalEntry(
+                operation_id=operation_id,
+                operation=operation,
+                goal=goal,
+                state=JournalState.REFUSED,
+                outcome=outcome,
+            )
+        )
 
     def find(self, operation_id: str) -> JournalEntry | None:
         """Return what is known of an operation, or None when it was never started."""
@@ -100,3 +114,14 @@ class MemoryJournal:
         """Return the operation of this name finished last whose goal has a value in a field."""
         with self._lock:
             return latest_of(self._entries, operation, field, value)
+
+    def _note(self, entry: JournalEntry) -> None:
+        with self._lock:
+            known = self._entries.get(entry.operation_id)
+            if known is not None:
+                open_ = known.state is JournalState.STARTED
+                raise MedicellError(
+                    ErrorCode.OUTCOME_UNKNOWN if open_ else ErrorCode.INVALID_GOAL,
+                    f'operation_id {entry.operation_id!r} was {known.state} before',
+                )
+            self._entries[entry.operation_id] = entry

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 from medicell_core.clock import Clock
 from medicell_core.errors import ErrorCode, MedicellError
@@ -38,7 +39,8 @@ class Performer:
     def perform(self, running: RunningOperation) -> Outcome:
         """Take the operation from its journal's `started` to `finished`; never raises.
 
-        OUTCOME_UNKNOWN when it was started and the journal does not hold how it ended.
+        OUTCOME_UNKNOWN when it was started and the journal does not hold how it ended. What ends
+        before it is started is journalled as refused.
         """
         started = False
         try:
@@ -55,10 +57,27 @@ class Performer:
             if started:
                 return self._unknown(running, error)
             if isinstance(error, MedicellError):
-                return self._failed(error)
-            return self._unexpected(running, error)
+                return self.refuse(running, self._failed(error))
+            return self.refuse(running, self._unexpected(running, error))
         finally:
             self._end(running)
+
+    def refuse(self, running: RunningOperation, outcome: Outcome) -> Outcome:
+        """Keep that an operation was not begun, and return the outcome to answer; never raises.
+
+        The sender takes it as final. A copy of the goal that comes later, or after a restart,
+        must not be performed then.
+        """
+        goal = running.goal
+        try:
+            self._journal.refused(
+                running.owner, type(goal).__name__, to_json(goal), to_json(outcome)
+            )
+        except Exception as error:
+            _LOG.error('%s: refusal of %s', self._driver.role, running.owner, exc_info=error)
+            text = f'{outcome.error_msg}; nothing has moved, but the journal does not keep it'
+            return replace(outcome, error_msg=f'{text}: {error}')
+        return outcome
 
     def _begin(self, running: RunningOperation) -> None:
         """Wait for the operation's turn; raises CANCELLED or STOPPED when it must end before."""

@@ -61,6 +61,7 @@ class OperationServer:
         self._workers = Workers()
         self._performer = Performer(driver, clock, journal, on_unexpected=self._abort)
         self._running: dict[str, RunningOperation] = {}
+        self._refusing: dict[str, RunningOperation] = {}
         self._started = False
         self._state = PackMLState.STOPPED
         self._fault_code = ErrorCode.OK
@@ -120,10 +121,11 @@ class OperationServer:
     ) -> None:
         """Run a goal in a worker thread; a refusal arrives as an outcome too.
 
-        An id that is already finished answers with its recorded outcome, whatever the state;
-        one that runs is joined and answers when it ends; one that was started and not finished
-        answers OUTCOME_UNKNOWN, and the device is Held. So a goal may be sent again by whoever
-        has lost its answer.
+        An id that is already finished answers with its recorded outcome, whatever the state; one
+        that was refused, or ended before it began, with that; one that runs is joined and answers
+        when it ends; one that was started and not finished answers OUTCOME_UNKNOWN, and the device
+        is Held. So a goal may be sent again by whoever has lost its answer, and whoever has got
+        one may take it as final.
         A goal that was `cancelled` on its way ends as CANCELLED before anything moves.
         Raises RuntimeError, and runs nothing, when no thread can be started.
         """
@@ -147,9 +149,11 @@ class OperationServer:
             self._workers.spawn(
                 lambda: self._work(running, answer), f'{self._driver.role}/{goal.operation_id}'
             )
-        except RuntimeError:
+        except RuntimeError as error:
             if answer is None:
-                self._leave(running)
+                fault = MedicellError(ErrorCode.HARDWARE_FAULT, str(error))
+                self._performer.refuse(running, Outcome.of_error(fault))
+            self._leave(running)
             raise
 
     def cancel(self, operation_id: str) -> bool:
@@ -219,7 +223,7 @@ class OperationServer:
 
     def _joined(self, running: RunningOperation) -> bool:
         """Join the operation that runs under this id, if it is the same goal; lock held."""
-        same = self._running.get(running.owner)
+        same = self._running.get(running.owner) or self._refusing.get(running.owner)
         if same is None or to_json(same.goal) != to_json(running.goal):
             return False
         same.join(running)
@@ -234,8 +238,12 @@ class OperationServer:
             recorded = self._recorded(running, row)
             if recorded is not None:
                 return recorded
+        except MedicellError as error:
+            return Outcome.of_error(error)
+        try:
             self._require_free(running)
         except MedicellError as error:
+            self._refusing[running.owner] = running
             return Outcome.of_error(error)
         self._running[running.owner] = running
         self._state = PackMLState.EXECUTE
@@ -245,7 +253,7 @@ class OperationServer:
     def _recorded(self, running: RunningOperation, row: OperationType) -> Outcome | None:
         """Return the journal's outcome; raises OUTCOME_UNKNOWN or INVALID_GOAL."""
         known = self._journal.find(running.owner)
-        if running.owner in self._running or (
+        if running.owner in (*self._running, *self._refusing) or (
             known is not None
             and (known.operation != row.name or known.goal != to_json(running.goal))
         ):
@@ -287,6 +295,10 @@ class OperationServer:
         if outcome is None:
             outcome = self._performed(running)
             self._leave(running, outcome)
+        elif self._refusing.get(running.owner) is running:
+            outcome = self._performer.refuse(running, outcome)
+            with self._lock:
+                self._refusing.pop(running.owner)
         running.tell_end(outcome)
 
     def _performed(self, running: RunningOperation) -> Outcome:
@@ -301,7 +313,9 @@ class OperationServer:
     def _leave(self, running: RunningOperation, outcome: Outcome | None = None) -> None:
         """Let an operation go that runs no more."""
         with self._lock:
-            self._running.pop(running.owner, None)
+            for kept in (self._running, self._refusing):
+                if kept.get(running.owner) is running:
+                    del kept[running.owner]
             if outcome is not None:
                 self._take(outcome)
             self._settle()

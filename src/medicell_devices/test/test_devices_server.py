@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 from device_bench import WAIT_S, Served
@@ -328,13 +329,66 @@ def test_stop_halts_and_nothing_runs_until_clear(bench: Bench, served: Served) -
     assert PackMLState.RESETTING in states(served)
 
 
-def test_refusal_is_not_started_in_the_journal(bench: Bench, served: Served) -> None:
+def test_refused_goal_is_never_begun_under_its_id_and_may_be_under_another(
+    bench: Bench, served: Served
+) -> None:
     served.server.stop('stop button')
-    wanted = goal(bench, Mix)
-    served.run(wanted)
-    assert served.journal.find(wanted.operation_id) is None
+    wanted = goal(bench, Transfer)
+    refusal = served.run(wanted)
+    assert refusal.error_code is ErrorCode.STOPPED
+    entry = served.journal.find(wanted.operation_id)
+    assert entry is not None
+    assert entry.state is JournalState.REFUSED
     served.server.clear()
-    assert served.run(wanted).ok
+    before = bench.volumes()
+    assert served.run(wanted) == replace(refusal, at_s=ANY)
+    assert bench.volumes() == before
+    assert served.run(goal(bench, Transfer)).ok
+
+
+def test_goal_refused_as_busy_is_not_begun_by_a_copy_that_comes_when_the_lane_is_free(
+    bench: Bench, served: Served
+) -> None:
+    first, second = goal(bench, Transfer), goal(bench, Mix)
+    assert served.run_all(first, second)[second.operation_id].error_code is ErrorCode.DEVICE_BUSY
+    assert served.run(second).error_code is ErrorCode.DEVICE_BUSY
+
+
+def test_goal_cancelled_before_it_began_is_not_begun_by_a_copy_after_a_restart(
+    bench: Bench, tmp_path: Path
+) -> None:
+    wanted = goal(bench, Transfer)
+    before = bench.volumes()
+    for cancelled in (True, False):
+        with Journal(tmp_path / 'journal') as journal:
+            served = Served(bench, Role.FLUID_HANDLER, journal=journal)  # type: ignore[arg-type]
+            served.server.start()
+            bench.await_only(wanted.operation_id)
+            served.server.submit(
+                wanted,
+                on_progress=lambda _: None,
+                on_done=lambda outcome, told=served: told._take(wanted.operation_id, outcome),
+                cancelled=cancelled,
+            )
+            assert served.outcome(wanted).error_code is ErrorCode.CANCELLED
+            assert served.server.close()
+    assert bench.volumes() == before
+
+
+def test_refusal_that_the_journal_cannot_keep_says_so(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = MemoryJournal()
+    served = Served(bench, Role.FLUID_HANDLER, journal=journal)
+
+    def full(*_: object) -> None:
+        raise MedicellError(ErrorCode.HARDWARE_FAULT, 'no space left on device')
+
+    monkeypatch.setattr(journal, 'refused', full)
+    outcome = served.run(goal(bench, Mix))
+    assert outcome.error_code is ErrorCode.NOT_ACTIVE
+    assert 'the journal does not keep it: no space left' in outcome.error_msg
+    assert served.server.close()
 
 
 def test_server_that_was_not_started_is_not_active(bench: Bench) -> None:

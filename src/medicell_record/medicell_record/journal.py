@@ -23,6 +23,8 @@ class JournalState(TextEnum):
 
     STARTED = 'started'
     FINISHED = 'finished'
+    REFUSED = 'refused'
+    """It was never begun, and never will be under this id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,9 @@ def latest_of(
 class Journal:
     """Append-only JSON lines, each on disk (fdatasync) before the method returns.
 
+    What is read at the start is put on disk first: a process that was killed may have written it
+    without, and nobody may be told what a power cut could still take back.
+
     A line that a crash has torn was never confirmed to the device, so nothing moved on its
     account: it is cut off when the journal is opened. A broken line anywhere else raises
     RECORD_UNREADABLE. One process at a time holds a journal; a second one gets DEVICE_BUSY.
@@ -62,7 +67,7 @@ class Journal:
         self._lock = threading.Lock()
         self._entries: dict[str, JournalEntry] = {}
         self._identity = ''
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(self._path.parent)
         self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         try:
             self._claim()
@@ -84,7 +89,7 @@ class Journal:
         """Write that an operation is about to move something.
 
         Raises OUTCOME_UNKNOWN for an id that is started and not finished, and INVALID_GOAL
-        for one that is finished: neither may be begun again.
+        for one that is finished or refused: none of them may be begun again.
         """
         with self._lock:
             known = self._entries.get(operation_id)
@@ -103,14 +108,36 @@ class Journal:
         """Write how a started operation ended; raises INVALID_GOAL when it is not open."""
         with self._lock:
             known = self._entries.get(operation_id)
-            if known is None or known.state is JournalState.FINISHED:
-                state = 'not started' if known is None else 'already finished'
+            if known is None or known.state is not JournalState.STARTED:
+                state = 'not started' if known is None else f'already {known.state}'
                 raise MedicellError(
                     ErrorCode.INVALID_GOAL, f'operation_id {operation_id!r} is {state}'
                 )
             self._write({'finished': outcome, 'id': operation_id})
             self._entries[operation_id] = replace(
                 known, state=JournalState.FINISHED, outcome=outcome
+            )
+
+    def refused(
+        self, operation_id: str, operation: str, goal: JsonObject, outcome: JsonObject
+    ) -> None:
+        """Write that an operation has not been begun and never will be under this id.
+
+        Raises like `started`.
+        """
+        with self._lock:
+            known = self._entries.get(operation_id)
+            if known is not None:
+                raise _begun_twice(known)
+            self._write(
+                {'goal': goal, 'id': operation_id, 'operation': operation, 'refused': outcome}
+            )
+            self._entries[operation_id] = JournalEntry(
+                operation_id=operation_id,
+                operation=operation,
+                goal=goal,
+                state=JournalState.REFUSED,
+                outcome=outcome,
             )
 
     def find(self, operation_id: str) -> JournalEntry | None:
@@ -190,26 +217,27 @@ class Journal:
                 ) from error
         if whole < len(data):
             os.ftruncate(self._file, whole)
-            os.fsync(self._file)
+        os.fsync(self._file)
 
     def _take(self, line: JsonObject) -> None:
         if 'journal' in line:
             self._identity = str(line['journal'])
             return
         key = line['id']
-        if 'started' in line:
-            if key in self._entries:
-                raise ValueError(f'{key} is started twice')
-            self._entries[key] = JournalEntry(
-                operation_id=key,
-                operation=line['operation'],
-                goal=line['started'],
-                state=JournalState.STARTED,
-                outcome=None,
+        if 'finished' in line:
+            self._entries[key] = replace(
+                self._entries[key], state=JournalState.FINISHED, outcome=line['finished']
             )
             return
-        self._entries[key] = replace(
-            self._entries[key], state=JournalState.FINISHED, outcome=line['finished']
+        if key in self._entries:
+            raise ValueError(f'{key} is begun twice')
+        refused = 'refused' in line
+        self._entries[key] = JournalEntry(
+            operation_id=key,
+            operation=line['operation'],
+            goal=line['goal' if refused else 'started'],
+            state=JournalState.REFUSED if refused else JournalState.STARTED,
+            outcome=line['refused'] if refused else None,
         )
 
 
@@ -220,12 +248,21 @@ def _begun_twice(known: JournalEntry) -> MedicellError:
             f'operation_id {known.operation_id!r} was started and its outcome is unknown',
         )
     return MedicellError(
-        ErrorCode.INVALID_GOAL, f'operation_id {known.operation_id!r} is already finished'
+        ErrorCode.INVALID_GOAL, f'operation_id {known.operation_id!r} is already {known.state}'
     )
 
 
+def _make_folder(folder: Path) -> None:
+    """Make a folder and those above it; the name of each new one is on disk afterwards."""
+    if folder.is_dir():
+        return
+    _make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    _sync_folder(folder.parent)
+
+
 def _sync_folder(folder: Path) -> None:
-    """Make the file's name durable too: fdatasync of a new file does not."""
+    """Make names in a folder durable too: fdatasync of a new file does not."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

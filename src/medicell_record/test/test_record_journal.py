@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -58,6 +59,48 @@ def test_a_finished_operation_is_neither_begun_nor_finished_again(path: Path) ->
         with pytest.raises(MedicellError, match='not started'):
             journal.finished('B/a#2', DONE)
     assert path.stat().st_size == size
+
+
+def test_a_refused_operation_is_known_after_a_restart_and_never_begun(path: Path) -> None:
+    with Journal(path) as journal:
+        journal.refused('B/a#1', 'Transfer', GOAL, {'error_code': 6})
+    with Journal(path) as journal:
+        found = journal.find('B/a#1')
+        assert found is not None
+        assert (found.state, found.goal) == (JournalState.REFUSED, GOAL)
+        assert found.outcome == {'error_code': 6}
+        assert journal.unfinished() == []
+        with pytest.raises(MedicellError, match='already refused'):
+            journal.started('B/a#1', 'Transfer', GOAL)
+        with pytest.raises(MedicellError, match='already refused'):
+            journal.finished('B/a#1', DONE)
+        with pytest.raises(MedicellError, match='already refused'):
+            journal.refused('B/a#1', 'Transfer', GOAL, DONE)
+        journal.started('B/a#2', 'Transfer', GOAL)
+        with pytest.raises(MedicellError, match='was started'):
+            journal.refused('B/a#2', 'Transfer', GOAL, DONE)
+
+
+def test_what_a_killed_process_has_written_is_on_disk_before_it_is_told(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Journal(path) as journal:
+        journal.started('B/a#1', 'Transfer', GOAL)
+    synced: list[int] = []
+    monkeypatch.setattr('os.fsync', lambda file: synced.append(os.fstat(file).st_ino))
+    with Journal(path):
+        assert path.stat().st_ino in synced
+
+
+def test_every_new_folder_above_a_journal_is_named_on_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr('os.fsync', lambda file: synced.append(os.fstat(file).st_ino))
+    folder = tmp_path / 'runs' / 'first' / 'journals'
+    Journal(folder / 'pump.jsonl').close()
+    named = (tmp_path, tmp_path / 'runs', tmp_path / 'runs' / 'first', folder)
+    assert {item.stat().st_ino for item in named} <= set(synced)
 
 
 def test_a_line_torn_at_any_byte_is_cut_off(path: Path) -> None:
