@@ -251,7 +251,7 @@ class VialCycle:
         """Close the vial if product stands open in it, and put it to the rejects."""
         try:
             if not (math.isnan(self._opened_s) or self._robot.see(self._goal.vial).stoppered):
-                self._stopper()
+                self._cover()
         except MedicellError as error:
             if error.code not in NO_PRODUCT:
                 return
@@ -260,6 +260,16 @@ class VialCycle:
         except MedicellError:
             return
         self._step = 'rejected'
+
+    def _cover(self) -> None:
+        """Press the stopper in, also where the way to it has told that liquid may have spilt."""
+        try:
+            self._stopper()
+        except MedicellError as error:
+            if error.code is not ErrorCode.VIAL_MAY_HAVE_SPILT:
+                raise
+            if not self._robot.see(self._goal.vial).stoppered:
+                self._stopper()
 
     def _go(self, station: str) -> None:
         if self._robot.see(self._goal.vial).station == station:
@@ -301,10 +311,11 @@ class VialCycle:
             )
 
     def _require_not_spilt(self) -> None:
-        """Raise VIAL_MAY_HAVE_SPILT again when the way to the stopper has ended so."""
-        known = self._steps.known('move_stopper', MoveContainer)
-        if known is not None and known.error_code is ErrorCode.VIAL_MAY_HAVE_SPILT:
-            raise OperationFailed(known.error_code, known.error_msg)
+        """Raise VIAL_MAY_HAVE_SPILT again when the way to the stopper, or the press, ended so."""
+        for step, kind in (('move_stopper', MoveContainer), ('stopper', StopperVial)):
+            known = self._steps.known(step, kind)
+            if known is not None and known.error_code is ErrorCode.VIAL_MAY_HAVE_SPILT:
+                raise OperationFailed(known.error_code, known.error_msg)
 
     def _done(self, step: str) -> None:
         self._step = step

@@ -53,6 +53,7 @@ class Rig:
         self.now = 1_700_000_000.0
         self.begun_s = self.now
         self.ailment = SOUND
+        self.power = True
         self.told: list[ArmTrajectory] = []
         self._due: list[tuple[float, Callable[[], object]]] = []
         settings = ArmSettings(**changes)
@@ -80,6 +81,7 @@ class Rig:
             tolerances=Tolerances.of(settings, JOINT_NAMES),
             look_s=settings.supervision_period_s,
             held_wall_s=0.0,
+            powered=lambda: self.power,
         )
 
     def now_s(self) -> float:

@@ -146,6 +146,53 @@ def test_stop_after_a_resume_that_came_too_early_is_in_force_until_it_is_resumed
     assert rig.motion.locate(rig) == pytest.approx(goal_of(path))
 
 
+@pytest.mark.parametrize('stopped', ['emergency stop', 'nobody answers', 'halt'])
+def test_resume_that_came_too_early_is_taken_back_by_whatever_stops_the_arm_after_it(
+    stopped: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig, path = Rig(), planned()
+
+    def away() -> bool:
+        raise MedicellError(ErrorCode.COMMUNICATION_LOST, 'no world')
+
+    def stop() -> None:
+        if stopped == 'halt':
+            rig.motion.halt()
+        elif stopped == 'emergency stop':
+            rig.power = False
+            rig.motion.poll()
+        else:
+            monkeypatch.setattr(rig.motion, '_powered', away)
+            with pytest.raises(MedicellError, match='no world'):
+                rig.motion.poll()
+            monkeypatch.undo()
+
+    def mended() -> None:
+        rig.power = True
+
+    for since_s, act in (
+        (1.0, rig.motion.protective_stop),
+        (1.1, rig.motion.resume),
+        (1.15, stop),
+        (1.2, mended),
+        (3.0, lambda: told.append(len(rig.told))),
+        (4.0, rig.motion.resume),
+    ):
+        rig.at(since_s, act)
+    told: list[int] = []
+    error = rig.follow(path)
+    if stopped == 'halt':
+        assert error is not None
+        rig.sleep(2.5 - rig.since_s)
+        rig.motion.poll()
+        assert rig.motion.held
+        return
+    assert error is None
+    assert told == [2]
+    assert rig.told[2].start_s >= rig.begun_s + 4.0
+    assert rig.motion.locate(rig) == pytest.approx(goal_of(path))
+
+
 @pytest.mark.parametrize('percent', [1.0, 10.0, 50.0])
 def test_override_slows_the_whole_path(percent: float) -> None:
     rig = Rig()
@@ -375,6 +422,25 @@ def test_arm_is_told_to_hold_where_no_time_is_known_for_a_ramp(
     rig.motion.resume()
     rig.motion.set_speed_override(50.0)
     assert len(rig.told) == 1
+
+
+def test_arm_is_told_to_hold_where_its_ramp_cannot_be_computed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rig, stops = Rig(), list[float]()
+
+    def singular(*_: object, **__: object) -> None:
+        raise FloatingPointError('no ramp')
+
+    def halted() -> None:
+        monkeypatch.setattr(JointPath, 'paced', singular)
+        monkeypatch.setattr(rig.arm, 'stop', lambda: stops.append(rig.now))
+        rig.motion.halt()
+
+    rig.at(0.5, halted)
+    with pytest.raises(FloatingPointError):
+        rig.motion.follow(rig.way(*TURNS), rig)  # type: ignore[arg-type]
+    assert len(stops) == 1
 
 
 def test_joint_that_lags_is_off_its_path_and_named() -> None:

@@ -480,6 +480,40 @@ def test_arm_is_not_resumed_while_the_emergency_stop_is_pressed(
     assert robot.telemetry()['protective_stop'] == 0.0
 
 
+@pytest.mark.parametrize('seen', ['by the arm', 'by a resume'])
+def test_arm_that_was_resumed_too_early_stays_after_an_emergency_stop_until_it_is_resumed_again(
+    bench: Bench, robot: SimulatedFillRobot, monkeypatch: pytest.MonkeyPatch, seen: str
+) -> None:
+    pressed, told = [False], list[Any]()
+    monkeypatch.setattr(bench.world, 'emergency_stopped', lambda: pressed[0])
+
+    def resume_while_pressed() -> None:
+        pressed[0] = True
+        with pytest.raises(MedicellError) as caught:
+            robot.resume_motion()
+        assert caught.value.code is ErrorCode.EMERGENCY_STOP
+        pressed[0] = False
+
+    def looked(look: int) -> None:
+        if look == HALF_WAY:
+            robot.protective_stop(lambda _: None)
+            robot.resume_motion()
+            if seen == 'by a resume':
+                resume_while_pressed()
+            pressed[0] = seen == 'by the arm'
+        if look == HALF_WAY + 12:
+            pressed[0] = False
+        if look in (HALF_WAY + 1, HALF_WAY + 30):
+            told.append(robot.commanded())
+        if look == HALF_WAY + 30:
+            assert robot.telemetry()['protective_stop'] == 1.0
+            robot.resume_motion()
+
+    performed(bench, goal(bench), looked)
+    assert told[0] is told[1]
+    assert location(bench) == 'fill_robot/fill'
+
+
 def test_speed_override_is_told_and_slows_the_move(
     bench: Bench, robot: SimulatedFillRobot
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.operations import (
+    OPERATIONS,
     CapVial,
     FillVial,
     FillVialResult,
@@ -19,7 +20,7 @@ from medicell_core.operations import (
     StopperVial,
 )
 from medicell_devices.failure import PartlyDone
-from medicell_devices.simulated.machinery import NoBodies
+from medicell_devices.simulated.machinery import CRIMPER, NEEDLE, STOPPER_PRESS, NoBodies
 from medicell_devices.testing.bench import Bench, cid
 from medicell_devices.testing.goals import VALID, station
 from medicell_sim.port import PumpReading
@@ -143,16 +144,121 @@ def test_tool_comes_down_only_after_a_protective_stop(
 
 
 @pytest.mark.parametrize('cls', WORK)
+def test_tool_does_not_move_by_a_release_that_another_protective_stop_has_overtaken(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, cls: type[Operation]
+) -> None:
+    tools, held = at_work(bench, cls), list[bool]()
+    driver: Any = bench.driver(Role.FILL_ROBOT)
+    real, overtaken = driver._motion.await_release, list[bool]()
+
+    def released(context: object) -> None:
+        if driver._motion.held:
+            driver.resume_motion()
+        real(context)
+        if not overtaken:
+            overtaken.append(True)
+            driver.protective_stop(lambda _: None)
+
+    monkeypatch.setattr(driver._motion, 'await_release', released)
+    monkeypatch.setattr(tools, 'drive', lambda *_: held.append(driver._motion.held))
+    bench.run(goal(bench, cls))
+    assert held == [False, False]
+
+
+@pytest.mark.parametrize('cls', WORK)
 def test_tool_that_does_not_go_up_takes_no_result_away(bench: Bench, cls: type[Operation]) -> None:
     tools = at_work(bench, cls, stuck=True)
     assert bench.run(goal(bench, cls)) is not None
     assert tools.told[-1][1] == 0.0
 
 
-def test_tool_that_does_not_go_up_hides_no_error(bench: Bench) -> None:
-    at_work(bench, FillVial, stuck=True)
-    bench.world.inject('leak', 'p')
-    assert bench.fails(goal(bench, FillVial)).code is ErrorCode.LEAK
+def test_arm_does_not_move_under_a_tool_that_does_not_go_up(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_work(bench, CapVial, stuck=True)
+    driver: Any = bench.driver(Role.FILL_ROBOT)
+    monkeypatch.setattr(driver._carrier._arm, 'start', lambda _: pytest.fail('it moves'))
+    assert bench.refuses(goal(bench, MoveContainer)) is ErrorCode.COMMUNICATION_LOST
+
+
+@pytest.mark.parametrize('cls', WORK)
+def test_tool_stays_down_when_its_work_is_stopped_and_goes_up_before_the_arm_moves(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, cls: type[Operation]
+) -> None:
+    tools = at_work(bench, cls)
+    driver: Any = bench.driver(Role.FILL_ROBOT)
+    wanted = goal(bench, cls)
+    with bench.context(wanted) as context:
+        sleep = context.sleep
+
+        def stopping(duration_s: float, *, step: str = '') -> None:
+            sleep(duration_s, step=step)
+            if tools.told:
+                driver.stop()
+
+        monkeypatch.setattr(context, 'sleep', stopping)
+        with pytest.raises(MedicellError) as caught:
+            getattr(driver, OPERATIONS[cls.__name__].verb)(wanted, context)
+    assert caught.value.code is ErrorCode.STOPPED
+    assert [position > 0.0 for _, position in tools.told] == [True]
+    driver.reset()
+    start, up = driver._carrier._arm.start, list[bool]()
+
+    def sets_off(trajectory: object) -> None:
+        up.append((tools.told[0][0], 0.0) in tools.told)
+        start(trajectory)
+
+    monkeypatch.setattr(driver._carrier._arm, 'start', sets_off)
+    vial = cid(WORK[cls][0])
+    bench.run(goal(bench, MoveContainer, container=vial, station='reject'))
+    assert up
+    assert all(up)
+
+
+@pytest.mark.parametrize('cls', WORK)
+def test_tool_whose_work_is_done_under_a_protective_stop_goes_up_after_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, cls: type[Operation]
+) -> None:
+    tools = at_work(bench, cls)
+    driver: Any = bench.driver(Role.FILL_ROBOT)
+    verb = {FillVial: 'weigh', StopperVial: 'stopper', CapVial: 'cap'}[cls]
+    real, held = getattr(bench.world, verb), list[bool]()
+
+    def stopped(*arguments: object, **named: object) -> object:
+        done = real(*arguments, **named)
+        if tools.told and not driver._motion.held:
+            driver.protective_stop(lambda _: None)
+        return done
+
+    def driven(joint: str, position: float) -> None:
+        held.append(driver._motion.held)
+        tools.told.append((joint, position))
+
+    monkeypatch.setattr(bench.world, verb, stopped)
+    monkeypatch.setattr(tools, 'drive', driven)
+    release = driver._motion.await_release
+
+    def released(context: object) -> None:
+        if driver._motion.held:
+            driver.resume_motion()
+        release(context)
+
+    monkeypatch.setattr(driver._motion, 'await_release', released)
+    assert bench.run(goal(bench, cls)) is not None
+    assert tools.told[-1][1] == 0.0
+    assert not any(held)
+
+
+def test_tools_of_a_driver_that_was_started_anew_go_up_before_its_arm_moves(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tools, driver = Tools(), bench.driver(Role.FILL_ROBOT)
+    driver.use_machinery(tools)  # type: ignore[attr-defined]
+    bench.run(goal(bench, MoveContainer))
+    up = [(joint, 0.0) for joint in (CRIMPER, NEEDLE, STOPPER_PRESS)]
+    assert tools.told == up
+    bench.run(goal(bench, MoveContainer, station='stopper'))
+    assert tools.told == up
 
 
 def test_fill_outside_its_tolerance_is_refused_with_the_weight(

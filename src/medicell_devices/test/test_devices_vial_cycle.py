@@ -17,6 +17,7 @@ from medicell_devices.simulated import carrying
 from medicell_devices.testing.bench import Bench, cid
 from medicell_devices.testing.goals import VALID
 from medicell_devices.unknown import accept_unknown
+from medicell_devices.vial_cycle import VialCycle
 from medicell_motion.cell import RobotCell
 from medicell_sim.port import PumpReading
 
@@ -309,6 +310,106 @@ def test_vial_that_may_have_spilt_is_closed_and_rejected_once_though_its_cycle_w
     again = bench.fails(goal(bench))
     assert again.code is ErrorCode.VIAL_MAY_HAVE_SPILT
     assert journalled(bench, 'fill') == journalled(bench, 'stopper') == 1
+
+
+def crashed(bench: Bench, monkeypatch: pytest.MonkeyPatch, station: str, *, arrived: bool) -> None:
+    """Have the driver's process die as it sets the vial down at a station, and start anew."""
+    real = bench.world.carry
+
+    def crash(**carry: str) -> bool:
+        if not carry['station'].endswith(station):
+            return real(**carry)
+        if arrived:
+            real(**carry)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as dying:
+        dying.setattr(bench.world, 'carry', crash)
+        with pytest.raises(KeyboardInterrupt):
+            bench.run(goal(bench))
+    anew(bench)
+
+
+def anew(bench: Bench) -> None:
+    """Start the driver anew; what it had not told is accepted as unknown."""
+    accept_unknown(bench.journal)
+    bench._drivers.clear()
+
+
+@pytest.mark.parametrize('arrived', [True, False])
+def test_open_vial_that_a_crashed_driver_carried_is_covered_and_rejected(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, arrived: bool
+) -> None:
+    crashed(bench, monkeypatch, 'stopper', arrived=arrived)
+    assert held_ml(bench) > 1.0
+    error = bench.fails(goal(bench))
+    assert error.code is ErrorCode.VIAL_MAY_HAVE_SPILT
+    assert 'nothing tells how high' in error.message
+    assert partly(error).step == 'rejected'
+    view = bench.world.look(VIAL)
+    assert (view.location, view.stoppered) == ('fill_robot/reject', True)
+
+
+@pytest.mark.parametrize('station', ['fill', 'cap'])
+def test_vial_that_a_crashed_driver_carried_empty_or_closed_has_not_spilt(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, station: str
+) -> None:
+    crashed(bench, monkeypatch, station, arrived=False)
+    assert done(bench).step == 'placed'
+
+
+def test_open_vial_that_was_stopped_in_the_hand_is_rejected_by_a_driver_that_was_started_anew(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver: Any = bench.driver(Role.FILL_ROBOT)
+    with monkeypatch.context() as stopping:
+        real = driver._carrier._set_down
+
+        def stopped(load: Any, *arguments: Any) -> None:
+            if load.carry.station == 'stopper':
+                driver.stop()
+            real(load, *arguments)
+
+        stopping.setattr(driver._carrier, '_set_down', stopped)
+        assert bench.fails(goal(bench)).code is ErrorCode.STOPPED
+    anew(bench)
+    assert bench.fails(goal(bench)).code is ErrorCode.VIAL_MAY_HAVE_SPILT
+    assert bench.world.look(VIAL).location == 'fill_robot/reject'
+    assert bench.world.look(VIAL).stoppered
+
+
+def test_verdict_of_a_vial_is_told_again_by_a_driver_that_was_started_anew(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crashed(bench, monkeypatch, 'stopper', arrived=True)
+    with monkeypatch.context() as dying:
+        dying.setattr(VialCycle, '_reject', lambda _: None)
+        assert bench.fails(goal(bench)).code is ErrorCode.VIAL_MAY_HAVE_SPILT
+    anew(bench)
+    assert bench.fails(goal(bench)).code is ErrorCode.VIAL_MAY_HAVE_SPILT
+    assert bench.world.look(VIAL).location == 'fill_robot/reject'
+
+
+def test_vial_that_may_have_spilt_on_its_way_to_the_rejects_is_covered_all_the_same(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver: Any = bench.driver(Role.FILL_ROBOT)
+    real, dispense = driver._carrier.carry, bench.world.dispense
+
+    def generous(**stroke: Any) -> PumpReading:
+        return dispense(**{**stroke, 'duration_s': 1.3 * stroke['duration_s']})
+
+    def shaken(carry: Any, *arguments: Any, **named: Any) -> Any:
+        result = real(carry, *arguments, **named)
+        if carry.station == 'stopper':
+            driver._carrier.set_rise(VIAL, 2.0)
+        return result
+
+    monkeypatch.setattr(driver._carrier, 'carry', shaken)
+    monkeypatch.setattr(bench.world, 'dispense', generous)
+    assert bench.fails(goal(bench)).code is ErrorCode.FILL_OUT_OF_TOLERANCE
+    view = bench.world.look(VIAL)
+    assert (view.location, view.stoppered) == ('fill_robot/reject', True)
 
 
 def test_missing_vial_is_named_and_nothing_moves(bench: Bench) -> None:

@@ -87,8 +87,9 @@ MEANINGS: dict[ErrorCode, str] = {
     ErrorCode.VIAL_MISSING: 'The vial is at none of the stations: nothing moved.',
     ErrorCode.CLOSURE_FAILED: 'The force of the stopper or the torque of the cap is out of its '
     'range, or not known. The vial is rejected.',
-    ErrorCode.VIAL_MAY_HAVE_SPILT: 'The arm was stopped with the open vial in the hand, so that '
-    'its liquid may have reached the mouth. The vial is closed and rejected.',
+    ErrorCode.VIAL_MAY_HAVE_SPILT: 'The arm was stopped or changed its pace with the open vial in '
+    'the hand, so that its liquid may have reached the mouth; or nobody has judged how it was '
+    'carried. The vial is closed and rejected.',
     ErrorCode.PARTICLE_EXCURSION: 'The air holds more particles than grade A allows.',
     ErrorCode.FLOW_OUT_OF_RANGE: "The counter's flow is wrong: its count says nothing.",
     ErrorCode.UNKNOWN_ASSAY: 'The laboratory has no such test.',

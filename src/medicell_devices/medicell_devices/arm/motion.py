@@ -68,23 +68,37 @@ class ArmMotion(ArmObserver):
     def resume(self) -> None:
         """End a protective stop: what was under way goes on from where it stands. Safe twice.
 
-        An arm that still brakes comes to stand first, and its stop is measured.
+        An arm that still brakes comes to stand first, and its stop is measured. A stop of any
+        kind that comes before it stands takes the resume back: another one is needed then.
         """
         with self._lock:
             self._resuming = self._held and self._stop_begun_s is not None
             if not self._resuming:
                 self._release()
 
+    def withdraw_resume(self) -> None:
+        """Take a resume back that waits for the arm to stand; safe without one."""
+        with self._lock:
+            self._resuming = False
+
     def poll(self) -> None:
-        """Take in the joint states that have come; go on if that was asked for and it stands."""
+        """Take in the joint states that have come; go on if that was asked for and it stands.
+
+        Never without power: an emergency stop takes back what was asked for before it.
+        """
         super().poll()
         with self._lock:
-            if self._resuming and self._stop_begun_s is None:
-                self._release()
+            # Taken back too where whoever is asked for power does not answer.
+            resuming, self._resuming = self._resuming, False
+            if resuming and self._powered():
+                self._resuming = self._stop_begun_s is not None
+                if not self._resuming:
+                    self._release()
 
     def halt(self) -> None:
         """Brake on the path; the motion is over and is not resumed by itself. Safe twice."""
         with self._lock:
+            self._resuming = False
             if self._following is None:
                 return
             self._following.ended = True
@@ -336,10 +350,10 @@ class ArmMotion(ArmObserver):
             self._arm.start(told)
 
     def _brake(self) -> None:
-        """Ramp to a stand on the path; without the cell's time hold at once. Lock held."""
+        """Ramp to a stand on the path; where none can be told hold at once. Lock held."""
         try:
             self._ramp_down()
-        except MedicellError:
+        except Exception:
             # Off its path and unmeasured: the motion is over, and its liquid cannot be judged.
             if self._following is not None:
                 self._following.ended = True

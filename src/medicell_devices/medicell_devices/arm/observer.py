@@ -36,6 +36,10 @@ def _unless_ended(context: OperationContext) -> Iterator[None]:
     yield
 
 
+def _always() -> bool:
+    return True
+
+
 class ArmObserver:
     """Takes in joint states, keeps those of a move, and measures stops; thread-safe."""
 
@@ -51,6 +55,7 @@ class ArmObserver:
         held_wall_s: float = HELD_S,
         hold: Callable[[float], object] | None = None,
         moving: Moving | None = None,
+        powered: Callable[[], bool] | None = None,
     ) -> None:
         self._arm = arm
         self._now_s = now_s
@@ -60,6 +65,7 @@ class ArmObserver:
         self._held_wall_s = held_wall_s
         self._hold = threading.Event().wait if hold is None else hold
         self._moving = _unless_ended if moving is None else moving
+        self._powered = _always if powered is None else powered
         self._lock = threading.RLock()
         self._released = threading.Condition(self._lock)
         self._held = self._resuming = self._stopping = False

@@ -46,9 +46,10 @@ class FillRobot(Driver, Protocol):
         """Carry a vial to a free station, over no open container.
 
         Raises UNKNOWN_STATION, STATION_OCCUPIED, OUT_OF_REACH, FIRST_AIR_BREACH, PATH_BLOCKED
-        before it moves; CONTAINER_DROPPED after; VIAL_MAY_HAVE_SPILT when a stop on the way may
-        have brought the liquid of an open vial to its mouth. This and every other movement
-        raises EMERGENCY_STOP while that is pressed.
+        before it moves; CONTAINER_DROPPED after; VIAL_MAY_HAVE_SPILT when a stop or another pace
+        on the way may have brought the liquid of an open vial to its mouth, or when it is not
+        known how an earlier move of it went on. This and every other movement raises
+        EMERGENCY_STOP while that is pressed.
         """
         ...
 
@@ -63,7 +64,8 @@ class FillRobot(Driver, Protocol):
     def stopper_vial(self, goal: StopperVial, context: OperationContext) -> StopperVialResult:
         """Press a stopper in.
 
-        Raises VIAL_NOT_FILLED, VIAL_SEALED; CLOSURE_FAILED with the force after.
+        Raises VIAL_NOT_FILLED, VIAL_SEALED; CLOSURE_FAILED and, where no move has told it yet,
+        VIAL_MAY_HAVE_SPILT with the force after.
         """
         ...
 
@@ -133,6 +135,7 @@ class MovesArm(Protocol):
     def resume_motion(self) -> None:
         """Go on along the same path with what was suspended. Safe to call twice.
 
-        Raises EMERGENCY_STOP while that is pressed; the protective stop then stays in force.
+        Raises EMERGENCY_STOP while that is pressed; the protective stop then stays in force. A
+        stop that comes while the arm still brakes, the emergency stop among them, takes it back.
         """
         ...

@@ -102,7 +102,8 @@ class ArmedDriver(SimulatedDriver):
     def resume_motion(self) -> None:
         """Go on along the same path with what was suspended. Safe to call twice.
 
-        Raises EMERGENCY_STOP while that is pressed; the protective stop then stays in force.
+        Raises EMERGENCY_STOP while that is pressed; the protective stop then stays in force, and
+        a resume that was asked for while the arm still braked is taken back.
         """
         self._require_power(OperationRefused)
         self._motion.resume()
@@ -129,6 +130,7 @@ class ArmedDriver(SimulatedDriver):
             tolerances=Tolerances.of(arm, JOINT_NAMES),
             look_s=arm.supervision_period_s,
             moving=self._moving,
+            powered=lambda: not self._port.emergency_stopped(),
         )
         carrier = Carrier(self._cell, drives, motion, arm, grip_s=grip_s, moving=self._moving)
         return motion, carrier
@@ -146,13 +148,18 @@ class ArmedDriver(SimulatedDriver):
 
         Raises EMERGENCY_STOP while that is pressed.
         """
-        self._motion.await_release(context)
-        with super()._moving(context):
-            self._require_power(OperationFailed)
-            yield
+        while True:
+            self._motion.await_release(context)
+            with super()._moving(context):
+                # Another stop may have come before the instrument was held; now none can.
+                if not self._motion.held:
+                    self._require_power(OperationFailed)
+                    yield
+                    return
 
     def _require_power(self, error: type[MedicellError]) -> None:
         if self._port.emergency_stopped():
+            self._motion.withdraw_resume()
             raise error(
                 ErrorCode.EMERGENCY_STOP,
                 f'{self.role}: the emergency stop is pressed; pump and drives have no power',

@@ -111,16 +111,17 @@ class Carrier:
         settings = self._settings
         return self.gripper.judged(open_m=settings.open_m, least_force_n=settings.least_grip_n)
 
-    def rise(self, container: str) -> float:
-        """Return how high the liquid of an open container has stood since `judged`.
+    def rise(self, container: str) -> float | None:
+        """Return how high the liquid of an open container has stood since `set_rise`.
 
-        By stops and changes of pace with it in the hand; a share of its freeboard, 0 without any.
+        By stops and changes of pace with it in the hand; a share of its freeboard. None for a
+        container of which only an earlier carrier may know.
         """
-        return self._rises.get(container, 0.0)
+        return self._rises.get(container)
 
-    def judged(self, container: str) -> None:
-        """Forget how high the liquid of a container has stood: that is told, or it is empty."""
-        self._rises.pop(container, None)
+    def set_rise(self, container: str, rise: float) -> None:
+        """Go on from a height: 0 once what was is told, or the container is empty."""
+        self._rises[container] = rise
 
     def carry(
         self, carry: Carry, context: OperationContext, *, arrive: Callable[[], str]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from medicell_core.containers import ContainerKind
 from medicell_core.errors import ErrorCode, MedicellError, OperationFailed, OperationRefused
 from medicell_core.operations import (
@@ -22,6 +24,7 @@ from medicell_core.operations import (
     StopperVial,
     StopperVialResult,
 )
+from medicell_devices.arm.unseen import went_unseen
 from medicell_devices.checks import check_choice, check_range
 from medicell_devices.contract import OperationContext
 from medicell_devices.cycle_robot import VialSeen
@@ -33,7 +36,7 @@ from medicell_devices.simulated.carrying import Carry
 from medicell_devices.simulated.fluid_path import FluidPath
 from medicell_devices.simulated.gravimetric import GravimetricFiller
 from medicell_devices.simulated.liquids import Scales
-from medicell_devices.simulated.machinery import CRIMPER, NEEDLE, STOPPER_PRESS, lowered
+from medicell_devices.simulated.machinery import CRIMPER, NEEDLE, STOPPER_PRESS, Tools
 from medicell_devices.vial_cycle import VialCycle
 from medicell_motion.cell import RobotCell
 from medicell_sim.port import ContainerView, WorldPort
@@ -70,6 +73,7 @@ class SimulatedFillRobot(ArmedDriver):
             now_s=port.now_s,
         )
         self._filler = GravimetricFiller(port, self._path, self._moving, settings)
+        self._tools = Tools(self._drive_tool, self._moving)
         nest = tuple(f'nest_{index + 1:02d}' for index in range(settings.nest_positions))
         self.stations = (*nest, *WORK_STATIONS)
 
@@ -102,6 +106,9 @@ class SimulatedFillRobot(ArmedDriver):
                 open_stations=self._open_stations(but=goal.container),
                 is_open=not view.stoppered,
             )
+            self._tools.lift(context)
+            if carry.is_open:
+                self._know_liquid(goal.operation_id, goal.container, context)
             try:
                 result = self._carrier.carry(carry, context, arrive=lambda: self._arrived(goal))
             except PartlyDone as breach:
@@ -166,7 +173,7 @@ class SimulatedFillRobot(ArmedDriver):
         if not fresh:
             missing_ml = goal.volume_ml - self._scales.volume_ml(goal.vial)
             self._require_fillable(goal, max(0.0, missing_ml))
-        needle = lowered(self._machinery, NEEDLE, self._moving(context))
+        needle = self._tools.lowered(NEEDLE, context)
         return self._filler.fill(goal, tare_g, context, fresh=fresh, needle=needle)
 
     def stopper_vial(self, goal: StopperVial, context: OperationContext) -> StopperVialResult:
@@ -175,12 +182,14 @@ class SimulatedFillRobot(ArmedDriver):
             view = self._vial_at('stopper', goal.vial)
             self._require_open(view)
             self._require_filled(goal.vial)
-            with lowered(self._machinery, STOPPER_PRESS, self._moving(context)):
+            self._know_liquid(goal.operation_id, goal.vial, context)
+            with self._tools.lowered(STOPPER_PRESS, context):
                 context.sleep(self._settings.stopper_s, step='pressing the stopper')
                 with self._moving(context):
                     force = self._port.stopper(operation_id=goal.operation_id, vial=goal.vial)
                     self._machinery.closed(goal.vial)
             result = StopperVialResult(force_n=force)
+            self._require_not_spilt(goal.vial, result)
             self._judge('force', force, self._settings.stopper_force_n, 'N', result)
             return result
 
@@ -194,7 +203,7 @@ class SimulatedFillRobot(ArmedDriver):
                 raise OperationRefused(
                     ErrorCode.VIAL_SEALED, f'vial: {goal.vial} has a cap already'
                 )
-            with lowered(self._machinery, CRIMPER, self._moving(context)):
+            with self._tools.lowered(CRIMPER, context):
                 context.sleep(self._settings.cap_s, step='crimping the cap')
                 with self._moving(context):
                     torque = self._port.cap(operation_id=goal.operation_id, vial=goal.vial)
@@ -246,6 +255,9 @@ class SimulatedFillRobot(ArmedDriver):
             self._port.place(goal.container, FLOOR)
         return self._port.look(goal.container).location
 
+    def _drive_tool(self, joint: str, position: float) -> None:
+        self._machinery.drive(joint, position)
+
     def _shut(self) -> None:
         self._path.shut()
 
@@ -271,22 +283,24 @@ class SimulatedFillRobot(ArmedDriver):
         limits = self._settings.fill_volume_ml
         check_range('volume_ml', volume_ml, limits, 'mL', ErrorCode.VOLUME_OUT_OF_RANGE)
 
+    def _know_liquid(self, operation_id: str, vial: str, context: OperationContext) -> None:
+        """Take the liquid of an open vial for spilt that an earlier driver has not judged."""
+        if self._carrier.rise(vial) is None:
+            unseen = went_unseen(context.journal, vial, but=operation_id)
+            self._carrier.set_rise(vial, math.inf if unseen else 0.0)
+
     def _require_not_spilt(self, vial: str, result: Result | None, also: str = '') -> None:
         """Raise VIAL_MAY_HAVE_SPILT when the arm may have brought liquid to the mouth.
 
         What else was found of the move is added to the text.
         """
-        rise = self._carrier.rise(vial)
+        rise = self._carrier.rise(vial) or 0.0
         spilt = rise > 1.0 and self._scales.volume_ml(vial) > self._settings.empty_below_ml
         # Only now: a volume that could not be asked leaves the verdict to the next move.
-        self._carrier.judged(vial)
+        self._carrier.set_rise(vial, 0.0)
         if spilt:
             raise PartlyDone(
-                ErrorCode.VIAL_MAY_HAVE_SPILT,
-                f'{vial} was open in the hand when the arm was stopped or changed its pace: its '
-                f'liquid may have risen by {rise:.2f} of what is left to its mouth; 1 is '
-                f'allowed{also}',
-                result,
+                ErrorCode.VIAL_MAY_HAVE_SPILT, f'{_rise_text(vial, rise)}{also}', result
             )
 
     def _require_fillable(self, goal: FillVial, volume_ml: float) -> None:
@@ -333,3 +347,16 @@ class SimulatedFillRobot(ArmedDriver):
                 f'{name} is {value:.2f} {unit}; right are {limits[0]:g} to {limits[1]:g} {unit}',
                 result,
             )
+
+
+def _rise_text(vial: str, rise: float) -> str:
+    """Say how high the liquid of a vial may have risen."""
+    if math.isinf(rise):
+        return (
+            f'{vial} may have been open in the hand when the arm was stopped, and nothing tells '
+            'how high its liquid has risen'
+        )
+    return (
+        f'{vial} was open in the hand when the arm was stopped or changed its pace: its liquid '
+        f'may have risen by {rise:.2f} of what is left to its mouth; 1 is allowed'
+    )

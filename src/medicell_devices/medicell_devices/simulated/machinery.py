@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 from medicell_core.errors import MedicellError
+from medicell_devices.contract import Moving, OperationContext
 
 _LOG = logging.getLogger(__name__)
 
@@ -69,17 +70,45 @@ class NoBodies:
         """Need no air anywhere."""
 
 
-@contextmanager
-def lowered(
-    machinery: Machinery, tool: str, moving: AbstractContextManager[None]
-) -> Iterator[None]:
-    """Have a tool down while the body runs; it comes down within `moving`, if that allows it."""
-    with moving:
-        machinery.drive(tool, DOWN_M[tool])
-    try:
+class Tools:
+    """The tools over the stations: each is down for its work only, or where an end of it left it.
+
+    To lift one protects no product: a press that is down keeps its vial covered, and a needle is
+    over an open vial whether it is up or down. So a tool goes up as it comes down, within a
+    movement that is allowed, and never by itself when its work is ended early. How the tools
+    stand a new driver is not told: before its arm moves first, it has each of them go up.
+    """
+
+    def __init__(self, drive: Callable[[str, float], None], moving: Moving) -> None:
+        self._drive = drive
+        self._moving = moving
+        self._down: set[str] = set(DOWN_M)
+
+    @contextmanager
+    def lowered(self, tool: str, context: OperationContext) -> Iterator[None]:
+        """Have a tool down while the body runs; where that fails it stays down until `lift`.
+
+        After it the tool goes up. What the work has given is not lost for one that may not, or
+        does not: it is logged, and left to `lift`.
+        """
+        with self._moving(context):
+            self._down.add(tool)
+            self._drive(tool, DOWN_M[tool])
         yield
-    finally:
-        withdraw(machinery, tool)
+        try:
+            self._raise(tool, context)
+        except MedicellError as error:
+            _LOG.error('%s does not go up: %s', tool, error)
+
+    def lift(self, context: OperationContext) -> None:
+        """Have every tool up that is down, or may be; raises what keeps one from going."""
+        for tool in sorted(self._down):
+            self._raise(tool, context)
+
+    def _raise(self, tool: str, context: OperationContext) -> None:
+        with self._moving(context):
+            self._drive(tool, 0.0)
+        self._down.discard(tool)
 
 
 def withdraw(machinery: Machinery, joint: str) -> None:
