@@ -25,8 +25,8 @@ from medicell_core.serving import ServingNode, UsedFile
 from medicell_core.states import PackMLState
 from medicell_devices.cell_config import load_cell
 from medicell_nodes.compose import overrides
-from medicell_orchestrator.contact import Contact
 from medicell_orchestrator.node import OrchestratorNode
+from medicell_orchestrator.pursuing import Contact
 from medicell_record.place import RECORD_FILE
 from medicell_record.record import BatchRecord
 from medicell_record.verify import report_text, verify

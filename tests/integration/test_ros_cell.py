@@ -5,22 +5,25 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import rclpy
 from medicell_interfaces.action import Weigh as WeighAction
 from medicell_interfaces.msg import DeviceState, Waiting
-from rclpy.action import ActionClient, ActionServer
+from rclpy.action import ActionClient, ActionServer, CancelResponse
 from rclpy.node import Node
 
 from medicell_core.cell import LostContact
 from medicell_core.errors import ErrorCode
 from medicell_core.operations import Outcome, Role, Weigh
 from medicell_core.states import PackMLState
-from medicell_orchestrator import ros_cell
+from medicell_orchestrator import pursuing, ros_cell
 from medicell_orchestrator.contact import Contacts
 from medicell_orchestrator.ros_cell import RosCell
+from medicell_record.journal import mark_of
+from medicell_ros.goal_ids import mark_in
 from medicell_ros.host import NodeHost, on_executor
 from medicell_ros.qos import latched, living
 
@@ -85,9 +88,11 @@ class Device:
     def __init__(self, node: Node, *, journal: str = 'one') -> None:
         self._node = node
         self.goals: list[str] = []
+        self.marks: list[bytes] = []
+        self.cancelled: list[str] = []
         self._finish = rclpy.task.Future()
         self._server: ActionServer | None = ActionServer(
-            node, WeighAction, 'fluid_handler/weigh', self._weigh
+            node, WeighAction, 'fluid_handler/weigh', self._weigh, cancel_callback=self._cancel
         )
         self._state = node.create_publisher(DeviceState, 'fluid_handler/state', living())
         # A STOPPED one counts as starting, and is given time to come up before it is asked.
@@ -108,8 +113,13 @@ class Device:
         self.close_server()
         self._node.destroy_publisher(self._state)
 
+    def _cancel(self, handle: Any) -> CancelResponse:
+        self.cancelled.append(handle.request.operation_id)
+        return CancelResponse.REJECT
+
     async def _weigh(self, handle: Any) -> WeighAction.Result:
         self.goals.append(handle.request.operation_id)
+        self.marks.append(mark_in(handle.goal_id))
         await self._finish
         handle.succeed()
         return WeighAction.Result()
@@ -155,7 +165,7 @@ def test_a_result_that_says_nothing_is_an_unknown_outcome(nodes: tuple[Node, Nod
 def test_a_device_that_is_not_there_is_told(
     nodes: tuple[Node, Node], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ros_cell, 'DISCOVERY_S', 0.2)
+    monkeypatch.setattr(pursuing, 'DISCOVERY_S', 0.2)
     with cell_of(nodes[0]) as cell:
         outcome = outcome_of(cell)
     assert outcome.error_code is ErrorCode.COMMUNICATION_LOST
@@ -165,7 +175,7 @@ def test_a_device_that_is_not_there_is_told(
 def test_a_device_whose_server_goes_while_it_works_is_waited_for_and_then_told(
     nodes: tuple[Node, Node], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ros_cell, 'SERVER_LOST_S', 0.3)
+    monkeypatch.setattr(pursuing, 'SERVER_LOST_S', 0.3)
     device = Device(nodes[1])
     with cell_of(nodes[0], patience_s=1.5) as cell:
         cell.start(Role.FLUID_HANDLER, GOAL)
@@ -188,17 +198,17 @@ def test_a_device_whose_server_goes_while_it_works_is_waited_for_and_then_told(
 def test_goal_that_nobody_accepts_is_sent_again_until_it_is(
     nodes: tuple[Node, Node], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ros_cell, 'ANSWER_S', 0.2)
+    monkeypatch.setattr(pursuing, 'ANSWER_S', 0.2)
     device = Device(nodes[1])
     lost: list[object] = []
     with cell_of(nodes[0]) as cell:
         send = ActionClient.send_goal_async
 
-        def lose_two(client: ActionClient, goal: object) -> object:
+        def lose_two(client: ActionClient, goal: object, **given: object) -> object:
             if len(lost) < 2:
                 lost.append(goal)
                 return rclpy.task.Future()
-            return send(client, goal)
+            return send(client, goal, **given)
 
         monkeypatch.setattr(ActionClient, 'send_goal_async', lose_two)
         cell.start(Role.FLUID_HANDLER, GOAL)
@@ -270,3 +280,40 @@ def test_goal_to_a_lost_device_waits_and_is_sent_once_it_is_back(
         until(cell, lambda: cell.outcome(GOAL.operation_id), 'outcome')
     assert again.goals == [GOAL.operation_id]
     again.close()
+
+
+def test_operation_that_was_given_up_is_cancelled_before_anything_else_is_asked(
+    nodes: tuple[Node, Node], restarted: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As if weighing moved something: what only looks may be repeated, and is not settled.
+    monkeypatch.setattr(ros_cell, 'OBSERVES', ())
+    monkeypatch.setattr(pursuing, 'SETTLE_S', 0.2)
+    after = replace(GOAL, operation_id='MC-1@t/a/b/c#2')
+    device = Device(nodes[1])
+    with cell_of(nodes[0], patience_s=4.0) as cell:
+        cell.start(Role.FLUID_HANDLER, GOAL)
+        until(cell, lambda: device.goals, 'goal at the server')
+        device.close()
+        until(cell, lambda: cell.outcome(GOAL.operation_id), 'outcome')
+        given_up = cell.outcome(GOAL.operation_id)
+        again = Device(restarted)
+        cell.start(Role.FLUID_HANDLER, after)
+        until(cell, lambda: again.cancelled, 'cancellation')
+        assert again.goals == [GOAL.operation_id]
+        again.finish()
+        until(cell, lambda: cell.outcome(after.operation_id), 'outcome of what came after')
+        assert again.goals == [GOAL.operation_id, after.operation_id]
+        assert cell.outcome(GOAL.operation_id) == given_up
+    assert given_up is not None
+    assert given_up.error_code is ErrorCode.COMMUNICATION_LOST
+    again.close()
+
+
+def test_goal_names_the_journal_for_which_it_is_sent(nodes: tuple[Node, Node]) -> None:
+    device = Device(nodes[1])
+    with cell_of(nodes[0]) as cell:
+        cell.start(Role.FLUID_HANDLER, GOAL)
+        until(cell, lambda: device.goals, 'goal at the server')
+        device.finish()
+    assert device.marks == [mark_of('one')]
+    device.close()

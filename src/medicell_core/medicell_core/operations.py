@@ -652,6 +652,18 @@ OPERATIONS: dict[str, OperationType] = {
 }
 """Every operation by its name."""
 
+OBSERVES = (
+    ReadLabel,
+    Weigh,
+    MeasureProbes,
+    AcquireImages,
+    AnalyseImages,
+    CountParticles,
+    AssaySample,
+    SetClimate,
+)
+"""Operations that move no material and may be repeated freely."""
+
 
 def operations_of(role: Role) -> dict[str, OperationType]:
     """Return the operations that a role performs, by name."""

@@ -19,7 +19,7 @@ from medicell_devices.running import OnDone, OnProgress, RunningOperation
 from medicell_devices.status import REFUSING, DeviceStatus, HasLanes
 from medicell_devices.unknown import accept_unknown, unknown_text
 from medicell_devices.workers import Workers
-from medicell_record.journal import JournalState
+from medicell_record.journal import JournalState, mark_of
 
 WALL_STEP_S = 0.1
 """Longest sleep without a look at cancel and stop, on a wall clock."""
@@ -118,6 +118,7 @@ class OperationServer:
         on_progress: OnProgress,
         on_done: OnDone,
         cancelled: bool = False,
+        journal_mark: bytes = b'',
     ) -> None:
         """Run a goal in a worker thread; a refusal arrives as an outcome too.
 
@@ -126,7 +127,9 @@ class OperationServer:
         when it ends; one that was started and not finished answers OUTCOME_UNKNOWN, and the device
         is Held. So a goal may be sent again by whoever has lost its answer, and whoever has got
         one may take it as final.
-        A goal that was `cancelled` on its way ends as CANCELLED before anything moves.
+        A goal that was `cancelled` on its way ends as CANCELLED before anything moves. One that
+        was sent for a journal of another `journal_mark` answers OUTCOME_UNKNOWN and moves nothing:
+        that journal may know that it was begun. An empty mark is any journal.
         Raises RuntimeError, and runs nothing, when no thread can be started.
         """
         running = RunningOperation(
@@ -143,7 +146,7 @@ class OperationServer:
         with self._lock:
             if self._joined(running):
                 return
-            answer = self._admit(running)
+            answer = self._admit(running, journal_mark)
         self._notify()
         try:
             self._workers.spawn(
@@ -231,10 +234,11 @@ class OperationServer:
             self._wake([running.owner])
         return True
 
-    def _admit(self, running: RunningOperation) -> Outcome | None:
+    def _admit(self, running: RunningOperation, journal_mark: bytes) -> Outcome | None:
         """Register an operation, or return what it is answered with at once; lock held."""
         try:
             row = check_goal(running.goal, self._driver.role)
+            self._require_journal(running, journal_mark)
             recorded = self._recorded(running, row)
             if recorded is not None:
                 return recorded
@@ -249,6 +253,15 @@ class OperationServer:
         self._state = PackMLState.EXECUTE
         self._fault_code, self._fault_text = ErrorCode.OK, ''
         return None
+
+    def _require_journal(self, running: RunningOperation, mark: bytes) -> None:
+        """Raise OUTCOME_UNKNOWN for a goal that was sent for another journal."""
+        if mark and mark != mark_of(self._journal.identity):
+            raise OperationRefused(
+                ErrorCode.OUTCOME_UNKNOWN,
+                f'{running.owner} was sent for another journal of the {self._driver.role}, which '
+                'may know that it was begun; a person must look',
+            )
 
     def _recorded(self, running: RunningOperation, row: OperationType) -> Outcome | None:
         """Return the journal's outcome; raises OUTCOME_UNKNOWN or INVALID_GOAL."""

@@ -11,13 +11,12 @@ from py_trees.common import Status
 
 from medicell_core.entries import Command, Completed, PhaseFinished, PhaseStarted
 from medicell_core.errors import ErrorCode, MedicellError
-from medicell_core.operations import Incubate, Mix, Operation, Outcome
+from medicell_core.operations import OBSERVES, Incubate, Mix, Operation, Outcome
 from medicell_core.serialise import to_json
 from medicell_orchestrator.asking import ask_about
 from medicell_orchestrator.batch import Batch
 from medicell_orchestrator.movements import movements_of
 from medicell_orchestrator.phase import Ask, Collect, Reply, Request, Send, Step, Steps
-from medicell_orchestrator.recovery import OBSERVES
 from medicell_orchestrator.run import ABORT, RETRY, SKIP, BatchAborted, PhaseRun
 
 CANCELLED_BY_HOLD = (Incubate,)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -18,6 +18,7 @@ from rclpy.timer import Timer
 from medicell_core.operations import Role
 from medicell_core.serving import ServingNode
 from medicell_core.states import PackMLState
+from medicell_orchestrator.pursuing import Contact
 from medicell_ros.conversion import from_message
 from medicell_ros.qos import latched, living
 
@@ -25,48 +26,6 @@ CONFIRM_S = 0.25
 """Wall seconds for which silence must last after its first notice: a busy machine holds every
 device's sign of life up together, and they come within some 50 ms of their lease.
 """
-
-SETTLE_S = 3.5
-"""Wall seconds after which a device that came back has told its state, if it is a new process:
-a state that is lost on the way is sent again with the writer's next heartbeat, after 3 s.
-"""
-
-START_S = 10.0
-"""Wall seconds that a new process may take from its first state to taking goals."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Contact:
-    """What is known of the way to one device; times are of the monotonic clock."""
-
-    role: Role
-    alive: bool = False
-    epoch: int = 0
-    """Rises whenever the device, or another process in its place, comes into contact."""
-    changed_s: float = 0.0
-    """Since when it has been alive, or has not."""
-    journal: str = ''
-    """The identity of the device's journal by its newest state."""
-    sequence: int = 0
-    state: PackMLState = PackMLState.STOPPED
-    serving: ServingNode | None = None
-    """By what the role is served; None until the device has told a state."""
-
-    @property
-    def lost(self) -> bool:
-        """Whether there was contact, and is none."""
-        return self.epoch > 0 and not self.alive
-
-    def settled(self, now_s: float) -> bool:
-        """Return whether a device may be asked.
-
-        One that came back has told its journal by then, and takes goals unless it is kept from it.
-        """
-        if self.epoch == 1:
-            return self.alive
-        since_s = now_s - self.changed_s
-        starting = self.state is PackMLState.STOPPED and since_s < START_S
-        return self.alive and since_s >= SETTLE_S and not starting
 
 
 class Contacts:
@@ -167,14 +126,14 @@ class Contacts:
         self._on_change(now)
 
     def _told(self, role: Role, message: DeviceState) -> None:
-        """Take note of a state; one whose count begins anew is of another process.
+        """Take note of a state; another process's counts from the start or has another journal.
 
         It is a sign of life itself: rmw may lose the event of a writer that is matched just then.
         """
         with self._lock:
             self._silent.discard(role)
             before = self._contacts[role]
-            anew = not before.alive or message.sequence < before.sequence
+            anew = before.another(message.sequence, message.journal)
             now = replace(
                 before,
                 alive=True,

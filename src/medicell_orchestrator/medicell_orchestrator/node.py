@@ -24,9 +24,10 @@ from rclpy.clock import Clock, ClockType
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.serving import ServingNode
 from medicell_core.states import PackMLState
-from medicell_orchestrator.contact import Contact, Contacts
+from medicell_orchestrator.contact import Contacts
 from medicell_orchestrator.diagnosis import diagnostics_message
 from medicell_orchestrator.publishing import BatchPublisher
+from medicell_orchestrator.pursuing import Contact
 from medicell_orchestrator.ros_cell import RosCell
 from medicell_ros.conversion import node_time_s, time_to_message
 from medicell_ros.lifecycle import ManagedNode

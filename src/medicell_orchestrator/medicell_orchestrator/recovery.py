@@ -8,9 +8,9 @@ from typing import Any
 
 from medicell_core.errors import ErrorCode
 from medicell_core.operations import (
+    OBSERVES,
     AcquireImages,
     AnalyseImages,
-    AssaySample,
     CountParticles,
     ExchangeMedium,
     Incubate,
@@ -18,10 +18,7 @@ from medicell_core.operations import (
     MeasureProbes,
     Operation,
     Outcome,
-    ReadLabel,
     Role,
-    SetClimate,
-    Weigh,
 )
 from medicell_orchestrator.asking import DONE, ask_about, said_once
 from medicell_orchestrator.phase import Steps
@@ -35,18 +32,6 @@ from medicell_orchestrator.remedies import (
     weigh_before,
 )
 from medicell_orchestrator.run import ABORT, RETRY, SKIP, PhaseRun
-
-OBSERVES = (
-    ReadLabel,
-    Weigh,
-    MeasureProbes,
-    AcquireImages,
-    AnalyseImages,
-    CountParticles,
-    AssaySample,
-    SetClimate,
-)
-"""Operations that move no material and may be repeated freely."""
 
 SKIPPABLE = (MeasureProbes, CountParticles, AcquireImages, AnalyseImages)
 """Operations a person may leave out: the batch goes on without one figure."""

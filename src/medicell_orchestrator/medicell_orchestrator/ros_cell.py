@@ -17,26 +17,19 @@ from rclpy.task import Future
 
 from medicell_core.cell import LostContact
 from medicell_core.errors import ErrorCode, MedicellError
-from medicell_core.operations import OPERATIONS, Operation, Outcome, Role
-from medicell_orchestrator.contact import Contact, Contacts
+from medicell_core.operations import OBSERVES, OPERATIONS, Operation, Outcome, Role
+from medicell_orchestrator.contact import Contacts
+from medicell_orchestrator.pursuing import Next, Pursuit
+from medicell_record.journal import mark_of
 from medicell_ros.conversion import (
     action_type,
     goal_to_message,
     node_time_s,
     outcome_from_message,
 )
+from medicell_ros.goal_ids import goal_id
 from medicell_ros.host import on_executor
 from medicell_ros.qos import events, latched
-
-SERVER_LOST_S = 2.0
-"""Wall seconds without the action server of a living device after which it counts as lost."""
-
-DISCOVERY_S = 10.0
-"""Wall seconds a device may take to appear before the first goal to it is given up."""
-
-ANSWER_S = 2.0
-"""Wall seconds that a device may take to accept a goal before it is sent again; then twice that,
-and so on: an answer to a client that DDS has not matched yet is lost."""
 
 CLEAR_S = 5.0
 """Wall seconds that the devices may take to leave their safe state."""
@@ -47,40 +40,13 @@ POLL_S = 0.005
 LOOK_S = 0.25
 """Wall seconds between two looks at operations under way."""
 
-UNSENT = -1
-
 
 @dataclass(slots=True, kw_only=True)
-class _Pursued:
-    """A goal and how far it has come; times are of the monotonic clock.
+class _Pursued(Pursuit):
+    """A goal with its client, and its handle once it is accepted."""
 
-    `away` while its device is out of contact; `insist` from then on, until it has ended.
-    """
-
-    role: Role
-    goal: Operation
     client: ActionClient
-    epoch: int = UNSENT
-    journal: str = ''
-    missing_since: float | None = None
-    away: bool = False
-    insist: bool = False
-    accepted: bool = False
-    asked_s: float = math.inf
-    again_s: float = 0.0
-    pause_s: float
     handle: Any = None
-    cancel_wanted: bool = False
-
-    @property
-    def sent(self) -> bool:
-        """Whether the goal may have reached the device."""
-        return self.epoch != UNSENT
-
-    @property
-    def lost(self) -> bool:
-        """Whether its device is out of contact, or back and has not answered yet."""
-        return self.away or (self.insist and not self.accepted)
 
 
 class RosCell:
@@ -93,7 +59,9 @@ class RosCell:
     its own operation_id as soon as the device is back: it answers with the recorded outcome,
     joins what still runs, or performs what has never come. Only a device that still has the
     journal of the first sending is asked so; else the outcome is unknown. After `patience_s`
-    of wall time without contact an operation ends with COMMUNICATION_LOST.
+    of wall time without contact an operation ends with COMMUNICATION_LOST. One that moves
+    material may still begin then, when an old message arrives: as soon as its device is back it
+    is sent once more to be cancelled, and no other goal is sent before that is answered.
     """
 
     def __init__(
@@ -105,6 +73,7 @@ class RosCell:
         self._patience_s = patience_s
         self._clients: dict[tuple[Role, str], ActionClient] = {}
         self._pursued: dict[str, _Pursued] = {}
+        self._given_up: dict[str, _Pursued] = {}
         self._outcomes: dict[str, Outcome] = {}
         self._changed = threading.Condition()
         self._woken = False
@@ -122,7 +91,7 @@ class RosCell:
     def start(self, role: Role, goal: Operation) -> None:
         """Send a goal as soon as its device is there; returns at once."""
         client = self._client(role, type(goal).__name__)
-        item = _Pursued(role=role, goal=goal, client=client, pause_s=ANSWER_S)
+        item = _Pursued(role=role, goal=goal, client=client, patience_s=self._patience_s)
         with self._changed:
             self._pursued[goal.operation_id] = item
             self._pursue(item, time.monotonic())
@@ -220,53 +189,34 @@ class RosCell:
 
     def _look_after(self) -> None:
         now_s = time.monotonic()
-        for item in list(self._pursued.values()):
+        for item in [*self._given_up.values(), *self._pursued.values()]:
             self._pursue(item, now_s)
 
     def _pursue(self, item: _Pursued, now_s: float) -> None:
-        """Send a goal that is due, notice that its device is away, or give it up."""
-        contact = self._contacts.of(item.role)
-        if not contact.alive or not item.client.server_is_ready():
-            self._miss(item, contact, now_s)
-            return
-        item.missing_since = None
-        if not contact.settled(now_s):
-            return
-        if item.away or (item.sent and item.epoch != contact.epoch):
-            if item.sent and contact.journal != item.journal:
-                text = f'{item.goal.operation_id}: {item.role} came back with another journal'
-                self._end(item, ErrorCode.OUTCOME_UNKNOWN, text)
-                return
-            item.away, item.accepted, item.insist = False, False, True
-            item.asked_s, item.again_s, item.pause_s = math.inf, now_s, ANSWER_S
-        if now_s >= item.again_s:
-            self._send(item, contact, now_s)
-        elif not item.accepted and now_s - item.asked_s > self._patience_s:
-            self._end_lost(item, f'no answer for {self._patience_s:g} s')
-
-    def _miss(self, item: _Pursued, contact: Contact, now_s: float) -> None:
-        """Take note that a device cannot be reached; give up what has waited for too long."""
-        if item.missing_since is None:
-            item.missing_since = now_s
-        missing_s = now_s - item.missing_since
-        if not item.away and (contact.lost or (item.sent and missing_s > SERVER_LOST_S)):
-            item.away = True
+        """Send a goal that is due, or end one that cannot be known of any more."""
+        was_away = item.away
+        step = item.next(
+            self._contacts.of(item.role),
+            now_s,
+            ready=item.client.server_is_ready(),
+            after=next(iter(self._given_up), ''),
+        )
+        if item.away and not was_away:
             self._woken = True
-        limit_s = self._patience_s if contact.epoch else min(DISCOVERY_S, self._patience_s)
-        if missing_s > limit_s:
-            self._end_lost(item, f'no contact for {limit_s:g} s')
+        if step is Next.SEND:
+            on_executor(self._node, self._send_goal, item.client, item.goal, item.journal)
+        elif step is Next.UNKNOWN:
+            self._end(item, ErrorCode.OUTCOME_UNKNOWN, f'{item.goal.operation_id}: {item.said}')
+        elif step is Next.LOST:
+            self._give_up(item)
 
-    def _send(self, item: _Pursued, contact: Contact, now_s: float) -> None:
-        """Send a goal, for the first time or again; until it is accepted this is repeated."""
-        item.epoch, item.journal = contact.epoch, contact.journal
-        item.asked_s = min(item.asked_s, now_s)
-        item.again_s = now_s + item.pause_s
-        item.pause_s *= 2.0
-        on_executor(self._node, self._send_goal, item.client, item.goal)
-
-    def _end_lost(self, item: _Pursued, said: str) -> None:
-        text = f'{item.goal.operation_id}: {item.role}: {said}: is its node running?'
+    def _give_up(self, item: _Pursued) -> None:
+        """End it with COMMUNICATION_LOST; what may begin later all the same is seen to."""
+        text = f'{item.goal.operation_id}: {item.role}: {item.said}: is its node running?'
         self._end(item, ErrorCode.COMMUNICATION_LOST, text)
+        if item.sent and not isinstance(item.goal, OBSERVES):
+            item.give_up()
+            self._given_up[item.goal.operation_id] = item
 
     def _end(self, item: _Pursued, code: ErrorCode, text: str) -> None:
         outcome = Outcome.of_error(MedicellError(code, text), at_s=self.now_s())
@@ -274,15 +224,15 @@ class RosCell:
 
     # --- answers, from the executor -----------------------------------------------------------
 
-    def _send_goal(self, client: ActionClient, goal: Operation) -> None:
-        future = client.send_goal_async(goal_to_message(goal))
+    def _send_goal(self, client: ActionClient, goal: Operation, journal: str) -> None:
+        future = client.send_goal_async(goal_to_message(goal), goal_uuid=goal_id(mark_of(journal)))
         future.add_done_callback(lambda done: self._on_accepted(goal, done))
 
     def _on_accepted(self, goal: Operation, future: Future) -> None:
         operation_id, name = goal.operation_id, type(goal).__name__
         handle = future.result()
         with self._changed:
-            item = self._pursued.get(operation_id)
+            item = self._pursued.get(operation_id) or self._given_up.get(operation_id)
             if item is None:
                 return
             if handle is None or not handle.accepted:
@@ -313,6 +263,9 @@ class RosCell:
     def _finish(self, operation_id: str, outcome: Outcome) -> None:
         """Keep how an operation ended; what is heard of it again, as of one asked twice, drops."""
         with self._changed:
+            if self._given_up.pop(operation_id, None) is not None:
+                said = f'{operation_id} was given up; it is now known: {outcome.error_code.name}'
+                self._node.get_logger().info(said)
             if self._pursued.pop(operation_id, None) is None:
                 return
             self._outcomes[operation_id] = outcome

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import threading
 import uuid
@@ -16,6 +17,10 @@ from medicell_core.errors import ErrorCode, MedicellError
 from medicell_record.canonical import canonical_json, parse_json
 
 JsonObject = dict[str, Any]
+
+
+MARK_BYTES = 6
+"""Two journals have the same mark once in 3e14."""
 
 
 class JournalState(TextEnum):
@@ -36,6 +41,11 @@ class JournalEntry:
     goal: JsonObject
     state: JournalState
     outcome: JsonObject | None
+
+
+def mark_of(identity: str) -> bytes:
+    """Return the mark by which a message names a journal; empty for an empty identity."""
+    return hashlib.sha256(identity.encode()).digest()[:MARK_BYTES] if identity else b''
 
 
 def latest_of(
