@@ -73,5 +73,10 @@ def test_every_error_code_has_a_meaning_and_one_band() -> None:
     assert sorted(banded) == sorted(item for item in ErrorCode if item)
 
 
+@pytest.mark.parametrize('cause', ['stopped', 'changed its pace', 'nobody has judged'])
+def test_meaning_of_a_vial_that_may_have_spilt_names_each_of_its_causes(cause: str) -> None:
+    assert cause in MEANINGS[ErrorCode.VIAL_MAY_HAVE_SPILT]
+
+
 def test_a_cell_of_a_table_keeps_bars_and_brackets_in_it() -> None:
     assert table(('a',), [('x|y <z> `<w>`',)]).endswith('| x\\|y &lt;z> `<w>` |')

@@ -350,11 +350,12 @@ def test_open_vial_that_a_crashed_driver_carried_is_covered_and_rejected(
     assert (view.location, view.stoppered) == ('fill_robot/reject', True)
 
 
+@pytest.mark.parametrize('arrived', [True, False])
 @pytest.mark.parametrize('station', ['fill', 'cap'])
 def test_vial_that_a_crashed_driver_carried_empty_or_closed_has_not_spilt(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, station: str
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, station: str, arrived: bool
 ) -> None:
-    crashed(bench, monkeypatch, station, arrived=False)
+    crashed(bench, monkeypatch, station, arrived=arrived)
     assert done(bench).step == 'placed'
 
 

@@ -162,6 +162,7 @@ class SimulatedFillRobot(ArmedDriver):
             raise OperationRefused(
                 ErrorCode.VIAL_ALREADY_FILLED, f'vial: {goal.vial} holds {held:.2f} mL'
             )
+        self._carrier.set_rise(goal.vial, 0.0)
         self._require_fillable(goal, goal.volume_ml)
         return self._filler.tare(goal.vial, context)
 
