@@ -50,6 +50,41 @@ def test_arm_without_errors_is_where_it_was_told_and_ends_at_its_goal() -> None:
     assert rig.motion.commanded() is None
 
 
+def test_arm_arrives_by_its_plan_whatever_its_drives_do() -> None:
+    ends = set()
+    for drives in ({'lag_s': 0.0, 'error_rad': 0.0}, {}, {'lag_s': 0.02, 'error_rad': 1e-3}):
+        rig = Rig(**drives)
+        path = rig.way(*TURNS)
+        assert rig.follow(path) is None
+        ends.add(rig.now)
+    assert len(ends) == 1
+    assert rig.since_s == pytest.approx(path.duration_s + rig.settings.dwell_s, abs=1e-6)
+
+
+@pytest.mark.parametrize(('turn', 'home'), [(0.0015, True), (-0.0015, True), (0.003, False)])
+def test_arm_that_was_not_told_to_move_yet_is_measured(turn: float, home: bool) -> None:
+    rig = Rig(error_rad=0.0)
+    rig.push(0.0, turn, 0.0, 0.0, 0.0, 0.0)
+    found = rig.motion.locate(rig)  # type: ignore[arg-type]
+    assert (found == rig.home).all() == home
+    assert found == pytest.approx(rig.home, abs=1.01 * abs(turn))
+
+
+def test_fingers_take_their_time_and_press_only_when_they_are_there() -> None:
+    rig = Rig()
+    rig.arm._holds = lambda: True
+    seen = []
+    for closed in (True, False):
+        rig.arm.grip(closed=closed)
+        for _ in range(4):
+            state = rig.arm.gripper()
+            seen.append((round(state.opening_m, 6), state.force_n))
+            rig.sleep(0.05)
+    force_n = rig.settings.grip_n
+    assert seen[:4] == [(0.006, 0.0), (0.0035, 0.0), (0.001, 0.0), (0.0, force_n)]
+    assert seen[4:] == [(0.0, 0.0), (0.0025, 0.0), (0.005, 0.0), (0.006, 0.0)]
+
+
 def test_lag_and_error_are_measured_and_small() -> None:
     rig = Rig()
     assert rig.follow(planned()) is None
@@ -494,7 +529,8 @@ def test_joint_states_of_a_move_are_kept_from_its_beginning_to_its_end() -> None
     assert rig.follow(path) is None
     kept = rig.motion.measured()
     assert kept.times_s[0] - rig.begun_s <= 0.02
-    assert kept.times_s[-1] - rig.begun_s == pytest.approx(path.duration_s, abs=1e-3)
+    whole_s = path.duration_s + rig.settings.dwell_s
+    assert kept.times_s[-1] - rig.begun_s == pytest.approx(whole_s, abs=1e-3)
     assert float(np.diff(kept.times_s).max()) <= 0.04
     rig.motion.begin_record()
     assert len(rig.motion.measured().times_s) == 1

@@ -33,11 +33,11 @@ FAULTS = {
     'joint_state_late': ErrorCode.JOINT_STATE_LATE,
     'joint_state_lost': ErrorCode.JOINT_STATE_LOST,
 }
-HALF_WAY = 45
+HALF_WAY = 47
 """So many looks after its beginning the bench's move is under way with the vial."""
-LIFTING = 30
+LIFTING = 32
 """The same while the vial is lifted out of the nest."""
-REACHING = 8
+REACHING = 9
 """The same while the hand is empty."""
 
 
@@ -552,7 +552,20 @@ def test_gripper_that_closes_on_nothing_is_told(
     error = bench.fails(goal(bench))
     assert error.code is ErrorCode.CONTAINER_DROPPED
     assert 'closed on nothing at nest_01' in error.message
+    passed(bench, robot._settings.arm.opening_s)
     assert robot.telemetry()['gripper_closed'] == 0.0
+
+
+def test_hand_goes_off_only_when_the_fingers_have_had_their_time_to_open(
+    bench: Bench, robot: SimulatedFillRobot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arm: Any = robot._carrier._arm
+    bench.run(goal(bench))
+    let_go_s, went_s = bench.world.now_s(), list[float]()
+    start = arm.start
+    monkeypatch.setattr(arm, 'start', lambda told: (went_s.append(told.start_s), start(told)))
+    bench.run(goal(bench, container=cid('vial_02'), station='reject'))
+    assert went_s[0] - let_go_s == pytest.approx(robot._settings.arm.opening_s, abs=1e-6)
 
 
 def test_breach_that_is_measured_is_told_with_its_counts_though_the_plan_had_none(

@@ -125,12 +125,17 @@ class ArmMotion(ArmObserver):
     def locate(self, context: OperationContext) -> Array:
         """Return where the arm stands: as commanded after a whole path, else as measured now.
 
-        Raises JOINT_STATE_LOST when no joint state comes.
+        One that is at home, within the tolerance of a goal, has been commanded there. Raises
+        JOINT_STATE_LOST when no joint state comes.
         """
         self._await_rest(context)
         with self._lock:
             goal = self._goal
-        return self._measured_now(context) if goal is None else np.array(goal)
+        if goal is not None:
+            return np.array(goal)
+        here = self._measured_now(context)
+        at_home = bool((np.abs(here - self._home) <= self._tolerances.goal_rad).all())
+        return np.array(self._home) if at_home else here
 
     def go_on(self, context: OperationContext, way_back: WayBack) -> None:
         """Follow an unfinished path from where the arm stands on it to its end.
@@ -219,7 +224,9 @@ class ArmMotion(ArmObserver):
             following, held = self._following, self._held
             assert following is not None
             now_s = self._now_s()
-            left_s = following.pace.end_s - now_s
+            dwell_s = self._tolerances.dwell_s if following.at_end else 0.0
+            # First the sum: time that is added up by parts may never come to it.
+            left_s = (following.pace.end_s + dwell_s) - now_s
         if following.ended:
             context.check()
             raise OperationFailed(ErrorCode.STOPPED, 'the arm was stopped on its path')

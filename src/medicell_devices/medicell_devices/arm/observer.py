@@ -70,7 +70,8 @@ class ArmObserver:
         self._released = threading.Condition(self._lock)
         self._held = self._resuming = self._stopping = False
         self._share = 1.0
-        self._goal: Array | None = np.array(home)
+        self._home = np.array(home)
+        self._goal: Array | None = None
         self._following: Following | None = None
         self._seen_s = -math.inf
         self._refused = ''
@@ -174,6 +175,7 @@ class ArmObserver:
         """Return joints that were measured after now: an older state may be of another place."""
         begun_s = self._now_s()
         while True:
+            self.rest(context, self._look_s)
             self.poll()
             newest = self._history.newest
             if newest is not None and newest[0] > begun_s:
@@ -185,7 +187,6 @@ class ArmObserver:
                     f'no joint state has come for {waited_s:.2f} s; where the arm stands is not '
                     f'known; allowed are {self._tolerances.lost_s:g} s{self._why_refused()}',
                 )
-            self.rest(context, self._look_s)
 
     def _why_refused(self) -> str:
         """Return what is to be said of joint states that came and were not taken."""

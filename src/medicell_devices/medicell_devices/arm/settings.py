@@ -22,6 +22,9 @@ class ArmSettings(BaseModel):
     """How far a joint may be from the end of its path: 1.4 mm at 0.7 m of reach."""
     settle_s: Positive = 1.0
     """In which time after the end of a path the joints must be there."""
+    dwell_s: NotNegative = 0.1
+    """For which the arm stands at the end of a path before anything else: above what its drives
+    take to settle and its joint states to come, so that the plan says when it goes on."""
     joint_state_late_s: Positive = 0.3
     """Age of the newest joint state at which the arm is stopped."""
     joint_state_lost_s: Positive = 1.5
@@ -36,6 +39,8 @@ class ArmSettings(BaseModel):
     """Opening of a finger from which on the gripper is open; the model's opens by 0.006 m."""
     least_grip_n: Positive = 5.0
     """Force below which closed fingers hold nothing."""
+    opening_s: NotNegative = 0.2
+    """For which the fingers are given to open before the hand goes off: above what they take."""
     joint_state_period_s: Positive = 0.02
     """Of the built-in drives, as of the other figures below; all of them are assumed."""
     lag_s: NotNegative = 0.004

@@ -18,7 +18,8 @@ _STALLED_SHARE = 0.1
 class Tolerances:
     """How far measured joints may be from the commanded ones, and how old they may be.
 
-    `path_rad` (joints,) while moving, `goal_rad` (joints,) within `settle_s` after the end.
+    `path_rad` (joints,) while moving, `goal_rad` (joints,) within `settle_s` after the end, where
+    the arm has arrived after `dwell_s` at the earliest.
     Newest joint states older than `late_s` stop the arm; without newer ones for `lost_s`, the
     stream counts as lost. `stall_window_s` is the time in which a joint that stands is told
     from one that lags.
@@ -28,6 +29,7 @@ class Tolerances:
     path_rad: Array
     goal_rad: Array
     settle_s: float
+    dwell_s: float
     late_s: float
     lost_s: float
     stall_window_s: float
@@ -40,6 +42,7 @@ class Tolerances:
             path_rad=np.asarray(settings.path_tolerance_rad),
             goal_rad=np.asarray(settings.goal_tolerance_rad),
             settle_s=settings.settle_s,
+            dwell_s=settings.dwell_s,
             late_s=settings.joint_state_late_s,
             lost_s=settings.joint_state_lost_s,
             stall_window_s=settings.stall_window_s,

@@ -26,6 +26,8 @@ _KEPT_S = 5.0
 _STRIKES_AT = 0.4
 """Part of a trajectory after which a fault that has just struck shows."""
 _NEVER_S = np.inf
+_FINGER_M_S = 0.05
+"""How fast a finger goes, as those of the model may."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +93,8 @@ class BuiltinArm:
         self._times: list[float] = []
         self._rows: list[Array] = []
         self._closed = False
+        self._opening_m = GRIPPER_OPEN_M
+        self._gripped_s = -_NEVER_S
 
     @property
     def pace(self) -> float:
@@ -134,18 +138,29 @@ class BuiltinArm:
 
     def grip(self, *, closed: bool) -> None:
         """Close the fingers with the gripper's force, or open them."""
-        self._closed = closed
+        with self._lock:
+            now_s = self._now_s()
+            self._opening_m, self._gripped_s = self._opened_m(now_s), now_s
+            self._closed = closed
 
     def gripper(self) -> GripperState:
-        """Return the newest state of the gripper."""
-        if not self._closed:
-            return GripperState(opening_m=GRIPPER_OPEN_M, force_n=0.0)
-        force_n = self._model.grip_force_n if self._holds() else 0.0
-        return GripperState(opening_m=0.0, force_n=force_n)
+        """Return the newest state of the gripper: its force is there once the fingers are."""
+        with self._lock:
+            opening_m = self._opened_m(self._now_s())
+            closed = self._closed and opening_m <= 0.0
+        force_n = self._model.grip_force_n if closed and self._holds() else 0.0
+        return GripperState(opening_m=opening_m, force_n=force_n)
 
     def collision(self) -> str:
         """Return nothing: without bodies nothing touches."""
         return ''
+
+    def _opened_m(self, now_s: float) -> float:
+        """Return how far a finger is open: each goes steadily to where it was told; lock held."""
+        way_m = _FINGER_M_S * (now_s - self._gripped_s)
+        if self._closed:
+            return max(0.0, self._opening_m - way_m)
+        return min(GRIPPER_OPEN_M, self._opening_m + way_m)
 
     def _ask(self) -> None:
         """Ask what ails the drives; lock held."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -86,6 +87,7 @@ class Carrier:
         self._arm = arm
         self._load: Load | None = None
         self._gripped = False
+        self._told_s = -math.inf
         self._reached: Carry | None = None
         self._measured = AirFigures()
         self._part: Around | None = None
@@ -188,6 +190,9 @@ class Carrier:
         Raises GOAL_NOT_REACHED when they are not, within their time and that of settling.
         """
         settings = self._settings
+        opening_s = self._told_s + settings.opening_s - context.clock.now_s()
+        if opening_s > 0.0:
+            self._motion.rest(context, opening_s, step='opening the fingers')
         left_s = self._grip_s + settings.settle_s
         while self.grip is not Grip.OPEN:
             if left_s <= 0.0:
@@ -248,7 +253,7 @@ class Carrier:
         with self._moving(context):
             station = arrive()
             # At once: nothing may end the operation between the two.
-            self._arm.grip(closed=False)
+            self._tell(context, closed=False)
         self._forget()
         if station != carry.station:
             raise OperationFailed(
@@ -271,7 +276,11 @@ class Carrier:
 
     def _grip(self, context: OperationContext, *, closed: bool) -> None:
         with self._moving(context):
-            self._arm.grip(closed=closed)
+            self._tell(context, closed=closed)
+
+    def _tell(self, context: OperationContext, *, closed: bool) -> None:
+        self._arm.grip(closed=closed)
+        self._told_s = context.clock.now_s()
 
     def _planned(self, plan: Plan, carry: Carry) -> AirFigures:
         """Return what the plan says of first air, the empty hand's way and the carry."""
