@@ -1,0 +1,154 @@
+"""What is done about a goal: in every state and at every contact only what the protocol allows."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from medicell_core.operations import Role, Weigh
+from medicell_core.serving import ServingNode
+from medicell_core.states import PackMLState
+from medicell_orchestrator.pursuing import (
+    SETTLE_S,
+    UNSENT,
+    Contact,
+    Next,
+    Pursuit,
+)
+
+GOAL = Weigh(operation_id='B@t/a/b/c#1', batch_id='B', container='B.bag')
+PATIENCE_S = 30.0
+NOW_S = 1000.0
+LATER_S = 500.0
+"""More than any limit is long."""
+
+Case = tuple[Pursuit, Contact, bool, str]
+
+
+def contacts() -> Iterator[Contact]:
+    for alive, told, epoch, journal, since_s, state in itertools.product(
+        (True, False),
+        (True, False),
+        (1, 2),
+        ('one', 'another', ''),
+        (0.0, SETTLE_S),
+        (PackMLState.STOPPED, PackMLState.IDLE),
+    ):
+        yield Contact(
+            role=Role.FLUID_HANDLER,
+            alive=alive,
+            epoch=epoch,
+            changed_s=NOW_S - since_s,
+            journal=journal,
+            state=state,
+            serving=ServingNode(node='fluid_handler') if told else None,
+        )
+    yield Contact(role=Role.FLUID_HANDLER)
+
+
+def pursuits() -> Iterator[Pursuit]:
+    for epoch, journal, missing_s, away, insist, accepted, again_s, given_up in itertools.product(
+        (UNSENT, 1, 2),
+        ('one', ''),
+        (None, 0.0, PATIENCE_S + 1.0),
+        (True, False),
+        (True, False),
+        (True, False),
+        (-1.0, 1.0, math.inf),
+        (True, False),
+    ):
+        unsent = epoch == UNSENT
+        if unsent and (journal or insist or accepted or given_up or again_s > 0.0):
+            continue
+        if math.isinf(again_s) and (insist or not accepted):
+            continue  # A goal is sent again until it is accepted, and after a loss until it ended.
+        yield Pursuit(
+            role=Role.FLUID_HANDLER,
+            goal=GOAL,
+            patience_s=PATIENCE_S,
+            epoch=epoch,
+            journal=journal,
+            missing_since=None if missing_s is None else NOW_S - missing_s,
+            away=away,
+            insist=insist,
+            accepted=accepted,
+            asked_s=math.inf if unsent else NOW_S - 1.0,
+            again_s=NOW_S + again_s,
+            given_up=given_up,
+        )
+
+
+def cases() -> Iterator[Case]:
+    seen = list(contacts())
+    for item in pursuits():
+        for contact, ready, after in itertools.product(seen, (True, False), ('', 'B@t/a/b/c#0')):
+            yield replace(item), contact, ready, after
+
+
+def wrong(case: Case) -> str:
+    """Return what a decision does that the protocol forbids; empty when it is right."""
+    item, contact, ready, after = case
+    before = replace(item)
+    step = item.next(contact, NOW_S, ready=ready, after=after)
+    reachable = contact.told and ready
+    another = contact.journal != before.journal
+    forbidden = {
+        'the journal of the first sending is forgotten': before.sent
+        and item.journal != before.journal,
+        'sent to a device that cannot be asked': step is Next.SEND
+        and not (reachable and contact.settled(NOW_S)),
+        'sent again to another journal': step is Next.SEND and before.sent and another,
+        'sent before what may begin late is settled': step is Next.SEND
+        and not before.sent
+        and after != '',
+        'sent for another journal than the device has': step is Next.SEND
+        and item.journal != contact.journal,
+        'unknown without a reason': step is Next.UNKNOWN
+        and not (before.sent and reachable and (another or not before.journal)),
+        'given up twice': step is Next.LOST and before.given_up,
+    }
+    return ', '.join(what for what, broken in forbidden.items() if broken)
+
+
+def test_no_decision_breaks_the_protocol() -> None:
+    found = [(case, what) for case in cases() if (what := wrong(case))]
+    assert found == []
+
+
+def test_every_decision_is_reached() -> None:
+    steps = {
+        item.next(contact, NOW_S, ready=ready, after=after)
+        for item, contact, ready, after in cases()
+    }
+    assert steps == set(Next)
+
+
+@pytest.mark.parametrize('name', ['journal', 'after', 'given_up'])
+def test_a_decision_that_breaks_the_protocol_is_found(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Pursuit.next
+
+    def mutant(self: Pursuit, contact: Contact, now_s: float, *, ready: bool, after: str) -> Next:
+        if name == 'journal' and self.sent:
+            self.journal = contact.journal
+        if name == 'given_up':
+            self.given_up = False
+        return real(self, contact, now_s, ready=ready, after='' if name == 'after' else after)
+
+    monkeypatch.setattr(Pursuit, 'next', mutant)
+    assert any(wrong(case) for case in cases())
+
+
+def test_a_goal_always_comes_to_be_sent_ended_or_awaited() -> None:
+    for item, contact, ready, after in cases():
+        steps = [
+            item.next(contact, NOW_S + LATER_S * count, ready=ready, after=after)
+            for count in range(3)
+        ]
+        awaited = item.accepted and not item.away and not item.insist
+        assert awaited or item.given_up or set(steps) != {Next.WAIT}, (item, contact)
