@@ -208,12 +208,27 @@ def model_command(
     *,
     out: Annotated[Path | None, typer.Option(help='Write the URDF to this file.')] = None,
     picture: Annotated[Path | None, typer.Option(help='Draw it into this .png file.')] = None,
-    view: Annotated[str, typer.Option(help='`cell`, `bags` or `filling`.')] = 'cell',
+    view: Annotated[
+        str,
+        typer.Option(help='`cell`, `bags`, `filling` or `cycle`; by default `cell`, or `cycle`.'),
+    ] = '',
     live: Annotated[
         bool, typer.Option('--live', help="Draw a running cell with its scene's markers.")
     ] = False,
+    replay: Annotated[
+        Path | None,
+        typer.Option(
+            metavar='FOLDER|FILE',
+            help="Draw a vial's cycle from the poses of a run in Gazebo; --picture then may be"
+            ' .webp or .gif, which move.',
+        ),
+    ] = None,
     when: Annotated[
-        str, typer.Option(help='Of a running cell: wait for its markers `swept`, or others.')
+        str,
+        typer.Option(
+            help='Of a running cell: wait for its markers `swept`, or others. Of a replay as'
+            ' .png: the station where the vial is, `fill` by default.'
+        ),
     ] = '',
     namespace: Annotated[
         str,
@@ -236,6 +251,7 @@ def model_command(
             picture=picture,
             view=view,
             live=live,
+            replay=replay,
             when=when,
             namespace=namespace,
             samples=samples,

@@ -37,6 +37,10 @@ _CLOSURE: dict[str, Rgb] = {
     'rejected': RED,
 }
 _CLOSURE_M = 0.008
+_PAPER: Rgba = (0.97, 0.97, 0.95, 1.0)
+_LABELLED = ('labelled', 'accepted')
+_LABEL_SHARES = (1.02, 0.45)
+"""Of a vial's width and height."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +78,7 @@ class Form:
         return (self.size[0] * share, self.size[1] * share, self.size[2] * share)
 
     def bodies(self, container: ContainerState) -> list[Body]:
-        """Return shell, content up to its level, and what closes a vial."""
+        """Return shell, content up to its level, what closes a vial, and its label."""
         x, y, z = self.outline(container)
         bottom = -self.anchor * z
         middle = (0.0, 0.0, bottom + z / 2.0)
@@ -102,6 +106,11 @@ class Form:
                     at=(0.0, 0.0, top),
                     colour=(*closure, 1.0),
                 )
+            )
+        if container.condition in _LABELLED:
+            wide, high = _LABEL_SHARES
+            bodies.append(
+                Body(kind=self.kind, size=(wide * x, wide * y, high * z), at=middle, colour=_PAPER)
             )
         return bodies
 

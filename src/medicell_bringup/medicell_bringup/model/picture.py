@@ -28,15 +28,25 @@ TITLES = {
 """What is written over a link when no markers say more."""
 
 WIDTH_PX, HEIGHT_PX = 1600, 800
+CELL, CYCLE = 'cell', 'cycle'
 VIEWS: dict[str, View] = {
     name: View(eye_m=eye, target_m=target, angle_deg=angle, width_px=WIDTH_PX, height_px=HEIGHT_PX)
     for name, eye, target, angle in (
-        ('cell', (8.9, 0.7, 2.2), (0.2, -0.22, 1.13), 45.5),
+        (CELL, (8.9, 0.7, 2.2), (0.2, -0.22, 1.13), 45.5),
         ('bags', (4.7, 1.9, 1.95), (0.4, 1.92, 1.42), 42.0),
         ('filling', (0.78, -2.25, 1.80), (0.08, -1.38, 1.05), 68.0),
     )
+} | {
+    CYCLE: View(
+        eye_m=(0.84, -1.15, 1.87),
+        target_m=(0.02, -1.44, 0.98),
+        angle_deg=78.0,
+        width_px=720,
+        height_px=540,
+    )
 }
-"""By name: the whole cell, the fluid handler with the incubator, the inside of the isolator."""
+"""By name: the whole cell, the fluid handler with the incubator, the inside of the isolator, and
+all of the stations that a vial's cycle passes."""
 
 _TITLE_M, _TITLE_OVER_M = 0.085, 0.16
 _LEAST_PX, _MOST_PX = 9, 22
@@ -111,7 +121,7 @@ def _write(picture: Image.Image, notes: Sequence[Note], view: View) -> None:
         size = _letters_px(note, view)
         if size < _LEAST_PX:
             continue
-        font = ImageFont.truetype(_font_file(), min(size, _MOST_PX))
+        font = ImageFont.truetype(font_file(), min(size, _MOST_PX))
         column, row = view.project(np.array([note.at_m]))[0]
         half = pen.multiline_textbbox((0, 0), note.text, font=font, anchor='mm')[2] + 2 * _PAD_PX
         column = min(max(column, half), view.width_px - half)
@@ -156,7 +166,7 @@ def _lift(
         lift = frame[3] - min(other[1] for other in below) + 1.0
 
 
-def _font_file() -> str:
+def font_file() -> str:
     """Return the file of the letters that matplotlib brings along."""
     import matplotlib  # noqa: PLC0415 - slow to import, and only the folder is asked for
 
