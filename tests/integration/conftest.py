@@ -29,6 +29,7 @@ from medicell_nodes.compose import activate_all, build_nodes, deactivate_all
 from medicell_ros import qos
 from medicell_ros.conversion import to_message
 from medicell_ros.domain import open_ros
+from medicell_ros.goal_ids import goal_id
 from medicell_ros.host import NodeHost, on_executor
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -102,8 +103,11 @@ class Probe:
             Waiting(sequence=self.sequence, operation_ids=list(operations), batch_id=BATCH)
         )
 
-    def send(self, kind: Any, action: str, **fields: Any) -> Goal:
-        """Send a goal and return its handle; its id is new for every goal unless given."""
+    def send(self, kind: Any, action: str, *, mark: bytes = b'', **fields: Any) -> Goal:
+        """Send a goal and return its handle; its id is new for every goal unless given.
+
+        `mark` is that of the journal for which it is sent.
+        """
         client = self._actions.get(action)
         if client is None:
             client = self._actions[action] = ActionClient(self.node, kind, action)
@@ -111,7 +115,7 @@ class Probe:
         self._count += 1
         fields.setdefault('operation_id', f'{BATCH}/test/op/{action}#{self._count}')
         fields.setdefault('batch_id', BATCH)
-        return Goal(self.node, client, kind.Goal(**fields))
+        return Goal(self.node, client, kind.Goal(**fields), mark)
 
     def perform(self, kind: Any, action: str, **fields: Any) -> Any:
         """Send a goal, let time go on for it, and return its result with status."""
@@ -133,7 +137,7 @@ def _reply(client: Any, request: Any, timeout_s: float) -> Any:
 class Goal:
     """A goal under way."""
 
-    def __init__(self, node: Node, client: ActionClient, message: Any) -> None:
+    def __init__(self, node: Node, client: ActionClient, message: Any, mark: bytes) -> None:
         self._node = node
         self.operation_id = message.operation_id
         self.feedback: list[Any] = []
@@ -144,7 +148,9 @@ class Goal:
         on_executor(
             node,
             lambda: client.send_goal_async(
-                message, feedback_callback=lambda note: self.feedback.append(note.feedback)
+                message,
+                feedback_callback=lambda note: self.feedback.append(note.feedback),
+                goal_uuid=goal_id(mark),
             ).add_done_callback(self._on_accepted),
         )
 

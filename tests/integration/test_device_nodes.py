@@ -35,6 +35,7 @@ from medicell_devices.arm.port import GRIPPER, GRIPPER_OPEN_M
 from medicell_devices.cell_config import CellConfig
 from medicell_motion.arm import JOINT_NAMES
 from medicell_nodes.readings import MESSAGES
+from medicell_record.journal import mark_of
 from medicell_ros import qos
 from medicell_ros.conversion import action_type, from_message
 
@@ -83,6 +84,21 @@ def test_goal_sent_twice_returns_the_recorded_result_and_moves_nothing(
     again = probe.perform(Transfer, 'fluid_handler/transfer', operation_id='a/b/c/d#1', **TRANSFER)
     assert again.result == once.result
     assert cell['world'].world.truth(f'{BATCH}.empty').volume_ml == moved
+
+
+def test_goal_for_another_journal_is_of_unknown_outcome_and_moves_nothing(
+    cell: dict[str, Any], probe: Probe
+) -> None:
+    states = probe.heard(DeviceState, 'fluid_handler/state', qos.latched())
+    until(lambda: states and states[-1].journal, 'the journal')
+    before = cell['world'].world.truth(f'{BATCH}.empty').volume_ml
+    answer = probe.perform(Transfer, 'fluid_handler/transfer', mark=mark_of('another'), **TRANSFER)
+    assert answer.result.error_code == ErrorCode.OUTCOME_UNKNOWN
+    assert 'sent for another journal' in answer.result.error_msg
+    assert cell['world'].world.truth(f'{BATCH}.empty').volume_ml == before
+    mine = mark_of(states[-1].journal)
+    answer = probe.perform(Transfer, 'fluid_handler/transfer', mark=mine, **TRANSFER)
+    assert answer.result.error_code == ErrorCode.OK, answer.result.error_msg
 
 
 @pytest.mark.parametrize(

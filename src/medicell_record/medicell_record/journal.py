@@ -77,6 +77,7 @@ class Journal:
         self._lock = threading.Lock()
         self._entries: dict[str, JournalEntry] = {}
         self._identity = ''
+        self._torn = False
         _make_folder(self._path.parent)
         self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         try:
@@ -201,6 +202,11 @@ class Journal:
     def _write(self, line: JsonObject) -> None:
         if not self._open:
             raise MedicellError(ErrorCode.NOT_ACTIVE, f'journal {self._path} is closed')
+        if self._torn:
+            raise MedicellError(
+                ErrorCode.HARDWARE_FAULT,
+                f'journal {self._path} ends with half a line since the disk failed: start anew',
+            )
         data = (canonical_json(line) + '\n').encode()
         size = os.fstat(self._file).st_size
         try:
@@ -209,10 +215,17 @@ class Journal:
                 raise OSError(f'{written} of {len(data)} bytes written')
             os.fdatasync(self._file)
         except OSError as error:
-            os.ftruncate(self._file, size)
+            self._take_back(size)
             raise MedicellError(
                 ErrorCode.HARDWARE_FAULT, f'journal {self._path} cannot be written: {error}'
             ) from error
+
+    def _take_back(self, size: int) -> None:
+        """Cut off what was written in vain; nothing is ever written after half a line."""
+        try:
+            os.ftruncate(self._file, size)
+        except OSError:
+            self._torn = True
 
     def _load(self) -> None:
         data = self._path.read_bytes()

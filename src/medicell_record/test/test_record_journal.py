@@ -193,6 +193,32 @@ def test_a_disk_that_does_not_sync_is_no_start(
     assert path.stat().st_size == size
 
 
+def test_nothing_is_written_after_a_line_that_could_not_be_taken_back(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Journal(path) as journal:
+        journal.started('B/a#1', 'Transfer', GOAL)
+        write = os.write
+
+        def half(file: int, data: bytes) -> int:
+            return write(file, data[: len(data) // 2])
+
+        def fail(*_: int) -> None:
+            raise OSError('input/output error')
+
+        with monkeypatch.context() as broken:
+            broken.setattr('os.write', half)
+            broken.setattr('os.ftruncate', fail)
+            with pytest.raises(MedicellError, match=r'cannot be written: \d+ of \d+ bytes'):
+                journal.finished('B/a#1', DONE)
+        with pytest.raises(MedicellError, match='ends with half a line') as caught:
+            journal.finished('B/a#1', DONE)
+        assert caught.value.code is ErrorCode.HARDWARE_FAULT
+    with Journal(path) as journal:
+        assert [item.operation_id for item in journal.unfinished()] == ['B/a#1']
+        journal.finished('B/a#1', DONE)
+
+
 def test_a_closed_journal_takes_nothing(path: Path) -> None:
     journal = Journal(path)
     journal.close()

@@ -11,7 +11,7 @@ MARK_BYTES = 6
 
 TAG = b'\x8c\x4a'
 """The version, and a number by which the id is known to be one of these; ids of version 4, which
-rclpy makes, never have it, and one of 65,536 ids of random bytes does."""
+rclpy makes, never have it; with the variant, one of 262,144 ids of random bytes does."""
 
 VARIANT = 0x80
 
