@@ -151,7 +151,9 @@ def bench(probe: Probe, config: CellConfig, tmp_path: Path) -> Iterator[Bench]:
         left = [world] if made is None or made.device is None else [made.device, world]
         for process in left:
             process.kill()
-            process.communicate()
+        for process in left:
+            with process:
+                process.wait()
 
 
 @pytest.mark.slow
