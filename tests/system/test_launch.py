@@ -110,9 +110,11 @@ def launch(tmp_path: Path) -> Iterator[Callable[..., Launched]]:
                 os.kill(pid, signal.SIGKILL)
 
 
-def until(condition: Callable[[], Any], what: str, launched: Launched) -> Any:
+def until(
+    condition: Callable[[], Any], what: str, launched: Launched, *, wait_s: float = WAIT_S
+) -> Any:
     """Return the first true value; fails with what the launch said, at once when it has ended."""
-    deadline = time.monotonic() + WAIT_S
+    deadline = time.monotonic() + wait_s
     while True:
         found = condition()
         if found:

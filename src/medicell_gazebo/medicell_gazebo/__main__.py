@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import signal
 import sys
 import time
 
@@ -19,6 +20,8 @@ from medicell_motion.expansion import expand_shipped
 
 NEST_POSITIONS = 24
 """Of the shipped cell's nest: as many vials stand in a world that is printed."""
+INTERRUPTED = 130
+"""The exit code of a command that was told to end."""
 
 
 def main() -> int:
@@ -35,6 +38,8 @@ def main() -> int:
     if arguments.command == 'world':
         print(nest_world(NEST_POSITIONS, Simulator(arguments.simulator)), end='')
         return 0
+    # As Ctrl-C does: what was begun is taken back.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     begun_s = time.monotonic()
 
     def tell(text: str) -> None:
@@ -55,6 +60,9 @@ def main() -> int:
     except MedicellError as error:
         print(f'{error.code.name}: {error}', file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print('interrupted', file=sys.stderr)
+        return INTERRUPTED
     off_mm, tilt_deg = 1e3 * done.off_m, math.degrees(done.tilt_rad)
     print(f'peak tracking error      {1e3 * done.tracking_error_rad:.2f} mrad')
     print(f'vial off its station     {off_mm:.2f} mm, {tilt_deg:.2f} deg')

@@ -33,7 +33,7 @@ POSE = 7
 
 _NO_STEP = 1e-6
 _NOTHING = '-'
-_TOLD_CHARACTERS = 600
+_TOLD_BYTES = 600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,24 +103,31 @@ class LockStep:
             ) from error
 
     def _start(self, gazebo: Gazebo11, text: str, its: socket.socket) -> None:
-        """Start the process on a world, in a folder that is gone when it was not started."""
-        self._folder = tempfile.TemporaryDirectory(prefix='medicell_gazebo_')
+        """Start the process on a world, in a folder that is gone when it was not started.
+
+        It is gone too once the world was read: so none is left by whom nobody could end cleanly.
+        """
+        # The server may still write into it while it is removed.
+        self._folder = tempfile.TemporaryDirectory(
+            prefix='medicell_gazebo_', ignore_cleanup_errors=True
+        )
+        self._reads_world = True
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115
         folder = Path(self._folder.name)
         file = folder / 'cell.world'
-        self._said = folder / 'gzserver.log'
         try:
             file.write_text(text, 'utf-8')
-            with self._said.open('wb') as said:
-                self._process = subprocess.Popen(
-                    gazebo.command('gzserver', '--verbose', '--seed', '1', str(file)),
-                    env=_environment(gazebo, folder, its.fileno()),
-                    pass_fds=(its.fileno(),),
-                    stdin=subprocess.DEVNULL,
-                    stdout=said,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                )
+            self._process = subprocess.Popen(
+                gazebo.command('gzserver', '--verbose', '--seed', '1', str(file)),
+                env=_environment(gazebo, folder, its.fileno()),
+                pass_fds=(its.fileno(),),
+                stdin=subprocess.DEVNULL,
+                stdout=self._said,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
         except OSError:
+            self._said.close()
             self._folder.cleanup()
             raise
 
@@ -192,6 +199,7 @@ class LockStep:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self._said.close()
         self._folder.cleanup()
 
     def __enter__(self) -> LockStep:
@@ -222,6 +230,9 @@ class LockStep:
                     raise ConnectionError('the connection was closed')
             except (OSError, ValueError) as error:
                 raise self._lost(error) from error
+            if self._reads_world:
+                self._reads_world = False
+                self._folder.cleanup()
         for kind, *words in answer:
             if kind == 'error':
                 raise OperationFailed(ErrorCode.INVALID_GOAL, f'Gazebo: {" ".join(words)}')
@@ -234,10 +245,16 @@ class LockStep:
             state = f'gzserver has ended with {code}'
         except subprocess.TimeoutExpired:
             state = f'gzserver has not answered for {ANSWER_S:g} s'
-        said = ''
-        if self._said.is_file():
-            said = self._said.read_text('utf-8', errors='replace')[-_TOLD_CHARACTERS:]
-        return OperationFailed(ErrorCode.COMMUNICATION_LOST, f'{state} ({error}): {said.strip()}')
+        return OperationFailed(ErrorCode.COMMUNICATION_LOST, f'{state} ({error}): {self._last()}')
+
+    def _last(self) -> str:
+        """Return the last words of the process."""
+        if self._said.closed:
+            return ''
+        number = self._said.fileno()
+        # The process writes at the file's position, which is left as it is.
+        begin = max(0, os.fstat(number).st_size - _TOLD_BYTES)
+        return os.pread(number, _TOLD_BYTES, begin).decode('utf-8', errors='replace').strip()
 
 
 def steps_of(duration_s: float) -> int:

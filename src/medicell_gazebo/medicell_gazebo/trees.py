@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -26,6 +28,7 @@ CONTENTS = 'contents.sha256'
 
 _MAKING = '.making-'
 _TOLD_LINES = 12
+_END_S = 5.0
 _PROGRESS = ('I: downloading', 'I: extracting')
 _FETCH = (
     'mkdir "$1/loose" && cd "$1/loose" && '
@@ -194,18 +197,32 @@ def _mmdebstrap(recipe: Recipe, tree: Path, tell: Tell) -> None:
         stderr=subprocess.STDOUT,
         text=True,
         errors='replace',
+        start_new_session=True,
     ) as process:
         assert process.stdout is not None
-        for line in process.stdout:
-            lines = [*lines, line.rstrip()][-_TOLD_LINES:]
-            if line.startswith(_PROGRESS):
-                tell(line.removeprefix('I: ').rstrip())
+        try:
+            for line in process.stdout:
+                lines = [*lines, line.rstrip()][-_TOLD_LINES:]
+                if line.startswith(_PROGRESS):
+                    tell(line.removeprefix('I: ').rstrip())
+        except BaseException:
+            _end(process)
+            raise
     if process.returncode != 0:
         raise OperationFailed(
             ErrorCode.HARDWARE_FAULT,
             f'mmdebstrap ended with {process.returncode} for {recipe.suite} from {mirror}: '
             + ' | '.join(lines),
         )
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End a program with all that it has started: nothing may write into what is removed next."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_END_S)
 
 
 def _lacking(what: str, remedy: str) -> InputError:

@@ -216,6 +216,7 @@ def test_no_server_is_left_by_a_process_that_was_killed(gazebo: Gazebo11, tmp_pa
             if not ended:
                 signal.pidfd_send_signal(server, signal.SIGKILL)
             assert ended == [server]
+            assert list(tmp_path.iterdir()) == []
         finally:
             os.close(server)
 

@@ -28,6 +28,14 @@ exit 25
 """
 
 
+LASTS = """#!/bin/sh
+sleep 600 &
+echo $$ $! > "$TOLD"
+echo 'I: downloading packages...'
+wait
+"""
+
+
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine whose mmdebstrap is a script of the test; returns that script."""
@@ -52,6 +60,14 @@ def calls(machine: Path) -> list[str]:
 
 def quiet(text: str) -> None:
     return None
+
+
+def runs(number: str) -> bool:
+    """Say whether there is a process of an id, one that was not waited for yet left out."""
+    try:
+        return Path(f'/proc/{number}/stat').read_text().rpartition(')')[2].split()[0] != 'Z'
+    except OSError:
+        return False
 
 
 def test_a_tree_is_made_once_and_then_kept(machine: Path) -> None:
@@ -103,6 +119,21 @@ def test_a_failure_is_told_in_mmdebstraps_words_and_leaves_nothing(machine: Path
     with pytest.raises(OperationFailed, match=r'ended with 25.*Unable to locate package two'):
         made(RECIPE, quiet)
     assert kept(RECIPE) is None
+    assert [path.name for path in cache_folder().iterdir()] == ['lock']
+
+
+def test_nothing_runs_on_when_making_is_interrupted(machine: Path) -> None:
+    machine.write_text(LASTS)
+
+    def interrupted(text: str) -> None:
+        if 'downloading' in text:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        made(RECIPE, interrupted)
+    ids = calls(machine)[0].split()
+    assert len(ids) == 2
+    assert [number for number in ids if runs(number)] == []
     assert [path.name for path in cache_folder().iterdir()] == ['lock']
 
 
