@@ -223,8 +223,8 @@ class Model:
         """Return what does not hold; empty when all does."""
         device, boss = state.device, state.boss
         made = sum(device.strokes)
-        if made > STROKES:
-            return f'{made} strokes are made of {STROKES} that were wanted'
+        if self.overdone(state):
+            return self.overdone(state)
         if boss.doing == DONE and made < STROKES:
             return f'recorded as done, and {made} of {STROKES} strokes are made'
         for which in range(OPERATIONS):
@@ -234,6 +234,11 @@ class Model:
         if device.up and 'S' in device.known and device.work is None and not device.held:
             return 'the device knows of an unknown outcome and is not Held'
         return ''
+
+    def overdone(self, state: State) -> str:
+        """Return that more has been moved than was intended; empty when it has not."""
+        made = sum(state.device.strokes)
+        return f'{made} strokes are made of {STROKES} that were wanted' if made > STROKES else ''
 
     def _untrue(self, device: Device, boss: Orchestrator, which: int) -> str:
         """Return what is wrong about the outcome that was recorded of an operation."""

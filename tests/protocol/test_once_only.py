@@ -41,6 +41,23 @@ MUTANTS = {
 """What is found when one rule of the protocol is broken."""
 
 
+OVERDONE = (
+    'sync_start',
+    'read_journal',
+    'keep_refusals',
+    'goal_names_journal',
+    'first_journal',
+    'settle_given_up',
+    'look_after_unknown',
+)
+"""The rules without which more is moved than was intended."""
+
+
+def broken(rule: str) -> Rules:
+    """Return the protocol with one rule broken."""
+    return Rules()._replace(**{rule: not getattr(Rules(), rule)})
+
+
 def checked(rules: Rules) -> tuple[Model, Explored[State]]:
     model = Model(rules)
     found = explore(
@@ -67,10 +84,21 @@ def test_every_rule_has_a_mutant() -> None:
 
 @pytest.mark.parametrize('rule', MUTANTS)
 def test_a_broken_rule_is_found_with_the_way_to_it(rule: str) -> None:
-    _, found = checked(Rules()._replace(**{rule: not getattr(Rules(), rule)}))
+    _, found = checked(broken(rule))
     assert found.broken is not None
     assert MUTANTS[rule] in str(found.broken)
     assert found.broken.trace[0] == 'the device is started'
+    print(found.broken)
+
+
+@pytest.mark.parametrize('rule', OVERDONE)
+def test_a_way_to_a_second_effect_is_found(rule: str) -> None:
+    model = Model(broken(rule))
+    found = explore(
+        start(model.rules), model.moves, breaks=model.overdone, ends=model.ends, is_fault=is_fault
+    )
+    assert found.broken is not None
+    assert found.broken.what == '3 strokes are made of 2 that were wanted'
     print(found.broken)
 
 

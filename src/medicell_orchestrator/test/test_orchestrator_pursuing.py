@@ -54,7 +54,7 @@ def pursuits() -> Iterator[Pursuit]:
     for epoch, journal, missing_s, away, insist, accepted, again_s, given_up in itertools.product(
         (UNSENT, 1, 2),
         ('one', ''),
-        (None, 0.0, PATIENCE_S + 1.0),
+        (None, PATIENCE_S + 1.0),
         (True, False),
         (True, False),
         (True, False),
@@ -117,6 +117,17 @@ def wrong(case: Case) -> str:
 def test_no_decision_breaks_the_protocol() -> None:
     found = [(case, what) for case in cases() if (what := wrong(case))]
     assert found == []
+
+
+def test_a_state_of_another_process_is_known_by_its_count_or_its_journal() -> None:
+    met = Contact(role=Role.FLUID_HANDLER, alive=True, epoch=1, journal='one', sequence=2)
+    assert not met.another(3, 'one')
+    assert met.another(1, 'one')
+    assert met.another(2, 'one')
+    assert met.another(3, 'another')
+    assert met.another(3, '')
+    assert replace(met, alive=False).another(3, 'one')
+    assert not replace(met, journal='').another(3, 'one')
 
 
 def test_every_decision_is_reached() -> None:
