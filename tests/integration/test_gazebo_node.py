@@ -24,7 +24,7 @@ from medicell_devices.cell_config import load_cell
 from medicell_devices.testing.bench import kit_of
 from medicell_gazebo import gazebo11
 from medicell_gazebo.harmonic import nest_world
-from medicell_gazebo.sdf import Simulator
+from medicell_gazebo.sdf import Release
 from medicell_nodes.compose import activate_all, deactivate_all, overrides
 from medicell_nodes.device_node import DeviceNode
 from medicell_nodes.gazebo_making import arm_maker
@@ -182,7 +182,7 @@ def test_vials_of_a_file_stand_on_their_pedestals_without_a_collision(tmp_path: 
     if gazebo11.found() is None:
         lacking(GAZEBO, NOT_PREPARED)
     file = tmp_path / 'own.world'
-    file.write_text(nest_world(2, Simulator.GAZEBO_11), encoding='utf-8')
+    file.write_text(nest_world(2, Release.GAZEBO_11), encoding='utf-8')
     now_s = 0.0
     make = arm_maker(load_cell(ROOT / 'config' / 'cell.yaml'), file)
     gazebo, arm = make({}, lambda: now_s)

@@ -20,8 +20,9 @@ from medicell_core.errors import ErrorCode
 from medicell_core.states import PackMLState
 from medicell_devices.cell_config import load_cell
 from medicell_gazebo import gazebo11
-from medicell_gazebo.cell import Alter, PhysicalCell, vials_of
+from medicell_gazebo.cell import Alter, PhysicalCell
 from medicell_gazebo.gazebo11 import Gazebo11
+from medicell_gazebo.vials import vials_of
 from medicell_gazebo.world import Body, GazeboWorld
 from medicell_motion.cell import RobotCell
 from medicell_motion.description import Shape

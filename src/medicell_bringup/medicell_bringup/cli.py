@@ -13,8 +13,8 @@ from typer.exceptions import TyperException
 
 from medicell_bringup.catalogue import COMMANDS
 from medicell_bringup.shipped import cell_file_of, shipped_config
-from medicell_bringup.simulators import Simulator
 from medicell_core.errors import InputError, MedicellError
+from medicell_record.motion import Simulator
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2

@@ -20,12 +20,11 @@ from medicell_bringup.launching.supervisor import Supervisor
 from medicell_bringup.memory import KIB_PER_MB, own_peak_mb, peak_kib
 from medicell_bringup.operator import NODES, OperatorClient
 from medicell_bringup.sight import SETTLE_S
-from medicell_bringup.simulators import Simulator
 from medicell_bringup.version import VERSION
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_nodes.compose import activate_all, build_nodes, deactivate_all, overrides
 from medicell_orchestrator.node import OrchestratorNode
-from medicell_record.motion import Motion
+from medicell_record.motion import Motion, Simulator
 from medicell_ros.domain import VARIABLE, open_ros, own_domain
 from medicell_ros.host import NodeHost
 from medicell_ros.node_parameters import ORCHESTRATOR, WORLD

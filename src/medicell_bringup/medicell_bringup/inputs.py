@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medicell_bringup.shipped import cell_file_of, shipped_config
-from medicell_bringup.simulators import Simulator
 from medicell_core.containers import Patient
 from medicell_core.errors import ErrorCode, InputError
 from medicell_devices.cell_config import CellConfig, load_cell
@@ -19,6 +18,7 @@ from medicell_orchestrator.judging import judge_of
 from medicell_orchestrator.patient import load_patient
 from medicell_orchestrator.recipe import Recipe, find_recipe, load_recipe
 from medicell_orchestrator.scenario import FaultAt, check_faults
+from medicell_record.motion import Simulator
 from medicell_record.place import RECORD_FILE, URL_FILE
 from medicell_ros.node_parameters import MAX_SEED, NODES
 from medicell_ros.parameters import check_file

@@ -4,17 +4,10 @@ from __future__ import annotations
 
 from medicell_bringup.inputs import RunInputs
 from medicell_gazebo import gazebo11
-from medicell_gazebo.cell import PhysicalCell, vials_of
+from medicell_gazebo.cell import PhysicalCell
 from medicell_gazebo.trees import Tell
+from medicell_gazebo.vials import vials_of
 from medicell_motion.cell import RobotCell
-
-
-def prepare(tell: Tell) -> None:
-    """Make Gazebo 11 ready on this machine, telling of each step.
-
-    Raises InputError that names what the machine lacks for it.
-    """
-    gazebo11.prepared(tell)
 
 
 def physical_cell(inputs: RunInputs, tell: Tell) -> PhysicalCell:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from medicell_bringup.commands import run
 from medicell_bringup.shipped import shipped_config
 from medicell_bringup.workspace.main import help_text
 from medicell_core.errors import ErrorCode, InputError, MedicellError
+from medicell_gazebo import gazebo11
 
 
 @pytest.mark.parametrize(
@@ -200,3 +202,21 @@ def test_machine_that_cannot_have_gazebo_is_told_what_it_lacks(
     monkeypatch.setenv('PATH', str(tmp_path))
     assert cli.main(['run', '--simulator', 'gazebo', '--out', str(tmp_path / 'out')]) == 2
     assert 'mmdebstrap' in capsys.readouterr().err
+    assert not (tmp_path / 'out').exists()
+
+
+def test_gazebo_that_is_told_to_end_while_it_is_prepared_leaves_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told_to_end(_: object) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGHUP)
+    monkeypatch.setattr(gazebo11, 'prepared', told_to_end)
+    try:
+        code = cli.main(['run', '--simulator', 'gazebo', '--out', str(tmp_path / 'out')])
+    finally:
+        for number, handler in zip((signal.SIGTERM, signal.SIGHUP), before, strict=True):
+            signal.signal(number, handler)
+    assert code == cli.EXIT_INTERRUPTED
+    assert not (tmp_path / 'out').exists()

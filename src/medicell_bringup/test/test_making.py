@@ -7,7 +7,7 @@ import pytest
 from medicell_bringup.commands.run import EXIT_CODES, FAILED_LIMITS, NOT_MADE, READY
 from medicell_bringup.making import outcome_of
 from medicell_bringup.results import RunEnd
-from medicell_record.motion import Motion, PhysicsFigures
+from medicell_record.motion import Motion, PhysicsFigures, Simulator
 
 
 def ended(outcome: str, *unintended: str) -> RunEnd:
@@ -25,7 +25,7 @@ def ended(outcome: str, *unintended: str) -> RunEnd:
         physics_s=1.0,
         real_time_factor=1.0,
     )
-    motion = Motion(simulator='gazebo', version='11.1', physics=physics)
+    motion = Motion(simulator=Simulator.GAZEBO, version='11.1', physics=physics)
     return RunEnd(summary={'outcome': outcome}, reason='', motion=motion)
 
 

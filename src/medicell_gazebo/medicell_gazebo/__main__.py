@@ -14,7 +14,7 @@ from medicell_gazebo.checking import PARSER
 from medicell_gazebo.gazebo11 import prepared
 from medicell_gazebo.harmonic import nest_world
 from medicell_gazebo.rehearsal import Rehearsal
-from medicell_gazebo.sdf import Simulator
+from medicell_gazebo.sdf import Release
 from medicell_motion.cell import RobotCell
 from medicell_motion.expansion import expand_shipped
 
@@ -33,10 +33,10 @@ def main() -> int:
     carry.add_argument('--start', default='nest_01', help='station where the vial stands')
     carry.add_argument('--goal', default='fill', help='station to which it is brought')
     world = commands.add_parser('world', help='print the world of the cell as SDF')
-    world.add_argument('--simulator', choices=list(map(str, Simulator)), default='gazebo11')
+    world.add_argument('--simulator', choices=list(map(str, Release)), default='gazebo11')
     arguments = parser.parse_args()
     if arguments.command == 'world':
-        print(nest_world(NEST_POSITIONS, Simulator(arguments.simulator)), end='')
+        print(nest_world(NEST_POSITIONS, Release(arguments.simulator)), end='')
         return 0
     # As Ctrl-C does: what was begun is taken back.
     signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medicell_core.containers import ContainerKind, Material, Places, container_id
 from medicell_core.errors import OperationFailed
 from medicell_core.operations import Role
 from medicell_devices.arm.port import Array
@@ -28,23 +27,11 @@ from medicell_gazebo.tracking import Peak
 from medicell_gazebo.world import STATION_PREFIX, GazeboWorld, gazebo_world
 from medicell_motion.cell import RobotCell
 from medicell_motion.description import parse
-from medicell_record.motion import JointPeak, Motion, PhysicsFigures, VialPlaced
+from medicell_record.motion import JointPeak, Motion, PhysicsFigures, Simulator, VialPlaced
 from medicell_sim.port import WorldPort
-
-SIMULATOR = 'gazebo'
 
 Alter = Callable[[GazeboWorld], GazeboWorld]
 """Changes a world before it is made: so faults are rehearsed."""
-
-
-def vials_of(batch_id: str, kit: Iterable[Material]) -> dict[str, str]:
-    """Return the id of each vial of a kit, by the robot's station where it stands."""
-    places, found = Places(), {}
-    for material in kit:
-        place, _, station = places.take(material.location).partition('/')
-        if place == Role.FILL_ROBOT and material.kind is ContainerKind.VIAL:
-            found[station] = container_id(batch_id, material.name)
-    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +142,7 @@ class PhysicalCell:
             running, air = bodies.arm.running, bodies.air.found
             judge = bodies.arm.judge
             return Motion(
-                simulator=SIMULATOR,
+                simulator=Simulator.GAZEBO,
                 version=self._version,
                 physics=PhysicsFigures(
                     joints=tuple(self._told(peak) for peak in bodies.arm.tracking.peaks),

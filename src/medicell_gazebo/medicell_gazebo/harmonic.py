@@ -14,7 +14,7 @@ import numpy as np
 from medicell_devices.arm.port import GRIPPER, GRIPPER_OPEN_M, ArmTrajectory, Array
 from medicell_gazebo.sdf import (
     PAD_TOPICS,
-    Simulator,
+    Release,
     sdf,
 )
 from medicell_gazebo.world import OVERTRAVEL_M, RIGHT_FINGER, GazeboWorld, gazebo_world
@@ -48,14 +48,14 @@ def harmonic_vials(nest_positions: int) -> dict[str, str]:
     return {f'{_NEST}{at:02d}': f'vial_{at:02d}' for at in range(1, nest_positions + 1)}
 
 
-def nest_world(nest_positions: int, simulator: Simulator) -> str:
+def nest_world(nest_positions: int, release: Release) -> str:
     """Return the SDF of the shipped cell with a vial at each place of the nest."""
-    return sdf(_world(harmonic_vials(nest_positions)), simulator)
+    return sdf(_world(harmonic_vials(nest_positions)), release)
 
 
 def harmonic_world(nest_positions: int) -> str:
     """Return the world that Harmonic runs."""
-    return nest_world(nest_positions, Simulator.HARMONIC)
+    return nest_world(nest_positions, Release.HARMONIC)
 
 
 def _world(vials: Mapping[str, str]) -> GazeboWorld:

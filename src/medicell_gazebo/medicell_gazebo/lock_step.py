@@ -18,7 +18,7 @@ import numpy as np
 from medicell_core.errors import ErrorCode, OperationFailed
 from medicell_devices.arm.port import ArmTrajectory, Array
 from medicell_gazebo.gazebo11 import Gazebo11
-from medicell_gazebo.sdf import STEP_S, Simulator, sdf
+from medicell_gazebo.sdf import STEP_S, Release, sdf
 from medicell_gazebo.trees import reason
 from medicell_gazebo.world import GazeboWorld
 
@@ -88,7 +88,7 @@ class LockStep:
         self._watched = len(world.watched)
         self._lock = threading.Lock()
         if text is None:
-            text = sdf(world, Simulator.GAZEBO_11, plugin=gazebo.plugin)
+            text = sdf(world, Release.GAZEBO_11, plugin=gazebo.plugin)
         ours, its = socket.socketpair()
         ours.settimeout(ANSWER_S)
         self._socket, self._received = ours, ours.makefile('r', encoding='ascii')

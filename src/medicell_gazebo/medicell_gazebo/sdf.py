@@ -80,29 +80,29 @@ BONDS_TOPIC = '/bonds'
 """Where it tells each time that a vial was bound or let go."""
 
 
-class Simulator(TextEnum):
+class Release(TextEnum):
     """Which Gazebo a world is for."""
 
     GAZEBO_11 = 'gazebo11'
     HARMONIC = 'harmonic'
 
 
-_VERSIONS = {Simulator.GAZEBO_11: '1.7', Simulator.HARMONIC: '1.9'}
+_VERSIONS = {Release.GAZEBO_11: '1.7', Release.HARMONIC: '1.9'}
 
 
-def sdf(world: GazeboWorld, simulator: Simulator, *, plugin: Path | None = None) -> str:
+def sdf(world: GazeboWorld, release: Release, *, plugin: Path | None = None) -> str:
     """Return the file of a world; `plugin` is the one that keeps Gazebo 11 in lock-step."""
-    root = Element('sdf', version=_VERSIONS[simulator])
+    root = Element('sdf', version=_VERSIONS[release])
     top = _add(root, 'world', name=WORLD)
     _physics(top)
     _light(top)
-    writer = _Writer(world=world, simulator=simulator, bits=_bits(world))
+    writer = _Writer(world=world, release=release, bits=_bits(world))
     writer.standing(top)
     for machine in world.machines:
         writer.machine(top, machine)
     for vial in world.vials:
         writer.vial(top, vial)
-    if simulator is Simulator.HARMONIC:
+    if release is Release.HARMONIC:
         for filename, name in _SYSTEMS:
             _add(top, 'plugin', filename=filename, name=name)
     elif plugin is not None:
@@ -131,7 +131,7 @@ class _Writer:
     """Writes the models of a world."""
 
     world: GazeboWorld
-    simulator: Simulator
+    release: Release
     bits: dict[str, int]
 
     def standing(self, top: Element) -> None:
@@ -148,7 +148,7 @@ class _Writer:
             self.link(model, body)
         for joint in machine.joints:
             self.joint(model, machine, joint)
-        if self.simulator is Simulator.HARMONIC:
+        if self.release is Release.HARMONIC:
             self.harmonic(model, machine)
 
     def vial(self, top: Element, vial: Body) -> None:
@@ -185,7 +185,7 @@ class _Writer:
             for kind in ('ambient', 'diffuse'):
                 _add(material, kind, _numbers(*colour))
         driven = model.get('name') in {machine.name for machine in self.world.machines}
-        if driven and names and self.simulator is Simulator.HARMONIC:
+        if driven and names and self.release is Release.HARMONIC:
             sensor = _add(link, 'sensor', name='contacts', type='contact')
             _add(sensor, 'always_on', 'true')
             contact = _add(sensor, 'contact')

@@ -11,12 +11,12 @@ from xml.etree.ElementTree import Element
 import numpy as np
 
 from medicell_core.errors import ErrorCode, InputError
-from medicell_gazebo.sdf import WORLD, Simulator, sdf
+from medicell_gazebo.sdf import WORLD, Release, sdf
 from medicell_gazebo.world import ARM, Body, GazeboWorld, gazebo_world
 from medicell_motion.cell import RobotCell
 from medicell_motion.expansion import expand_shipped
 
-NEWEST = {Simulator.GAZEBO_11: (1, 7), Simulator.HARMONIC: (1, 11)}
+NEWEST = {Release.GAZEBO_11: (1, 7), Release.HARMONIC: (1, 11)}
 """The newest version of SDF that each Gazebo reads."""
 LOCK_STEP = 'lock_step'
 """The plug-in of Gazebo 11 that drives the joints, by its name in a world."""
@@ -27,7 +27,7 @@ _FIELD = 'world'
 _BEGIN = '`python -m medicell_gazebo world` prints one to begin with'
 
 
-def check_world(file: Path, simulator: Simulator) -> None:
+def check_world(file: Path, release: Release) -> None:
     """Raise InputError that says what a world's file lacks for a simulator.
 
     That is what the model's own world has: for Gazebo 11 every joint with a drive and every link
@@ -35,7 +35,7 @@ def check_world(file: Path, simulator: Simulator) -> None:
     """
     cell = RobotCell.shipped()
     model = gazebo_world(expand_shipped(), cell.geometry, home=cell.home(), vials={})
-    _read(file, simulator, model)
+    _read(file, release, model)
 
 
 def filed_world(file: Path, model: GazeboWorld, *, plugin: Path) -> tuple[GazeboWorld, str]:
@@ -43,9 +43,9 @@ def filed_world(file: Path, model: GazeboWorld, *, plugin: Path) -> tuple[Gazebo
 
     The text has the plug-in of the model's own world in it. Raises InputError as `check_world`.
     """
-    root = _read(file, Simulator.GAZEBO_11, model)
+    root = _read(file, Release.GAZEBO_11, model)
     world = root.find('world')
-    generated = sdf(model, Simulator.GAZEBO_11, plugin=plugin)
+    generated = sdf(model, Release.GAZEBO_11, plugin=plugin)
     ours = ElementTree.fromstring(generated).find(f'world/plugin[@name="{LOCK_STEP}"]')
     assert world is not None
     assert ours is not None
@@ -67,7 +67,7 @@ def _vials(world: Element) -> Iterator[Body]:
             yield Body(name=model.get('name', ''), pose=np.eye(4), touch=(), look=(), inertia=None)
 
 
-def _read(file: Path, simulator: Simulator, model: GazeboWorld) -> Element:
+def _read(file: Path, release: Release, model: GazeboWorld) -> Element:
     """Return the root of a world's file that has what a simulator needs."""
     try:
         root = ElementTree.fromstring(file.read_bytes())
@@ -77,10 +77,10 @@ def _read(file: Path, simulator: Simulator, model: GazeboWorld) -> Element:
         raise _refused(file, f'is no SDF: {error}') from error
     if root.tag != 'sdf':
         raise _refused(file, f'is no SDF: its root is <{root.tag}>')
-    _check_version(file, root.get('version', ''), NEWEST[simulator])
+    _check_version(file, root.get('version', ''), NEWEST[release])
     if [item.get('name') for item in root.findall('world')] != [WORLD]:
         raise _refused(file, f'must have one world, named {WORLD!r}; {_BEGIN}')
-    for kind, needed in _needed(model, simulator).items():
+    for kind, needed in _needed(model, release).items():
         lacking = [row for row in needed if root.find(_path(kind, *row)) is None]
         if lacking:
             names = ', '.join('::'.join(row) for row in lacking)
@@ -88,10 +88,10 @@ def _read(file: Path, simulator: Simulator, model: GazeboWorld) -> Element:
     return root
 
 
-def _needed(model: GazeboWorld, simulator: Simulator) -> dict[str, list[tuple[str, str]]]:
+def _needed(model: GazeboWorld, release: Release) -> dict[str, list[tuple[str, str]]]:
     """Return the joints and links without which a simulator cannot run a world, by model."""
     joints = [(machine.name, joint.name) for machine in model.machines for joint in machine.joints]
-    if simulator is Simulator.HARMONIC:
+    if release is Release.HARMONIC:
         return {'joint': [row for row in joints if row[0] == ARM]}
     driven = {drive.joint for drive in model.drives}
     return {'joint': [row for row in joints if row[1] in driven], 'link': list(model.watched)}

@@ -13,11 +13,11 @@ from medicell_core.containers import ContainerKind, Material
 from medicell_devices.arm.port import ArmTrajectory
 from medicell_devices.simulated.machinery import STOPPER_PRESS
 from medicell_gazebo.air import MeasuredAir
-from medicell_gazebo.cell import vials_of
 from medicell_gazebo.judging import ContactJudge, Touch
 from medicell_gazebo.lock_step import Contact, Stretch, steps_of
 from medicell_gazebo.poses import Skeleton, tilts_of
 from medicell_gazebo.tracking import Tracking
+from medicell_gazebo.vials import vials_of
 from medicell_gazebo.world import GazeboWorld, gazebo_world
 from medicell_motion.cell import RobotCell
 from medicell_motion.description import parse

@@ -24,7 +24,7 @@ from medicell_gazebo.checking import PARSER, complaints_of_gazebo11, complaints_
 from medicell_gazebo.gazebo11 import Gazebo11
 from medicell_gazebo.lock_step import END_S
 from medicell_gazebo.rehearsal import Carried, Rehearsal
-from medicell_gazebo.sdf import STEP_S, Simulator, sdf
+from medicell_gazebo.sdf import STEP_S, Release, sdf
 from medicell_gazebo.world import GazeboWorld, gazebo_world
 from medicell_motion.cell import RobotCell
 from medicell_motion.expansion import expand_shipped
@@ -100,15 +100,15 @@ def touched(carried: Carried) -> set[frozenset[str]]:
 
 def test_the_world_of_gazebo_11_passes_its_check(gazebo: Gazebo11, tmp_path: Path) -> None:
     file = tmp_path / 'cell.world'
-    text = sdf(world(), Simulator.GAZEBO_11, plugin=gazebo.plugin)
+    text = sdf(world(), Release.GAZEBO_11, plugin=gazebo.plugin)
     file.write_text(text)
     assert complaints_of_gazebo11(gazebo, file) == ''
     file.write_text(text.replace('<child>fill_robot_link_2</child>', ''))
     assert 'child' in complaints_of_gazebo11(gazebo, file)
 
 
-@pytest.mark.parametrize('simulator', list(Simulator))
-def test_every_world_passes_the_check_of_sdformat(simulator: Simulator, tmp_path: Path) -> None:
+@pytest.mark.parametrize('simulator', list(Release))
+def test_every_world_passes_the_check_of_sdformat(simulator: Release, tmp_path: Path) -> None:
     tree = trees.kept(PARSER)
     if tree is None:
         lacking(GAZEBO, UNPREPARED)

@@ -9,7 +9,7 @@ import pytest
 
 from medicell_core.errors import InputError
 from medicell_devices.arm.port import GRIPPER_OPEN_M
-from medicell_gazebo.sdf import ALL_BITS, Simulator, sdf
+from medicell_gazebo.sdf import ALL_BITS, Release, sdf
 from medicell_gazebo.world import OVERTRAVEL_M, STATION_PREFIX, GazeboWorld, gazebo_world
 from medicell_motion.arm import JOINT_NAMES
 from medicell_motion.cell import RobotCell
@@ -35,7 +35,7 @@ def world(urdf: str) -> GazeboWorld:
     return gazebo_world(urdf, CELL.geometry, home=CELL.home(), vials=VIALS)
 
 
-@pytest.fixture(scope='module', params=list(Simulator))
+@pytest.fixture(scope='module', params=list(Release))
 def file(world: GazeboWorld, request: pytest.FixtureRequest) -> ElementTree.Element:
     return ElementTree.fromstring(sdf(world, request.param)).find('world')
 
@@ -125,13 +125,13 @@ def test_what_a_joint_moves_on_is_not_touched_and_all_else_is(file: ElementTree.
 
 
 def test_gazebo_11_has_none_of_harmonics_systems(world: GazeboWorld) -> None:
-    text = sdf(world, Simulator.GAZEBO_11)
+    text = sdf(world, Release.GAZEBO_11)
     assert list(ElementTree.fromstring(text).iter('plugin')) == []
 
 
 def test_the_same_model_gives_the_same_file(urdf: str, world: GazeboWorld) -> None:
     again = gazebo_world(urdf, CELL.geometry, home=CELL.home(), vials=VIALS)
-    assert sdf(again, Simulator.GAZEBO_11) == sdf(world, Simulator.GAZEBO_11)
+    assert sdf(again, Release.GAZEBO_11) == sdf(world, Release.GAZEBO_11)
 
 
 def test_a_vial_at_an_unknown_station_is_refused(urdf: str) -> None:

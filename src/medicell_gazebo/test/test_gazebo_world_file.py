@@ -10,7 +10,7 @@ import pytest
 
 from medicell_core.errors import InputError
 from medicell_gazebo.harmonic import nest_world
-from medicell_gazebo.sdf import Simulator
+from medicell_gazebo.sdf import Release
 from medicell_gazebo.world import ARM, GazeboWorld, gazebo_world
 from medicell_gazebo.world_file import LOCK_STEP, check_world, filed_world
 from medicell_motion.cell import RobotCell
@@ -26,7 +26,7 @@ def model() -> GazeboWorld:
     return gazebo_world(expand_shipped(), cell.geometry, home=cell.home(), vials={})
 
 
-def printed(simulator: Simulator = Simulator.GAZEBO_11) -> Element:
+def printed(simulator: Release = Release.GAZEBO_11) -> Element:
     """Return the world that a user begins with."""
     return ElementTree.fromstring(nest_world(3, simulator))
 
@@ -43,8 +43,8 @@ def without(root: Element, model: str, kind: str, name: str) -> Element:
     return root
 
 
-@pytest.mark.parametrize('simulator', list(Simulator))
-def test_world_that_was_printed_is_taken(simulator: Simulator, tmp_path: Path) -> None:
+@pytest.mark.parametrize('simulator', list(Release))
+def test_world_that_was_printed_is_taken(simulator: Release, tmp_path: Path) -> None:
     check_world(kept(printed(simulator), tmp_path), simulator)
 
 
@@ -62,7 +62,7 @@ def test_world_without_what_gazebo_11_drives_or_watches_is_refused(
 ) -> None:
     file = kept(without(printed(), model, kind, name), tmp_path)
     with pytest.raises(InputError, match=f'own.world has no {kind} {model}::{name};'):
-        check_world(file, Simulator.GAZEBO_11)
+        check_world(file, Release.GAZEBO_11)
 
 
 def test_joint_of_another_model_is_not_the_one_that_is_needed(tmp_path: Path) -> None:
@@ -70,14 +70,14 @@ def test_joint_of_another_model_is_not_the_one_that_is_needed(tmp_path: Path) ->
     door = root.find('world/model[@name="incubator"]/joint[@name="bay_1_door_joint"]')
     without(root, *DOOR).find('world/model[@name="imaging"]').append(door)
     with pytest.raises(InputError, match='has no joint incubator::bay_1_door_joint;'):
-        check_world(kept(root, tmp_path), Simulator.GAZEBO_11)
+        check_world(kept(root, tmp_path), Release.GAZEBO_11)
 
 
 def test_harmonic_needs_the_arm_alone(tmp_path: Path) -> None:
-    check_world(kept(without(printed(Simulator.HARMONIC), *DOOR), tmp_path), Simulator.HARMONIC)
-    root = without(printed(Simulator.HARMONIC), ARM, 'joint', 'gripper_right_joint')
+    check_world(kept(without(printed(Release.HARMONIC), *DOOR), tmp_path), Release.HARMONIC)
+    root = without(printed(Release.HARMONIC), ARM, 'joint', 'gripper_right_joint')
     with pytest.raises(InputError, match='has no joint fill_robot::gripper_right_joint;'):
-        check_world(kept(root, tmp_path), Simulator.HARMONIC)
+        check_world(kept(root, tmp_path), Release.HARMONIC)
 
 
 def test_vials_of_a_world_are_its_free_models_with_a_link_of_that_name(

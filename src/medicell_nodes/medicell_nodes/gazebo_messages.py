@@ -10,7 +10,6 @@ from medicell_interfaces.msg import BodyContact, BodyContacts, Containers
 from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory
 
-from medicell_core.containers import ContainerKind
 from medicell_core.errors import ErrorCode, InputError
 from medicell_devices.arm.port import (
     GRIPPER,
@@ -20,11 +19,10 @@ from medicell_devices.arm.port import (
     JointSamples,
 )
 from medicell_gazebo.lock_step import Contact
+from medicell_gazebo.vials import vials_at
 from medicell_motion.arm import JOINT_NAMES
 from medicell_ros.conversion import NANOSECONDS, time_from_message, time_to_message
 
-ROBOT = 'fill_robot/'
-"""Before a station's name, where the batch tells where a container is."""
 SHARED = frozenset({'handover', 'reject'})
 """Stations that take many vials one after the other: what stands there is taken away."""
 
@@ -93,18 +91,13 @@ def contacts_message(contacts: Iterable[Contact], now_s: float) -> BodyContacts:
     )
 
 
-def vials_of(message: Containers) -> dict[str, str]:
+def standing_vials(message: Containers) -> dict[str, str]:
     """Return the names of a batch's vials by the fill robot's stations where they are.
 
     Those that were handed over or rejected are left out: somebody takes them away.
     """
-    return {
-        item.location.removeprefix(ROBOT): item.name
-        for item in message.containers
-        if item.kind == ContainerKind.VIAL.value
-        and item.location.startswith(ROBOT)
-        and item.location.removeprefix(ROBOT) not in SHARED
-    }
+    found = vials_at((item.kind, item.location, item.name) for item in message.containers)
+    return {station: name for station, name in found.items() if station not in SHARED}
 
 
 def _seconds(duration: object) -> float:

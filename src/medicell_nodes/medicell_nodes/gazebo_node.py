@@ -20,15 +20,15 @@ from medicell_devices.arm.port import ArmTrajectory, GripperState, JointSamples
 from medicell_devices.cell_config import CellConfig
 from medicell_gazebo.harmonic import harmonic_vials
 from medicell_gazebo.lock_step import Contact
-from medicell_gazebo.sdf import Simulator
+from medicell_gazebo.sdf import Release
 from medicell_nodes.gazebo_lock_step import LockStepPhysics
 from medicell_nodes.gazebo_making import arm_maker
 from medicell_nodes.gazebo_messages import (
     closes,
     contacts_message,
     joint_states,
+    standing_vials,
     trajectory_from_message,
-    vials_of,
 )
 from medicell_nodes.world_client import WorldClient
 from medicell_ros import qos
@@ -123,7 +123,7 @@ class GazeboNode(ManagedNode):
 
     def activate(self) -> None:
         """Start Gazebo 11, or listen to Harmonic."""
-        if self.parameters.simulator == Simulator.HARMONIC.value:
+        if self.parameters.simulator == Release.HARMONIC.value:
             self._physics = self._harmonic()
             return
         parameters = self.parameters
@@ -205,7 +205,7 @@ class GazeboNode(ManagedNode):
         """
         if self._physics is None:
             return
-        vials = vials_of(message)
+        vials = standing_vials(message)
         if vials and message.batch_id != self._batch:
             self._batch, self._standing = message.batch_id, frozenset()
             if not self.parameters.world:

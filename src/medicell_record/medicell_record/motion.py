@@ -6,9 +6,18 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from medicell_core.enums import TextEnum
+
 MOST_OFF_M = 1e-3
 MOST_TILT_DEG = 1.0
 """How far a vial may stand from where it was to be placed, at the end of its way."""
+
+
+class Simulator(TextEnum):
+    """By what a rehearsal moves: computation alone, or Gazebo's physics."""
+
+    BUILTIN = 'builtin'
+    GAZEBO = 'gazebo'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +106,7 @@ class PhysicsFigures:
 class Motion:
     """By what a batch was moved: the simulator and its version, and its physics if it has any."""
 
-    simulator: str
+    simulator: Simulator
     version: str
     physics: PhysicsFigures | None = None
 

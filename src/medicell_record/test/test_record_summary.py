@@ -12,7 +12,7 @@ import pytest
 from synthetic_batch import START_S, c, started, write_batch
 
 from medicell_core.entries import BatchClosed, Completed, PhaseFinished
-from medicell_record.motion import Motion, PhysicsFigures
+from medicell_record.motion import Motion, PhysicsFigures, Simulator
 from medicell_record.record import BatchRecord
 from medicell_record.summary import RunFigures, build_summary, write_summary
 
@@ -141,8 +141,8 @@ def test_motion_that_is_out_of_its_limits_is_summed_up_as_failed(tmp_path: Path)
         real_time_factor=1.0,
     )
     motions = (
-        Motion(simulator='builtin', version='1'),
-        Motion(simulator='gazebo', version='11.1', physics=physics),
+        Motion(simulator=Simulator.BUILTIN, version='1'),
+        Motion(simulator=Simulator.GAZEBO, version='11.1', physics=physics),
     )
     with BatchRecord.create(tmp_path / 'r.sqlite') as record:
         write_batch(record)

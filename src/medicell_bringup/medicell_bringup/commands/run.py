@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -10,12 +11,12 @@ from rich.console import Console
 
 from medicell_bringup.inputs import RunInputs, read_inputs, refused
 from medicell_bringup.interrupts import interrupt_by_signals
-from medicell_bringup.simulators import Simulator
 from medicell_core.errors import InputError, MedicellError
 from medicell_core.operations import Role
 from medicell_devices.cell_config import CellConfig
 from medicell_devices.driver_type import Simulated
 from medicell_devices.registry import driver_of
+from medicell_record.motion import Simulator
 
 DEFAULT_SEED, DEFAULT_SPEED = 1, 'max'
 READY, BAD_INPUT, FAILED_LIMITS, NOT_MADE = 0, 2, 3, 4
@@ -55,15 +56,15 @@ def run(options: RunOptions) -> int:
     errors = Console(stderr=True)
     try:
         inputs = inputs_of(options)
+        interrupt_by_signals()
         if inputs.simulator is Simulator.GAZEBO:
-            _prepare_gazebo(errors)
+            _prepare_gazebo(errors, inputs.out)
     except MedicellError as error:
         errors.print(f'medicell run: {error.message}', highlight=False, soft_wrap=True)
         return BAD_INPUT
     # ROS and the plots come after the inputs: a wrong one is answered at once.
     from medicell_bringup.making import make_batch  # noqa: PLC0415
 
-    interrupt_by_signals()
     try:
         outcome = make_batch(
             inputs, console=console, processes=options.processes, join=options.join
@@ -76,11 +77,20 @@ def run(options: RunOptions) -> int:
     return EXIT_CODES[outcome]
 
 
-def _prepare_gazebo(console: Console) -> None:
-    """Make Gazebo ready; raises InputError that names what this machine lacks for it."""
-    from medicell_bringup.physics import prepare  # noqa: PLC0415
+def _prepare_gazebo(console: Console, out: Path) -> None:
+    """Make Gazebo ready; raises InputError that names what this machine lacks for it.
 
-    prepare(lambda text: console.print(text, highlight=False, soft_wrap=True))
+    A folder for results that is empty is then not left behind.
+    """
+    # Only runs that ask for it.
+    from medicell_gazebo.gazebo11 import prepared  # noqa: PLC0415
+
+    try:
+        prepared(lambda text: console.print(text, highlight=False, soft_wrap=True))
+    except BaseException:
+        with suppress(OSError):
+            out.rmdir()
+        raise
 
 
 def inputs_of(options: RunOptions) -> RunInputs:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from medicell_core.errors import ErrorCode, InputError
 from medicell_devices.registry import driver_names
+from medicell_record.motion import Simulator
 from medicell_ros.node_parameters import MAX_SEED
 
 CONFIGURED = 'configured'
@@ -18,7 +19,8 @@ CONFIGURED = 'configured'
 LOG_LEVELS = ('debug', 'info', 'warn', 'error', 'fatal')
 SWITCH = ('true', 'false')
 FASTEST = 'max'
-BUILTIN, EITHER, GAZEBO_11, HARMONIC = 'builtin', 'gazebo', 'gazebo11', 'harmonic'
+BUILTIN, EITHER = Simulator.BUILTIN.value, Simulator.GAZEBO.value
+GAZEBO_11, HARMONIC = 'gazebo11', 'harmonic'
 SIMULATORS = (BUILTIN, EITHER, GAZEBO_11, HARMONIC)
 """What may move the fill robot; `gazebo` is the one of the two that is to be preferred."""
 _NAMESPACE = re.compile(r'/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*', re.ASCII)

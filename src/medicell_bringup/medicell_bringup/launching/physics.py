@@ -51,10 +51,10 @@ def check_physics(simulator: str, *, headless: bool, world: Path | None) -> None
 
         prepared_gazebo()
     if world is not None:
-        from medicell_gazebo.sdf import Simulator  # noqa: PLC0415
+        from medicell_gazebo.sdf import Release  # noqa: PLC0415
         from medicell_gazebo.world_file import check_world  # noqa: PLC0415
 
-        check_world(world, Simulator(simulator))
+        check_world(world, Release(simulator))
 
 
 def harmonic_processes(
