@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -21,6 +22,10 @@ JsonObject = dict[str, Any]
 
 MARK_BYTES = 6
 """Two journals have the same mark once in 3e14."""
+
+
+NOT_OURS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EINVAL)
+"""How a folder answers that cannot be synced because nobody here has made it."""
 
 
 class JournalState(TextEnum):
@@ -78,7 +83,7 @@ class Journal:
         self._entries: dict[str, JournalEntry] = {}
         self._identity = ''
         self._torn = False
-        _make_folder(self._path.parent)
+        self._path.parent.mkdir(parents=True, exist_ok=True)
         self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         try:
             self._claim()
@@ -86,7 +91,7 @@ class Journal:
             self._open = True
             if not self._identity:
                 self._name_itself()
-            _sync_folder(self._path.parent)
+            _sync_path(self._path.parent)
         except BaseException:
             os.close(self._file)
             raise
@@ -275,13 +280,19 @@ def _begun_twice(known: JournalEntry) -> MedicellError:
     )
 
 
-def _make_folder(folder: Path) -> None:
-    """Make a folder and those above it; the name of each new one is on disk afterwards."""
-    if folder.is_dir():
-        return
-    _make_folder(folder.parent)
-    folder.mkdir(exist_ok=True)
-    _sync_folder(folder.parent)
+def _sync_path(folder: Path) -> None:
+    """Make the names of a folder's files durable, and its own in all folders above it.
+
+    Who made those, and whether they were synced, is not known. One that this user may not open,
+    or that lies where nothing can be written, is not new.
+    """
+    _sync_folder(folder)
+    for above in folder.resolve().parents:
+        try:
+            _sync_folder(above)
+        except OSError as error:
+            if error.errno not in NOT_OURS:
+                raise
 
 
 def _sync_folder(folder: Path) -> None:

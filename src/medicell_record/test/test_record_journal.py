@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
 import threading
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -92,15 +94,33 @@ def test_what_a_killed_process_has_written_is_on_disk_before_it_is_told(
         assert path.stat().st_ino in synced
 
 
-def test_every_new_folder_above_a_journal_is_named_on_disk(
+def test_every_folder_above_a_journal_is_named_on_disk_whoever_made_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced: list[int] = []
     monkeypatch.setattr('os.fsync', lambda file: synced.append(os.fstat(file).st_ino))
     folder = tmp_path / 'runs' / 'first' / 'journals'
+    folder.parent.mkdir(parents=True)
     Journal(folder / 'pump.jsonl').close()
     named = (tmp_path, tmp_path / 'runs', tmp_path / 'runs' / 'first', folder)
     assert {item.stat().st_ino for item in named} <= set(synced)
+
+
+@pytest.mark.parametrize(
+    ('number', 'opens'), [(errno.EACCES, True), (errno.EROFS, True), (errno.EIO, False)]
+)
+def test_a_folder_above_that_cannot_be_synced_stops_a_journal_only_if_the_disk_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, opens: bool
+) -> None:
+    above = tmp_path.stat().st_ino
+
+    def fail(file: int) -> None:
+        if os.fstat(file).st_ino == above:
+            raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr('os.fsync', fail)
+    with nullcontext() if opens else pytest.raises(OSError, match='error'):
+        Journal(tmp_path / 'journals' / 'pump.jsonl').close()
 
 
 def test_a_line_torn_at_any_byte_is_cut_off(path: Path) -> None:
