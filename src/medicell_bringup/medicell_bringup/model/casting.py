@@ -192,7 +192,9 @@ class Stage:
         distance, own = _meet(body, self._rays, window)
         normals = own @ body.pose[:3, :3].T
         # Glass mirrors more, and is darker, where it is seen from the side.
-        edge = 1.0 - np.abs(np.sum(normals * self._rays.directions[window], axis=-1))
+        edge = (body.finish == CLEAR) * (
+            1.0 - np.abs(np.sum(normals * self._rays.directions[window], axis=-1))
+        )
         opacity = body.opacity + (1.0 - body.opacity) * _EDGE_OPACITY * edge**2
         shade = (0.85 + 0.15 * normals[..., 2]) * (1.0 - _EDGE_DARK * edge**2)
         return Pane(

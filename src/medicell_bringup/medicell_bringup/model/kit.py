@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from medicell_interfaces.msg import Containers, ContainerState
 
 from medicell_bringup.model.live import bodies_and_notes
-from medicell_bringup.model.rendering import Body
+from medicell_bringup.model.rendering import CLEAR, Body
 from medicell_core.containers import Places
 from medicell_motion.description import Array
 from medicell_motion.geometry import CellGeometry
@@ -36,6 +37,14 @@ def kit_bodies(config: Path, poses: Mapping[str, Array], geometry: CellGeometry)
         )
         for row in recipe.kit(patient)
     ]
-    state = SceneState(containers=Containers(containers=containers), geometry=geometry)
+    return container_bodies(containers, poses, geometry)
+
+
+def container_bodies(
+    containers: Sequence[ContainerState], poses: Mapping[str, Array], geometry: CellGeometry
+) -> list[Body]:
+    """Return containers as the scene's markers show them; `poses` has each one's location."""
+    state = SceneState(containers=Containers(containers=list(containers)), geometry=geometry)
     drawn = [marker for marker in markers_of(state, ()).markers if marker.ns == CONTAINERS]
-    return bodies_and_notes(drawn, poses)[0]
+    bodies, _ = bodies_and_notes(drawn, poses)
+    return [replace(body, finish=CLEAR) if body.opacity < 1.0 else body for body in bodies]

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import math
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from medicell_interfaces.msg import Containers, ContainerState
+from medicell_interfaces.msg import ContainerState
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from medicell_bringup.model.casting import Stage
 from medicell_bringup.model.cycle import Cycle
-from medicell_bringup.model.live import bodies_and_notes
+from medicell_bringup.model.kit import container_bodies
 from medicell_bringup.model.picture import bodies_of, font_file
 from medicell_bringup.model.rendering import Body, View
 from medicell_bringup.results import POSES
@@ -23,8 +24,9 @@ from medicell_gazebo.poses import turns_of
 from medicell_gazebo.world import STATION_PREFIX
 from medicell_motion.description import Array, Description
 from medicell_motion.geometry import CellGeometry
-from medicell_nodes.scene_markers import CONTAINERS, SceneState, markers_of
 
+KINDS = {'.webp': 'WEBP', '.gif': 'GIF'}
+"""Of files that move, by how their names end."""
 FRAMES, FRAME_MS, END_MS = 96, 100, 1500
 SOURCE = 'replayed from poses that Gazebo measured'
 
@@ -102,8 +104,10 @@ class Replay:
         """Draw the cycle into a file of a kind that moves."""
         first, *others = [self.picture(row) for row in self.cycle.rows(FRAMES)]
         lasting = [*(FRAME_MS for _ in others), END_MS]
+        encoded = io.BytesIO()
         first.save(
-            out,
+            encoded,
+            format=KINDS[out.suffix.lower()],
             save_all=True,
             append_images=others,
             duration=lasting,
@@ -111,6 +115,8 @@ class Replay:
             quality=_QUALITY,
             method=_EFFORT,
         )
+        # Encoding takes long: until it is done the file is as it was.
+        out.write_bytes(encoded.getvalue())
 
     def draw_moment(self, station: str, out: Path) -> None:
         """Draw the vial while it is worked at; raises InputError for a station it was not at."""
@@ -157,9 +163,7 @@ class Replay:
                 vial.volume_ml = _FULL_ML * self.cycle.filled(row)
                 vial.condition = self.cycle.condition(row)
             containers.append(vial)
-        state = SceneState(containers=Containers(containers=containers), geometry=self._geometry)
-        drawn = [item for item in markers_of(state, ()).markers if item.ns == CONTAINERS]
-        return bodies_and_notes(drawn, poses)[0]
+        return container_bodies(containers, poses, self._geometry)
 
 
 def _carried_by(description: Description, joints: set[str]) -> set[str]:
