@@ -33,6 +33,8 @@ SPEED = 10.0
 STOPPED_S = 5.0
 WAIT_S = 180.0
 """Wall seconds for a process to start on a busy machine, and for what it is then to do."""
+STACKS_S = 1.0
+"""Wall seconds for a process to tell its stacks."""
 ALARM_S = 2.0
 VOLUME_ML = 50.0
 TRANSFER = Transfer(
@@ -79,9 +81,11 @@ class Bench:
             self.cell.wait(0.05)
 
     def said(self) -> str:
-        """End the device, and return what it has said and was heard of."""
+        """End the device, and return what it has said, was heard of and was doing."""
         assert self.device is not None
         code = self.device.poll()
+        self.device.send_signal(signal.SIGUSR2)
+        time.sleep(STACKS_S)
         self.device.kill()
         said = self.device.communicate()[1]
         return f'out of contact: {self.cell.lost()}, states: {self.states[-2:]}, {code}: {said}'

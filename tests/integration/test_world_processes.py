@@ -26,11 +26,12 @@ CONFIG = ROOT / 'config' / 'cell.yaml'
 
 
 def start(name: str, *arguments: str) -> subprocess.Popen[str]:
-    """Start an executable of the package as a process of its own."""
+    """Start an executable of the package as a process; SIGUSR2 has it tell its stacks."""
     command = [
         sys.executable,
         '-c',
-        f'import sys; from medicell_nodes.main import {name}; sys.exit({name}())',
+        'import faulthandler, signal, sys; faulthandler.register(signal.SIGUSR2)\n'
+        f'from medicell_nodes.main import {name}; sys.exit({name}())',
         '--ros-args',
         '-p',
         f'cell_config:={CONFIG}',
