@@ -223,6 +223,13 @@ def model_command(
             ' .webp or .gif, which move.',
         ),
     ] = None,
+    move: Annotated[
+        str,
+        typer.Option(
+            metavar='START:GOAL',
+            help='Draw how an open vial is planned to be carried between two stations.',
+        ),
+    ] = '',
     when: Annotated[
         str,
         typer.Option(
@@ -252,6 +259,7 @@ def model_command(
             view=view,
             live=live,
             replay=replay,
+            move=move,
             when=when,
             namespace=namespace,
             samples=samples,

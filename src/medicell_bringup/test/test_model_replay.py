@@ -12,6 +12,7 @@ from PIL import Image
 from medicell_bringup.cli import main
 from medicell_bringup.model import replay as replaying
 from medicell_bringup.model.cycle import Cycle
+from medicell_bringup.model.planned import draw_move
 from medicell_bringup.model.rendering import View
 from medicell_bringup.model.replay import Replay, read_log
 from medicell_core.errors import InputError
@@ -175,6 +176,16 @@ def test_an_animation_has_its_frames_and_comes_to_its_end(
         assert found.n_frames == 8
 
 
+def test_a_planned_move_is_drawn_with_the_room_it_sweeps_and_the_air_it_leaves_alone(
+    description: Description, tmp_path: Path
+) -> None:
+    draw_move(description, SMALL, 'fill:stopper', tmp_path / 'a.png')
+    red, _, blue = np.moveaxis(np.asarray(Image.open(tmp_path / 'a.png')).astype(int), -1, 0)
+    assert (red - blue > 100).sum() > 50
+    # The columns stand over the nest, to the left of the picture.
+    assert (blue - red > 40)[:, :32].sum() > 50
+
+
 def test_a_log_of_another_model_is_refused(log: PoseLog, description: Description) -> None:
     other = replace(log, joints=('elbow_of_another', *log.joints[1:]))
     with pytest.raises(InputError, match='the model has no elbow_of_another'):
@@ -193,7 +204,10 @@ def test_a_folder_of_a_computed_run_is_refused_with_what_to_do(tmp_path: Path) -
         (['--replay', 'LOG', '--picture', 'DIR/a.jpeg'], 'does not end in .png or .webp or .gif'),
         (['--picture', 'DIR/a.webp'], 'does not end in .png'),
         (['--replay', 'LOG', '--picture', 'DIR/none/a.webp'], 'there is no folder'),
-        (['--replay', 'LOG', '--live', '--picture', 'DIR/a.webp'], 'say one of both'),
+        (['--replay', 'LOG', '--live', '--picture', 'DIR/a.webp'], 'say one of them'),
+        (['--move', 'fill:cap'], '--move: is drawn into a file'),
+        (['--move', 'fill', '--picture', 'DIR/a.png'], "'fill' is not START:GOAL of two"),
+        (['--move', 'fill:moon', '--picture', 'DIR/a.png'], "'fill:moon' is not START:GOAL"),
         (['--replay', 'DIR/none', '--picture', 'DIR/a.webp'], 'cannot be read: No such file'),
         (['--replay', 'DIR', '--picture', 'DIR/a.webp'], 'has no poses.npz'),
         (['--replay', 'LOG', '--picture', 'DIR/a.webp', '--view', 'x'], "'x' is not one of cell"),

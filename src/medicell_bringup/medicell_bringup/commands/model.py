@@ -33,8 +33,8 @@ class ModelOptions:
     """What is wanted of the model; `live` draws what a running cell's scene publishes.
 
     `replay` draws what was measured in a run: its folder, or the file. `when` waits for markers
-    of a namespace, such as `swept`; of a replay it names a station. `view` is empty for the
-    usual one.
+    of a namespace, such as `swept`; of a replay it names a station. `move` names two stations
+    between which a vial is planned to be carried. `view` is empty for the usual one.
     """
 
     out: Path | None
@@ -42,6 +42,7 @@ class ModelOptions:
     view: str
     live: bool
     replay: Path | None
+    move: str
     when: str
     namespace: str
     samples: int
@@ -85,11 +86,12 @@ def summary(description: Description) -> str:
 
 def _check_drawing(options: ModelOptions) -> None:
     """Raise InputError for options that contradict each other, or a file that cannot be."""
-    if options.replay is not None and options.live:
-        raise _refused('--replay', 'draws a run that is over, --live a cell: say one of both')
+    if bool(options.replay) + bool(options.move) + options.live > 1:
+        raise _refused('--replay', '--move and --live draw different things: say one of them')
     if options.picture is None:
-        if options.replay is not None:
-            raise _refused('--replay', 'is drawn into a file: say which by --picture')
+        for option, said in (('--replay', options.replay), ('--move', options.move)):
+            if said:
+                raise _refused(option, 'is drawn into a file: say which by --picture')
         return
     kinds = (STILL,) if options.replay is None else (STILL, *MOVING)
     if options.picture.suffix.lower() not in kinds:
@@ -106,13 +108,18 @@ def _check_drawing(options: ModelOptions) -> None:
 def _draw(description: Description, options: ModelOptions, out: Path) -> None:
     from medicell_bringup.model import picture  # noqa: PLC0415 - Pillow, only for a picture
 
-    name = options.view or (picture.CELL if options.replay is None else picture.CYCLE)
+    inside = options.replay is not None or options.move
+    name = options.view or (picture.CYCLE if inside else picture.CELL)
     if name not in picture.VIEWS:
         known = ', '.join(picture.VIEWS)
         raise _refused('--view', f'{name!r} is not one of {known}')
     view = picture.VIEWS[name]
     if options.replay is not None:
         _draw_replay(options.replay, description, view, options.when, out)
+    elif options.move:
+        from medicell_bringup.model.planned import draw_move  # noqa: PLC0415
+
+        draw_move(description, view, options.move, out)
     elif options.live:
         _draw_live(description, view, options, out)
     else:
