@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from medicell_core.operations import Outcome, Role, Weigh
 from medicell_core.states import PackMLState
 from medicell_orchestrator import pursuing, ros_cell
 from medicell_orchestrator.contact import Contacts
+from medicell_orchestrator.pursuing import Contact
 from medicell_orchestrator.ros_cell import RosCell
 from medicell_record.journal import mark_of
 from medicell_ros.goal_ids import mark_in
@@ -280,6 +282,21 @@ def test_goal_to_a_lost_device_waits_and_is_sent_once_it_is_back(
         until(cell, lambda: cell.outcome(GOAL.operation_id), 'outcome')
     assert again.goals == [GOAL.operation_id]
     again.close()
+
+
+def test_device_that_dds_has_miscounted_stays_in_contact(nodes: tuple[Node, Node]) -> None:
+    device = Device(nodes[1])
+    changes: list[Contact] = []
+    contacts = Contacts(nodes[0], changes.append)
+    wait_for(lambda: contacts.of(Role.FLUID_HANDLER).told, 'contact')
+    one_too_few = SimpleNamespace(alive_count=0)
+    on_executor(nodes[0], contacts._felt, Role.FLUID_HANDLER, one_too_few)
+    wait_for(lambda: contacts._confirming is not None, 'doubt')
+    wait_for(lambda: contacts._confirming is None, 'an end of the doubt')
+    assert contacts.of(Role.FLUID_HANDLER).alive
+    assert not [change for change in changes if change.lost]
+    contacts.close()
+    device.close()
 
 
 def test_operation_that_was_given_up_is_cancelled_before_anything_else_is_asked(

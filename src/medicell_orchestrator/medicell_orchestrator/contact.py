@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from medicell_interfaces.msg import DeviceState
 from rclpy.clock import Clock, ClockType
 from rclpy.event_handler import QoSLivelinessChangedInfo, SubscriptionEventCallbacks
 from rclpy.node import Node
+from rclpy.subscription import Subscription
 from rclpy.timer import Timer
 
 from medicell_core.operations import Role
@@ -45,16 +45,8 @@ class Contacts:
         self._contacts = {role: Contact(role=role) for role in Role}
         self._silent: set[Role] = set()
         self._confirming: Timer | None = None
-        self._subscriptions: list[Any] = [
-            node.create_subscription(
-                DeviceState,
-                f'{role}/state',
-                partial(self._told, role),
-                latched() if one_process else living(),
-                event_callbacks=None if one_process else self._events(role),
-            )
-            for role in Role
-        ]
+        self._one_process = one_process
+        self._subscriptions = {role: self._subscribe(role) for role in Role}
 
     def of(self, role: Role) -> Contact:
         """Return what is known of a device now."""
@@ -84,17 +76,33 @@ class Contacts:
         """Watch no more. Safe to call twice."""
         self._stop_confirming()
         while self._subscriptions:
-            self._node.destroy_subscription(self._subscriptions.pop())
+            self._node.destroy_subscription(self._subscriptions.popitem()[1])
+
+    def _subscribe(self, role: Role) -> Subscription:
+        return self._node.create_subscription(
+            DeviceState,
+            f'{role}/state',
+            partial(self._told, role),
+            latched() if self._one_process else living(),
+            event_callbacks=None if self._one_process else self._events(role),
+        )
 
     def _events(self, role: Role) -> SubscriptionEventCallbacks:
         return SubscriptionEventCallbacks(liveliness=partial(self._felt, role))
 
     def _felt(self, role: Role, info: QoSLivelinessChangedInfo) -> None:
-        """Take note of a change of the device's liveliness; silence only counts if it lasts."""
+        """Take note of a change of the device's liveliness; silence only counts if it lasts.
+
+        Fast DDS misses the first sign of a writer that is matched just then, and counts from
+        there: one too few, for ever, by which a device that lives would stay lost. So a count that
+        tells of nobody is begun anew, and who lives tells a new subscription its state.
+        """
         if info.alive_count > 0:
             self._silent.discard(role)
             self._note(role, alive=True)
             return
+        self._node.destroy_subscription(self._subscriptions[role])
+        self._subscriptions[role] = self._subscribe(role)
         self._silent.add(role)
         self._stop_confirming()
         self._confirming = self._node.create_timer(
