@@ -6,7 +6,7 @@ import math
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import rclpy
@@ -20,9 +20,11 @@ from medicell_bringup.sight import SETTLE_S, shows_world
 from medicell_core.operations import Role
 from medicell_devices.cell_config import load_cell
 from medicell_ros.domain import open_ros
+from medicell_ros.executable import FAREWELL_S
 from medicell_ros.host import NodeHost
 from medicell_ros.node_parameters import ORCHESTRATOR, WORLD
 from medicell_ros.peers import REPEATS_S
+from medicell_ros.signals import ended_after
 
 EXIT_ACTIVE, EXIT_NOT_ACTIVE = 0, 1
 NODES = (WORLD, *map(str, Role), ORCHESTRATOR)
@@ -41,17 +43,36 @@ def status(cell: Path, *, namespace: str, timeout_s: float) -> int:
     are there act on none.
     """
     config = load_cell(cell, drivers_of=())
-    states = lifecycle_states(NODES, '/' + (namespace or config.cell).strip('/'), timeout_s)
-    names = [name for name in NODES if states.get(name) != NOT_NEEDED]
-    width = max(map(len, names))
-    for name in names:
-        sys.stdout.write(f'{name:{width}}  {states.get(name, SILENT)}\n')
-    active = all(states.get(name) == 'active' for name in names)
+    of_cell = '/' + (namespace or config.cell).strip('/')
+    states = lifecycle_states(NODES, of_cell, timeout_s, tell=_write)
+    active = all(states.get(name) == 'active' for name in _needed(states))
     return EXIT_ACTIVE if active else EXIT_NOT_ACTIVE
 
 
-def lifecycle_states(names: Sequence[str], namespace: str, timeout_s: float) -> dict[str, str]:
-    """Return the states of those nodes that answer within `timeout_s` of wall time."""
+def _needed(states: Mapping[str, str]) -> list[str]:
+    return [name for name in NODES if states.get(name) != NOT_NEEDED]
+
+
+def _write(states: Mapping[str, str]) -> None:
+    """Write a line for each node that the cell needs."""
+    names = _needed(states)
+    width = max(map(len, names))
+    for name in names:
+        sys.stdout.write(f'{name:{width}}  {states.get(name, SILENT)}\n')
+    sys.stdout.flush()
+
+
+def lifecycle_states(
+    names: Sequence[str],
+    namespace: str,
+    timeout_s: float,
+    *,
+    tell: Callable[[Mapping[str, str]], None] | None = None,
+) -> dict[str, str]:
+    """Return the states of those nodes that answer within `timeout_s` of wall time.
+
+    `tell` gets them before the node takes leave, which SIGALRM ends after FAREWELL_S.
+    """
     context = Context()
     open_ros(context=context)
     try:
@@ -62,8 +83,15 @@ def lifecycle_states(names: Sequence[str], namespace: str, timeout_s: float) -> 
             enable_rosout=False,
             start_parameter_services=False,
         )
-        with NodeHost([node]):
-            return _Asking(node, names).states(timeout_s)
+        host = NodeHost([node])
+        try:
+            states = _Asking(node, names).states(timeout_s)
+            if tell is not None:
+                tell(states)
+            return states
+        finally:
+            with ended_after(FAREWELL_S):
+                host.close()
     finally:
         rclpy.try_shutdown(context=context)
 
