@@ -107,18 +107,16 @@ class Journal:
         Raises OUTCOME_UNKNOWN for an id that is started and not finished, and INVALID_GOAL
         for one that is finished or refused: none of them may be begun again.
         """
-        with self._lock:
-            known = self._entries.get(operation_id)
-            if known is not None:
-                raise _begun_twice(known)
-            self._write({'id': operation_id, 'operation': operation, 'started': goal})
-            self._entries[operation_id] = JournalEntry(
+        self._begin(
+            {'id': operation_id, 'operation': operation, 'started': goal},
+            JournalEntry(
                 operation_id=operation_id,
                 operation=operation,
                 goal=goal,
                 state=JournalState.STARTED,
                 outcome=None,
-            )
+            ),
+        )
 
     def finished(self, operation_id: str, outcome: JsonObject) -> None:
         """Write how a started operation ended; raises INVALID_GOAL when it is not open."""
@@ -141,20 +139,16 @@ class Journal:
 
         Raises like `started`.
         """
-        with self._lock:
-            known = self._entries.get(operation_id)
-            if known is not None:
-                raise _begun_twice(known)
-            self._write(
-                {'goal': goal, 'id': operation_id, 'operation': operation, 'refused': outcome}
-            )
-            self._entries[operation_id] = JournalEntry(
+        self._begin(
+            {'goal': goal, 'id': operation_id, 'operation': operation, 'refused': outcome},
+            JournalEntry(
                 operation_id=operation_id,
                 operation=operation,
                 goal=goal,
                 state=JournalState.REFUSED,
                 outcome=outcome,
-            )
+            ),
+        )
 
     def find(self, operation_id: str) -> JournalEntry | None:
         """Return what is known of an operation, or None when it was never started."""
@@ -203,6 +197,15 @@ class Journal:
         identity = uuid.uuid4().hex
         self._write({'journal': identity})
         self._identity = identity
+
+    def _begin(self, line: JsonObject, entry: JournalEntry) -> None:
+        """Write the first line of an operation, and keep it only then."""
+        with self._lock:
+            known = self._entries.get(entry.operation_id)
+            if known is not None:
+                raise _begun_twice(known)
+            self._write(line)
+            self._entries[entry.operation_id] = entry
 
     def _write(self, line: JsonObject) -> None:
         if not self._open:
