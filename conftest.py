@@ -15,6 +15,7 @@ from medicell_ros.domain import VARIABLE, own_domain
 
 HELD = pytest.StashKey[ExitStack]()
 CACHE = 'XDG_CACHE_HOME'
+STATE = 'XDG_STATE_HOME'
 GAZEBO_CACHE = 'MEDICELL_GAZEBO_CACHE'
 DEFAULTS = {
     signal.SIGINT: signal.default_int_handler,
@@ -45,6 +46,10 @@ def pytest_configure(config: pytest.Config) -> None:
         # Workers, and all processes of tests, inherit the one cache of the run.
         os.environ[CACHE] = held.enter_context(
             tempfile.TemporaryDirectory(prefix='medicell_cache_', ignore_cleanup_errors=True)
+        )
+        # Records of tests are signed by a key of their own, and leave no trace with the user's.
+        os.environ[STATE] = held.enter_context(
+            tempfile.TemporaryDirectory(prefix='medicell_state_', ignore_cleanup_errors=True)
         )
         config.pluginmanager.register(TraceReporter())
 

@@ -21,6 +21,7 @@ from medicell_interfaces.msg import Waiting
 from medicell_interfaces.srv import LoadKit
 from rclpy.action import ActionClient
 from rclpy.node import Node
+from unique_identifier_msgs.msg import UUID
 
 from medicell_core.containers import ContainerKind
 from medicell_devices.cell_config import CellConfig, load_cell
@@ -103,10 +104,12 @@ class Probe:
             Waiting(sequence=self.sequence, operation_ids=list(operations), batch_id=BATCH)
         )
 
-    def send(self, kind: Any, action: str, *, mark: bytes = b'', **fields: Any) -> Goal:
+    def send(
+        self, kind: Any, action: str, *, mark: bytes = b'', cancelled: bool = False, **fields: Any
+    ) -> Goal:
         """Send a goal and return its handle; its id is new for every goal unless given.
 
-        `mark` is that of the journal for which it is sent.
+        `mark` is that of the journal for which it is sent; a `cancelled` one is not to begin.
         """
         client = self._actions.get(action)
         if client is None:
@@ -115,7 +118,7 @@ class Probe:
         self._count += 1
         fields.setdefault('operation_id', f'{BATCH}/test/op/{action}#{self._count}')
         fields.setdefault('batch_id', BATCH)
-        return Goal(self.node, client, kind.Goal(**fields), mark)
+        return Goal(self.node, client, kind.Goal(**fields), goal_id(mark, cancelled=cancelled))
 
     def perform(self, kind: Any, action: str, **fields: Any) -> Any:
         """Send a goal, let time go on for it, and return its result with status."""
@@ -137,7 +140,7 @@ def _reply(client: Any, request: Any, timeout_s: float) -> Any:
 class Goal:
     """A goal under way."""
 
-    def __init__(self, node: Node, client: ActionClient, message: Any, mark: bytes) -> None:
+    def __init__(self, node: Node, client: ActionClient, message: Any, made: UUID) -> None:
         self._node = node
         self.operation_id = message.operation_id
         self.feedback: list[Any] = []
@@ -150,7 +153,7 @@ class Goal:
             lambda: client.send_goal_async(
                 message,
                 feedback_callback=lambda note: self.feedback.append(note.feedback),
-                goal_uuid=goal_id(mark),
+                goal_uuid=made,
             ).add_done_callback(self._on_accepted),
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from medicell_interfaces.action import MoveContainer, ProcessVial
-from medicell_interfaces.msg import FillRobotTelemetry
+from medicell_interfaces.msg import BodyContact, BodyContacts, FillRobotTelemetry
 from medicell_interfaces.srv import ProtectiveStop, ResumeMotion
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
@@ -17,7 +18,7 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory
 
-from medicell_core.containers import ContainerKind
+from medicell_core.containers import ContainerKind, label_text
 from medicell_core.errors import ErrorCode
 from medicell_core.operations import Role
 from medicell_devices.arm.port import GRIPPER, GRIPPER_OPEN_M
@@ -62,6 +63,9 @@ class Controller:
         self._states = self.node.create_publisher(
             JointState, 'fill_robot/joint_states', qos.telemetry()
         )
+        self._collisions = self.node.create_publisher(
+            BodyContacts, 'fill_robot/collisions', qos.events()
+        )
         self.node.create_subscription(
             JointTrajectory, 'fill_robot/joint_trajectory', self.heard.append, qos.events()
         )
@@ -70,6 +74,11 @@ class Controller:
         )
         wall = Clock(clock_type=ClockType.STEADY_TIME)
         self.node.create_timer(PERIOD_S, self._tell, clock=wall)
+
+    def touches(self, one: str, other: str, *, force_n: float) -> None:
+        """Tell that two bodies touch which must not."""
+        contact = BodyContact(bodies=[one, other], first=time_to_message(12.5), force_n=force_n)
+        self._collisions.publish(BodyContacts(contacts=[contact]))
 
     def _grip(self, message: JointTrajectory) -> None:
         self.grips.append(message.points[-1].positions[0])
@@ -196,6 +205,20 @@ def test_arm_behind_topics_carries_a_vial_by_trajectories_and_joint_states(
     assert behind_topics.probe.node.count_publishers('fill_robot/joint_states') == 1
 
 
+def test_arm_behind_topics_that_tells_of_a_collision_ends_the_move_with_both_bodies(
+    behind_topics: Robot,
+) -> None:
+    controller = behind_topics.controller
+    assert controller is not None
+    goal = behind_topics.move()
+    behind_topics.under_way(goal)
+    controller.touches('cell::wall::pane', 'fill_robot::link_4::body', force_n=math.nan)
+    result = goal.result().result
+    assert result.error_code == ErrorCode.COLLISION
+    assert 'cell::wall::pane touched fill_robot::link_4::body at 12.500 s' in result.error_msg
+    assert behind_topics.move().result().result.error_code == ErrorCode.OK, 'it was told twice'
+
+
 def test_arm_behind_topics_fills_a_vial_in_a_cell_that_leaps_in_time(in_leaps: Robot) -> None:
     controller, world = in_leaps.controller, in_leaps.world.world
     assert controller is not None
@@ -207,7 +230,7 @@ def test_arm_behind_topics_fills_a_vial_in_a_cell_that_leaps_in_time(in_leaps: R
         source=f'{BATCH}.product',
         vial=vial,
         volume_ml=2.0,
-        label_text=f'{BATCH}|{vial}',
+        label_text=label_text(BATCH, vial),
         station='handover',
     )
     in_leaps.probe.wait_for(goal.operation_id)

@@ -101,6 +101,17 @@ def test_goal_for_another_journal_is_of_unknown_outcome_and_moves_nothing(
     assert answer.result.error_code == ErrorCode.OK, answer.result.error_msg
 
 
+def test_goal_that_was_cancelled_before_it_was_sent_uses_its_id_up_and_moves_nothing(
+    cell: dict[str, Any], probe: Probe
+) -> None:
+    before = cell['world'].world.truth(f'{BATCH}.empty').volume_ml
+    words = {'operation_id': f'{BATCH}/test/op/unwanted#1', **TRANSFER}
+    for cancelled in (True, False):
+        answer = probe.perform(Transfer, 'fluid_handler/transfer', cancelled=cancelled, **words)
+        assert answer.result.error_code == ErrorCode.CANCELLED
+    assert cell['world'].world.truth(f'{BATCH}.empty').volume_ml == before
+
+
 @pytest.mark.parametrize(
     ('changed', 'code'),
     [

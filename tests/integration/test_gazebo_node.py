@@ -15,11 +15,13 @@ from medicell_interfaces.msg import BodyContacts, Containers, ContainerState
 from needs import GAZEBO, lacking
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState
+from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
-from medicell_core.containers import ContainerKind
+from medicell_core.containers import ContainerKind, label_text
 from medicell_core.errors import ErrorCode
 from medicell_core.operations import Role
+from medicell_core.serialise import loads
 from medicell_devices.cell_config import load_cell
 from medicell_devices.testing.bench import kit_of
 from medicell_gazebo import gazebo11
@@ -30,6 +32,7 @@ from medicell_nodes.device_node import DeviceNode
 from medicell_nodes.gazebo_making import arm_maker
 from medicell_nodes.gazebo_node import GazeboNode
 from medicell_nodes.world_node import WorldNode
+from medicell_record.motion import Motion, PhysicsFigures
 from medicell_ros import qos
 from medicell_ros.conversion import time_from_message
 from medicell_ros.host import NodeHost
@@ -50,10 +53,21 @@ KIT = kit_of(
 )
 
 
+WALL = """
+<model name="wall">
+  <static>true</static>
+  <pose>0.50 -1.40 1.20 0 0 0</pose>
+  <link name="wall">
+    <collision name="pane"><geometry><box><size>0.30 0.02 0.50</size></box></geometry></collision>
+  </link>
+</model>
+"""
+
+
 class Cell:
     """The world, the fill robot with an arm behind topics, Gazebo's node, and a test's."""
 
-    def __init__(self) -> None:
+    def __init__(self, world: Path | None = None) -> None:
         config = load_cell(ROOT / 'config' / 'cell.yaml')
         # A busy machine may bring a joint state late; what is judged here is the physics.
         arm = config.fill_robot.arm.model_copy(
@@ -70,7 +84,8 @@ class Cell:
             port=lambda: self.world.world,
             parameter_overrides=overrides(arm='topic', arm_pace=PACE),
         )
-        self.gazebo = GazeboNode(config=config)
+        file = overrides(world=None if world is None else str(world))
+        self.gazebo = GazeboNode(config=config, parameter_overrides=file)
         self.nodes = [self.world, self.robot, self.gazebo]
         self.host = NodeHost(self.nodes)
         self.lost: list[Exception] = []
@@ -78,6 +93,7 @@ class Cell:
         self.probe = Probe(config.cell)
         self.joints = self.probe.heard(JointState, 'fill_robot/joint_states', qos.telemetry())
         self.contacts = self.probe.heard(BodyContacts, 'gazebo/contacts')
+        self.motion = self.probe.heard(String, 'gazebo/motion')
         self.clock = self.probe.heard(Clock, 'gazebo/clock', qos.clock())
         activate_all(self.nodes)
         self.world.world.load(BATCH, KIT, BATCH)
@@ -109,6 +125,12 @@ class Cell:
         result = goal.result(TIMEOUT_S).result
         assert (result.error_code, result.error_msg) == (ErrorCode.OK, '')
 
+    def figures(self) -> PhysicsFigures:
+        """Return what the physics has shown, by the newest message."""
+        physics = loads(Motion, self.motion[-1].data).physics
+        assert physics is not None
+        return physics
+
     def touched(self) -> set[frozenset[str]]:
         """Return which links have touched."""
         return {
@@ -131,6 +153,20 @@ def cell() -> Iterator[Cell]:
     made.close()
 
 
+@pytest.fixture
+def walled(tmp_path: Path) -> Iterator[Cell]:
+    """A cell in a user's own world, with a wall across the way from the nest to the needle."""
+    if gazebo11.found() is None:
+        lacking(GAZEBO, NOT_PREPARED)
+    file = tmp_path / 'own.world'
+    text = nest_world(2, Release.GAZEBO_11)
+    assert text.count('</world>') == 1
+    file.write_text(text.replace('</world>', f'{WALL}</world>'), encoding='utf-8')
+    made = Cell(file)
+    yield made
+    made.close()
+
+
 def gazebo_pid(cell: Cell) -> int:
     physics: Any = cell.gazebo._physics
     return int(physics._gazebo.pid)
@@ -143,7 +179,7 @@ def test_vial_is_filled_under_physics_behind_the_topics_of_an_arm(cell: Cell) ->
         source=f'{BATCH}.product',
         vial=VIAL,
         volume_ml=2.0,
-        label_text=f'{BATCH}|{VIAL}',
+        label_text=label_text(BATCH, VIAL),
         station='handover',
     )
     cell.probe.wait_for(goal.operation_id)
@@ -156,6 +192,8 @@ def test_vial_is_filled_under_physics_behind_the_topics_of_an_arm(cell: Cell) ->
     assert all(math.isfinite(value) for item in cell.joints for value in item.position)
     assert {'fill_robot_finger_left', 'vial'} in cell.touched()
     assert {'fill_robot_handover', 'vial'} in cell.touched()
+    until(lambda: cell.figures().placed >= 4, 'the vial to be measured where it was put down')
+    assert cell.figures().failures() == ()
     ran_s = time_from_message(cell.clock[-1].clock)
     assert 1.0 < ran_s <= stamps[-1] - stamps[0] + 1.0
 
@@ -185,12 +223,25 @@ def test_vials_of_a_file_stand_on_their_pedestals_without_a_collision(tmp_path: 
     file.write_text(nest_world(2, Release.GAZEBO_11), encoding='utf-8')
     now_s = 0.0
     make = arm_maker(load_cell(ROOT / 'config' / 'cell.yaml'), file)
-    gazebo, arm = make({}, lambda: now_s)
+    gazebo, arm, _ = make({}, lambda: now_s)
     with gazebo:
         now_s = 0.5
         assert arm.collision() == ''
         stood = {body.split('::')[0] for item in arm.contacts for body in item.bodies}
     assert stood >= {'vial_01', 'vial_02'}
+
+
+def test_wall_in_the_way_ends_the_move_with_both_bodies(walled: Cell) -> None:
+    goal = walled.probe.send(
+        MoveContainer, 'fill_robot/move_container', container=VIAL, station='fill'
+    )
+    walled.probe.wait_for(goal.operation_id)
+    result = goal.result(TIMEOUT_S).result
+    assert result.error_code == ErrorCode.COLLISION, result.error_msg
+    assert 'wall::wall::pane' in result.error_msg
+    assert 'fill_robot::' in result.error_msg
+    until(lambda: walled.figures().unintended, 'the collision in the figures')
+    assert 'wall::wall::pane' in walled.figures().failures()[0]
 
 
 def test_killed_gazebo_ends_the_move_and_the_node(cell: Cell) -> None:
@@ -204,3 +255,4 @@ def test_killed_gazebo_ends_the_move_and_the_node(cell: Cell) -> None:
     assert result.error_code == ErrorCode.JOINT_STATE_LOST, result.error_msg
     until(lambda: cell.lost, 'the node to give up')
     assert 'gzserver has ended with -9' in str(cell.lost[0])
+    until(lambda: 'gzserver has ended with -9' in cell.figures().lost, 'its end in the figures')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from types import SimpleNamespace
@@ -30,9 +31,10 @@ class Turns:
     def __init__(self) -> None:
         self.woken, self.alive = threading.Event(), threading.Event()
         self.alive.set()
+        self.time_s = 100.0
 
     def now_s(self) -> float:
-        return 100.0
+        return self.time_s
 
     def begin(self, owner: str) -> None:
         """Give the first turn."""
@@ -52,12 +54,13 @@ class Turns:
 
 
 class Simulator:
-    """Stands in for one Gazebo and for the arm in it."""
+    """Stands in for one Gazebo, for the arm in it, and for who sees how it moves."""
 
     def __init__(self, vials: Mapping[str, str]) -> None:
         self.closed = False
         self.taken: list[str] = []
         self.contacts: tuple[Any, ...] = ()
+        self.collided: tuple[Any, ...] = ()
         self.error: Exception | None = None
         self.on_closing: Callable[[], None] = lambda: None
         named = tuple(SimpleNamespace(name=name) for name in vials.values())
@@ -75,21 +78,45 @@ class Simulator:
         if closed:
             self.on_closing()
 
-    def collision(self) -> str:
-        return ''
+    def collisions(self) -> tuple[Any, ...]:
+        told, self.collided = self.collided, ()
+        return told
 
     def take(self, model: str) -> None:
         self.taken.append(model)
+
+    def settled(self) -> None:
+        """Measure nothing."""
+
+    def taken_out(self, vial: str) -> None:
+        """Measure nothing."""
+
+    def motion(self, *, lost: str = '') -> str:
+        return lost or 'whole'
 
     def close(self) -> None:
         self.closed = True
 
 
-class Unheard:
-    """Hears what the physics gives, and does nothing with it."""
+class Heard:
+    """Hears what the physics gives; counts turns, keeps collisions and figures of the motion."""
+
+    def __init__(self) -> None:
+        self.turns = 0
+        self.collisions: list[Any] = []
+        self.motions: list[Any] = []
 
     def __getattr__(self, name: str) -> Callable[..., None]:
         return lambda *arguments: None
+
+    def collided(self, contacts: tuple[Any, ...], now_s: float) -> None:
+        self.collisions.append(contacts)
+
+    def ran(self, simulated_s: float) -> None:
+        self.turns += 1
+
+    def moved(self, motion: Any) -> None:
+        self.motions.append(motion)
 
 
 class Rig:
@@ -103,7 +130,8 @@ class Rig:
         self.may_make.set()
         self.making = 0
         self.error: Exception | None = None
-        hearer: Any = Unheard()
+        self.heard = Heard()
+        hearer: Any = self.heard
         self.physics = LockStepPhysics(self.clock, self.make, hearer, on_lost=self.lost.append)  # type: ignore[arg-type]
 
     def make(self, vials: Mapping[str, str], now_s: Callable[[], float]) -> Any:
@@ -113,7 +141,7 @@ class Rig:
             raise self.error
         made = Simulator(vials)
         self.made.append(made)
-        return made, made
+        return made, made, made
 
     def close(self) -> None:
         self.may_make.set()
@@ -134,10 +162,13 @@ def test_gazebo_whose_first_look_fails_is_ended() -> None:
     made.error = ValueError('four parts')
     clock: Any = Turns()
     gazebo: Any = made
-    hearer: Any = Unheard()
+    hearer: Any = Heard()
     with pytest.raises(ValueError, match='four parts'):
         LockStepPhysics(
-            clock, lambda vials, now_s: (gazebo, gazebo), hearer, on_lost=lambda error: None
+            clock,
+            lambda vials, now_s: (gazebo, gazebo, gazebo),
+            hearer,
+            on_lost=lambda error: None,
         )
     assert made.closed
 
@@ -182,6 +213,7 @@ def test_error_that_is_none_of_the_cell_ends_the_node_in_a_turn(
     rig.physics.use(True)
     until(lambda: rig.lost, 'the end to be told')
     assert rig.lost == [error]
+    assert rig.heard.motions[-1] == str(error), 'the figures do not tell what was lost'
 
 
 def test_gazebo_that_cannot_be_made_anew_ends_the_node(rig: Rig) -> None:
@@ -204,6 +236,36 @@ def test_vial_that_leaves_is_taken_out_when_the_fingers_close_next(rig: Rig) -> 
     rig.physics.grip(closed=True)
     rig.physics.close()
     assert rig.made[1].taken == ['vial_01']
+
+
+def test_collision_is_told_once_and_with_it_the_figures(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gazebo_lock_step, 'MOTION_S', math.inf)
+    until(lambda: rig.heard.turns == 2, 'the first turn')
+    told = len(rig.heard.motions)
+    rig.made[0].collided = ('a touched b',)
+    rig.physics.use(True)
+    until(lambda: rig.heard.turns == 3, 'the turn with the collision')
+    rig.physics.use(True)
+    until(lambda: rig.heard.turns == 4, 'the turn after it')
+    assert rig.heard.collisions == [('a touched b',)]
+    assert len(rig.heard.motions) == told + 1
+
+
+def test_figures_are_told_when_the_arm_rests_and_not_at_each_turn(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gazebo_lock_step, 'MOTION_S', math.inf)
+    until(lambda: rig.heard.turns == 2, 'the first turn')
+    told = len(rig.heard.motions)
+    rig.physics.use(True)
+    until(lambda: rig.heard.turns == 3, 'a turn in use')
+    assert len(rig.heard.motions) == told
+    rig.physics.use(False)
+    rig.clock.wake('')
+    until(lambda: rig.heard.turns == 4, 'a turn at rest')
+    assert len(rig.heard.motions) == told + 1
 
 
 class Told:

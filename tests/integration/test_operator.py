@@ -14,6 +14,7 @@ from medicell_interfaces.msg import BatchState, DeviceState
 from medicell_interfaces.srv import AbortBatch, StartBatch
 from rclpy.publisher import Publisher
 from rich.console import Console
+from std_msgs.msg import String
 
 from medicell_bringup import hosting, operator
 from medicell_bringup.display import Display
@@ -22,8 +23,10 @@ from medicell_bringup.inputs import RunInputs, read_inputs
 from medicell_bringup.making import follow_batch
 from medicell_bringup.operator import OperatorClient
 from medicell_core.errors import ErrorCode, InputError, MedicellError
+from medicell_core.serialise import dumps
 from medicell_core.states import PackMLState
 from medicell_orchestrator.scenario import FaultAt
+from medicell_record.motion import JointPeak, Motion, PhysicsFigures, Simulator, VialPlaced
 from medicell_ros import qos
 from medicell_ros.node_parameters import DEVICES, ORCHESTRATOR
 
@@ -72,6 +75,42 @@ def test_outcome_of_another_batch_ends_nothing(client: OperatorClient, told: Pub
     state = client.follow('B-2', shown.append, alive=lambda: None, limit_s=WAIT_S)
     assert (state.batch_id, state.outcome) == ('B-2', 'ready_for_release')
     assert {item.batch_id for item in shown} == {'B-2'}
+
+
+def motion(lost: str, physics_s: float) -> Motion:
+    """Return what a physics that has run for a while would tell."""
+    return Motion(
+        simulator=Simulator.GAZEBO,
+        version='11.1',
+        physics=PhysicsFigures(
+            joints=(JointPeak(joint='joint_1', error_rad=1e-3, at_s=1.0, near='fill'),),
+            placed=1,
+            worst=VialPlaced(vial='vial_1', station='fill', off_m=1e-4, tilt_deg=0.1),
+            worst_on_the_way=None,
+            contacts={'standing': 2},
+            unintended=(),
+            air_samples=0,
+            air_breaches=0,
+            air_gap_m=0.0,
+            air_first='',
+            physics_s=physics_s,
+            real_time_factor=1.0,
+            lost=lost,
+        ),
+    )
+
+
+def test_motion_is_what_the_physics_has_told_until_it_was_lost(
+    client: OperatorClient, probe: Probe
+) -> None:
+    assert client.motion() is None
+    publisher = probe.node.create_publisher(String, 'gazebo/motion', qos.latched())
+    publisher.publish(String(data=dumps(motion('', 1.0))))
+    until(lambda: client.motion() == motion('', 1.0), 'the first figures')
+    publisher.publish(String(data=dumps(motion('it has ended with -9', 2.0))))
+    until(lambda: client.motion() == motion('it has ended with -9', 2.0), 'its end')
+    client._on_motion(String(data=dumps(motion('', 3.0))))
+    assert client.motion() == motion('it has ended with -9', 2.0), 'another world is not all of it'
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,18 @@ def request(out: Path, **changes: Any) -> StartBatch.Request:
     return StartBatch.Request(**{**fields, **changes})
 
 
+def test_folder_with_what_stood_beside_another_record_is_refused(
+    orchestrator: OrchestratorNode, probe: Probe, tmp_path: Path
+) -> None:
+    left = tmp_path / 'checkpoints.jsonl'
+    left.write_text('of another record')
+    reply = probe.call(StartBatch, 'orchestrator/start_batch', request(tmp_path))
+    assert reply.error_code == ErrorCode.RECORD_EXISTS
+    assert 'still holds checkpoints.jsonl' in reply.error_msg
+    assert [item.name for item in tmp_path.iterdir()] == [left.name]
+    assert left.read_text() == 'of another record'
+
+
 def test_refused_batch_leaves_no_folder_behind(
     orchestrator: OrchestratorNode, probe: Probe, tmp_path: Path
 ) -> None:
@@ -321,6 +333,7 @@ def test_shutdown_while_a_batch_runs_ends_it_with_a_sound_record(
     until(lambda: batches[-1].outcome == 'aborted', 'the outcome')
     result = verify(tmp_path / RECORD_FILE)
     assert result.sound, report_text(result)
+    assert f', the last at entry {result.entries} on ' in result.notes[0]
 
 
 def test_contact_that_changes_while_a_batch_goes_on_leaves_the_newer_state(

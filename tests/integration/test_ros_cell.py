@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import rclpy
 from medicell_interfaces.action import Weigh as WeighAction
-from medicell_interfaces.msg import DeviceState, Waiting
+from medicell_interfaces.msg import DeviceState, StopRequest, Waiting
 from rclpy.action import ActionClient, ActionServer, CancelResponse
 from rclpy.node import Node
 
@@ -25,9 +25,9 @@ from medicell_orchestrator.contact import Contacts
 from medicell_orchestrator.pursuing import Contact
 from medicell_orchestrator.ros_cell import RosCell
 from medicell_record.journal import mark_of
-from medicell_ros.goal_ids import mark_in
+from medicell_ros.goal_ids import mark_in, was_cancelled
 from medicell_ros.host import NodeHost, on_executor
-from medicell_ros.qos import latched, living
+from medicell_ros.qos import events, latched, living
 
 PATIENCE_S = 20.0
 GOAL = Weigh(operation_id='MC-1@t/a/b/c#1', batch_id='MC-1', container='MC-1.culture')
@@ -91,6 +91,7 @@ class Device:
         self._node = node
         self.goals: list[str] = []
         self.marks: list[bytes] = []
+        self.unwanted: list[bool] = []
         self.cancelled: list[str] = []
         self._finish = rclpy.task.Future()
         self._server: ActionServer | None = ActionServer(
@@ -122,6 +123,7 @@ class Device:
     async def _weigh(self, handle: Any) -> WeighAction.Result:
         self.goals.append(handle.request.operation_id)
         self.marks.append(mark_in(handle.goal_id))
+        self.unwanted.append(was_cancelled(handle.goal_id))
         await self._finish
         handle.succeed()
         return WeighAction.Result()
@@ -203,6 +205,7 @@ def test_goal_that_nobody_accepts_is_sent_again_until_it_is(
     monkeypatch.setattr(pursuing, 'ANSWER_S', 0.2)
     device = Device(nodes[1])
     lost: list[object] = []
+    noted: list[tuple[str, int]] = []
     with cell_of(nodes[0]) as cell:
         send = ActionClient.send_goal_async
 
@@ -213,9 +216,10 @@ def test_goal_that_nobody_accepts_is_sent_again_until_it_is(
             return send(client, goal, **given)
 
         monkeypatch.setattr(ActionClient, 'send_goal_async', lose_two)
-        cell.start(Role.FLUID_HANDLER, GOAL)
+        cell.start(Role.FLUID_HANDLER, GOAL, on_send=lambda name: noted.append((name, len(lost))))
         until(cell, lambda: device.goals, 'goal at the server')
         assert len(lost) == 2
+        assert noted == [('one', 0)], 'not noted once, before it was sent'
         device.finish()
         until(cell, lambda: cell.outcome(GOAL.operation_id), 'outcome')
     assert device.goals == [GOAL.operation_id]
@@ -273,11 +277,14 @@ def test_goal_to_a_lost_device_waits_and_is_sent_once_it_is_back(
         wait_for(lambda: cell._contacts.of(Role.FLUID_HANDLER).alive, 'contact')
         device.close()
         wait_for(lambda: cell._contacts.lost() == [Role.FLUID_HANDLER], 'loss')
-        cell.start(Role.FLUID_HANDLER, GOAL)
+        noted: list[str] = []
+        cell.start(Role.FLUID_HANDLER, GOAL, on_send=noted.append)
         assert cell.lost()
+        assert noted == []
         # Never sent, so it needs no journal that remembers it.
         again = Device(restarted, journal='another')
         until(cell, lambda: again.goals, 'goal')
+        assert noted == ['another']
         again.finish()
         until(cell, lambda: cell.outcome(GOAL.operation_id), 'outcome')
     assert again.goals == [GOAL.operation_id]
@@ -320,6 +327,7 @@ def test_operation_that_was_given_up_is_cancelled_before_anything_else_is_asked(
         again.finish()
         until(cell, lambda: cell.outcome(after.operation_id), 'outcome of what came after')
         assert again.goals == [GOAL.operation_id, after.operation_id]
+        assert again.unwanted == [True, False]
         assert cell.outcome(GOAL.operation_id) == given_up
     assert given_up is not None
     assert given_up.error_code is ErrorCode.COMMUNICATION_LOST
@@ -334,3 +342,29 @@ def test_goal_names_the_journal_for_which_it_is_sent(nodes: tuple[Node, Node]) -
         device.finish()
     assert device.marks == [mark_of('one')]
     device.close()
+
+
+@pytest.mark.parametrize(('lost', 'cancelled'), [(True, False), (False, True), (False, False)])
+def test_goal_that_is_taken_up_and_not_wanted_is_sent_as_cancelled_from_the_start(
+    nodes: tuple[Node, Node], *, lost: bool, cancelled: bool
+) -> None:
+    device = Device(nodes[1])
+    with cell_of(nodes[0]) as cell:
+        wait_for(lambda: cell._contacts.of(Role.FLUID_HANDLER).told, 'contact')
+        cell.take_up(Role.FLUID_HANDLER, GOAL, journal='one', lost=lost, cancelled=cancelled)
+        until(cell, lambda: device.goals, 'goal at the server')
+        assert (device.goals, device.unwanted) == ([GOAL.operation_id], [lost or cancelled])
+        assert device.marks == [mark_of('one')]
+        device.finish()
+    device.close()
+
+
+def test_stop_of_a_cell_that_was_just_made_is_heard(
+    nodes: tuple[Node, Node], restarted: Node
+) -> None:
+    heard: list[StopRequest] = []
+    restarted.create_subscription(StopRequest, 'stop', heard.append, events())
+    wait_for(lambda: nodes[0].count_subscribers('/stop') == 1, 'who hears a stop')
+    with cell_of(nodes[0]) as cell:
+        cell.stop('at once')
+        wait_for(lambda: bool(heard), 'the stop')

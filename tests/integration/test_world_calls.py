@@ -34,8 +34,8 @@ PUMP = {
 class LossyWorld(WorldNode):
     """A world whose answers can be lost, and that counts what it is asked and what it does."""
 
-    def __init__(self, *, config: CellConfig) -> None:
-        super().__init__(config=config)
+    def __init__(self, *, config: CellConfig, **arguments: Any) -> None:
+        super().__init__(config=config, **arguments)
         self.asked: Counter[str] = Counter()
         self.done: Counter[str] = Counter()
         self.loses_request: Callable[[CallWorld.Request], bool] = lambda _: False
@@ -53,9 +53,9 @@ class LossyWorld(WorldNode):
             raise ConnectionError('the answer is lost')
         return answer
 
-    async def _perform(self, request: CallWorld.Request, caller: Any) -> str:
+    async def _perform(self, request: CallWorld.Request) -> str:
         self.done[request.verb] += 1
-        return await super()._perform(request, caller)
+        return await super()._perform(request)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 S = TypeVar('S')
 Moves = Callable[[S], Iterable[tuple[str, S]]]
@@ -23,15 +23,20 @@ class Broken:
         return '\n'.join((f'broken: {self.what}', *lines))
 
 
+class Reached(NamedTuple):
+    """As which one a state was reached, and from which other one by which move."""
+
+    number: int
+    before: Any
+    move: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explored(Generic[S]):
-    """All states that can be reached, each with how it was reached first."""
+    """All states that can be reached, each with how it was reached first, in their order."""
 
-    came_from: dict[S, tuple[S, str] | None]
+    states: dict[S, Reached]
     broken: Broken | None
-
-    def trace(self, state: S) -> tuple[str, ...]:
-        return _trace(self.came_from, state)
 
 
 def explore(
@@ -47,48 +52,49 @@ def explore(
     Breadth first, so that the way told is a shortest one. An end must be reachable from every
     state without another move that `is_fault`.
     """
-    came_from: dict[S, tuple[S, str] | None] = {start: None}
-    before: dict[S, list[S]] = {start: []}
+    states: dict[S, Reached] = {start: Reached(0, None, '')}
+    leads_on: list[list[int]] = [[]]
+    """For each state, from which ones a move that is no fault leads to it."""
     queue = deque([start])
+    number = -1
     while queue:
         state = queue.popleft()
+        number += 1
         what = breaks(state)
         if what:
-            broken = Broken(what=what, trace=_trace(came_from, state))
-            return Explored(came_from=came_from, broken=broken)
+            return Explored(states=states, broken=_broken(what, states, state))
         for name, after in moves(state):
-            if after not in came_from:
-                came_from[after] = (state, name)
-                before[after] = []
+            reached = states.get(after)
+            if reached is None:
+                reached = states[after] = Reached(len(states), state, name)
+                leads_on.append([])
                 queue.append(after)
             if not is_fault(name):
-                before[after].append(state)
-    return Explored(came_from=came_from, broken=_stuck(came_from, before, ends))
+                leads_on[reached.number].append(number)
+    return Explored(states=states, broken=_stuck(states, leads_on, ends))
 
 
 def _stuck(
-    came_from: dict[S, tuple[S, str] | None],
-    before: dict[S, list[S]],
-    ends: Callable[[S], bool],
+    states: dict[S, Reached], leads_on: list[list[int]], ends: Callable[[S], bool]
 ) -> Broken | None:
     """Return the first state from which no end can be reached."""
-    queue = deque(state for state in came_from if ends(state))
-    can_end = set(queue)
+    can_end = [ends(state) for state in states]
+    queue = deque(number for number, is_end in enumerate(can_end) if is_end)
     while queue:
-        for state in before[queue.popleft()]:
-            if state not in can_end:
-                can_end.add(state)
-                queue.append(state)
-    for state in came_from:
-        if state not in can_end:
-            return Broken(what='no end can be reached any more', trace=_trace(came_from, state))
+        for number in leads_on[queue.popleft()]:
+            if not can_end[number]:
+                can_end[number] = True
+                queue.append(number)
+    for state, reached in states.items():
+        if not can_end[reached.number]:
+            return _broken('no end can be reached any more', states, state)
     return None
 
 
-def _trace(came_from: dict[S, tuple[S, str] | None], state: S) -> tuple[str, ...]:
+def _broken(what: str, states: dict[S, Reached], state: S) -> Broken:
     steps: list[str] = []
-    link = came_from[state]
-    while link is not None:
-        steps.append(link[1])
-        link = came_from[link[0]]
-    return tuple(reversed(steps))
+    reached = states[state]
+    while reached.move:
+        steps.append(reached.move)
+        reached = states[reached.before]
+    return Broken(what=what, trace=tuple(reversed(steps)))

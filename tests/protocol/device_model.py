@@ -34,6 +34,17 @@ class Rules(NamedTuple):
     look_after_unknown: bool = True
     suppose_done: bool = False
     fresh_ids: bool = True
+    record_before_sending: bool = True
+    note_before_sending: bool = True
+    note_when_sending: bool = True
+    note_names_journal: bool = True
+    remember_given_up: bool = True
+    settle_as_cancelled: bool = True
+    settle_only_sent: bool = True
+    look_when_settled: bool = True
+    command_is_no_end: bool = True
+    same_ids: bool = True
+    one_orchestrator: bool = True
 
 
 class Work(NamedTuple):
@@ -72,7 +83,7 @@ class Device(NamedTuple):
 class Told(NamedTuple):
     """A move of the device: what sets it off, its name, the device after it, and an answer."""
 
-    cue: tuple[str | int, ...]
+    cue: tuple[str | int | bool, ...]
     name: str
     after: Device
     answer: tuple[int, str] | None = None
@@ -90,15 +101,32 @@ def writing(device: Device) -> bool:
     return ended or device.clearing or (refusing is not None and refusing[1] == 'w')
 
 
-def comes(device: Device, rules: Rules, which: int, mark: str, wants: int) -> Iterator[Told]:
+class Goal(NamedTuple):
+    """A goal in flight: the operation, the journal that it is for, how many strokes it wants.
+
+    One that does not begin is sent to hear what became of it, and to be sure that it will not.
+    """
+
+    which: int
+    mark: str
+    wants: int
+    begins: bool = True
+
+
+def comes(device: Device, rules: Rules, goal: Goal) -> Iterator[Told]:
     """A copy of a goal comes, on time or late."""
     if not device.up or writing(device):
         return
-    name, cue = f'goal {which + 1} for journal {mark} comes', ('goal', which, mark, wants)
+    which, mark = goal.which, goal.mark
+    word = 'comes' if goal.begins else 'comes as cancelled'
+    name, cue = f'goal {which + 1} for journal {mark} {word}', ('goal', *goal)
     work = device.work
-    if (work is not None and work.which == which) or (
-        device.refusing is not None and device.refusing[0] == which
-    ):
+    if work is not None and work.which == which:
+        if not (goal.begins or work.ending):
+            ending = device._replace(work=work._replace(ending=True))
+            yield Told(cue, f'{name}: joined, and ends', ending)
+        return
+    if device.refusing is not None and device.refusing[0] == which:
         return
     letter = device.known[which]
     if rules.goal_names_journal and mark != device.journal:
@@ -110,7 +138,7 @@ def comes(device: Device, rules: Rules, which: int, mark: str, wants: int) -> It
         yield Told(cue, f'{name}: answered from the journal', device, (which, letter))
     else:
         if work is None and not device.held:
-            begun = device._replace(work=Work(which, 'n', wants))
+            begun = device._replace(work=Work(which, 'n', goal.wants, ending=not goal.begins))
             yield Told(cue, f'{name}: taken on', begun)
         if device.refusing is None:
             if rules.keep_refusals:
@@ -118,14 +146,6 @@ def comes(device: Device, rules: Rules, which: int, mark: str, wants: int) -> It
                 yield Told((*cue, 'busy'), f'{name}: refused', refused)
             else:
                 yield Told((*cue, 'busy'), f'{name}: refused', device, (which, 'R'))
-
-
-def cancelled(device: Device, which: int) -> Iterator[Told]:
-    """A cancel comes."""
-    work = device.work
-    if device.up and work is not None and work.which == which and not work.ending:
-        ending = device._replace(work=work._replace(ending=True))
-        yield Told(('cancel', which), f'cancel of {which + 1} comes', ending)
 
 
 def goes_on(device: Device, rules: Rules) -> Iterator[Told]:

@@ -231,18 +231,22 @@ class RealDevice:
         server.start()
         self._driver, self._server = driver, server
 
-    def _on_goal(self, which: int, mark: str, wants: int, busy: str = '') -> None:
+    def _on_goal(self, which: int, mark: str, wants: int, begins: bool, busy: str = '') -> None:
         assert self._server is not None
         if which not in self.known_ids():
             self._wants[which] = wants
         self._driver.busy = bool(busy)
         identity = self._identities[0 if mark == FIRST else 1]
+        joins = self._work is not None and self._work[0] == which
         self._server.submit(
             GOALS[which],
             on_progress=lambda _: None,
-            on_done=lambda outcome: self._take(which, outcome),
+            on_done=lambda outcome: None if joins else self._take(which, outcome),
+            cancelled=not begins,
             journal_mark=mark_of(identity),
         )
+        if joins:
+            return
         actor = self._workers.newest
         assert actor is not None
         if IDS[which] in self._server._running:
@@ -257,10 +261,6 @@ class RealDevice:
         """Return the operations that the journal in memory knows."""
         assert self._journal is not None
         return [which for which in (0, 1) if IDS[which] in self._journal._entries]
-
-    def _on_cancel(self, which: int) -> None:
-        assert self._server is not None
-        assert self._server.cancel(IDS[which])
 
     def _on_work(self) -> None:
         assert self._work is not None

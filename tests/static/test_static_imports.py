@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-BATCH_ONLY = ('sqlalchemy', 'pint', 'py_trees', 'matplotlib')
+BATCH_ONLY = ('sqlalchemy', 'pint', 'py_trees', 'matplotlib', 'cryptography', 'argon2')
 WORLD_ONLY = ('scipy', 'medicell_sim.world')
 
 

@@ -29,6 +29,7 @@ UBUNTU_NOBLE = {
     'pinocchio': 'ros-jazzy-pinocchio',
     'py_trees': 'ros-jazzy-py-trees',
     'python3-colcon-common-extensions': 'python3-colcon-common-extensions',
+    'python3-cryptography': 'python3-cryptography',
     'python3-fpdf2-pip': 'python3-fpdf',
     'python3-hypothesis': 'python3-hypothesis',
     'python3-matplotlib': 'python3-matplotlib',
@@ -72,6 +73,7 @@ data base of 2026-08-22 (`rosdep resolve --os=ubuntu:noble --rosdistro=jazzy KEY
 GROUPS = {'rosidl_interface_packages'}
 KEY_OF_MODULE = {
     'PIL': 'python3-pil',
+    'cryptography': 'python3-cryptography',
     'cv2': 'python3-opencv',
     'fpdf': 'python3-fpdf2-pip',
     'ruamel': 'python3-ruamel.yaml',
@@ -91,6 +93,7 @@ KEY_OF_MODULE = {
 }
 """Python module to rosdep key, where they differ; a module of ROS is its package's name."""
 WITHOUT_KEY = {
+    'argon2': 'no key in the rosdep data base',
     'colcon_core': 'serves the tests of this repository alone',
     'google': 'serves the tests of this repository alone',
     'markdown_it': 'serves the tests of this repository alone',
@@ -102,6 +105,8 @@ WITHOUT_KEY = {
     'sphinx': 'builds the documentation alone',
 }
 """Modules that rosdep cannot bring, and why; the files of pins say what brings them."""
+PIN_OF_MODULE = {'argon2': 'argon2-cffi'}
+"""Module without a key to its name on PyPI, where they differ."""
 NOT_IMPORTED = {
     'medicell_bringup': {
         'launch',
@@ -208,4 +213,4 @@ def test_every_module_without_a_key_is_pinned_for_pypi() -> None:
     text = '\n'.join(path.read_text(encoding='utf-8') for path in pins)
     pinned = {name.lower() for name in re.findall(r'^([\w-]+)==', text, re.MULTILINE)}
     used = {name for path in MANIFESTS for name in modules(*folders_run(path))}
-    assert {name for name in WITHOUT_KEY if name in used} <= pinned
+    assert {PIN_OF_MODULE.get(name, name) for name in WITHOUT_KEY if name in used} <= pinned

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -17,6 +18,8 @@ from medicell_orchestrator.patient import load_patient
 from medicell_orchestrator.recipe import load_recipe
 from medicell_orchestrator.scenario import FaultAt
 from medicell_orchestrator.simulate import Answers, LocalResult, run_local_batch
+from medicell_record.place import RECORD_FILE
+from medicell_record.record import BatchRecord, RecordedEntry
 from medicell_sim.parameters import load_parameters
 
 DATA = Path(__file__).parent / 'data'
@@ -94,3 +97,22 @@ def local_batch(
         faults=(FaultAt(fault=name, phase=phase),) if fault else (),
         answers=answers,
     )
+
+
+def entries_of(folder: Path) -> list[RecordedEntry]:
+    with BatchRecord.open(folder / RECORD_FILE, read_only=True) as record:
+        return record.entries()
+
+
+def written(file: Path) -> int:
+    """Return how many entries a record has that is being written; 0 before its first."""
+    if not file.exists():
+        return 0
+    try:
+        database = sqlite3.connect(f'file:{file}?mode=ro', uri=True)
+        try:
+            return int(database.execute('SELECT count(*) FROM entry').fetchone()[0])
+        finally:
+            database.close()
+    except sqlite3.Error:
+        return 0

@@ -67,6 +67,7 @@ def check_record(out: Path) -> str:
     """Check that a record is sound and closed; return its head."""
     result = verify(out / 'record.sqlite')
     assert result.sound
+    assert f', the last at entry {result.entries} on ' in result.notes[0]
     with BatchRecord.open(out / 'record.sqlite', read_only=True) as record:
         assert isinstance(record.entries()[-1].entry, BatchClosed)
         assert record.closed

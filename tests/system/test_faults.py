@@ -35,7 +35,7 @@ HELD = {
     'pump_drift@activate': 'Calibrate or repair the device.',
     'empty_reagent@add_vector': 'Hang a full container in the place of the empty one.',
     'clamp_closed@activate': 'Open the clamp.',
-    'wrong_bag@identify': "Hang this batch's own container in the place.",
+    'wrong_bag@identify': "Hang this batch's own container in the place, and nothing else.",
     'lamp_dim@count': 'Change the lamp.',
     'particle_excursion@fill': 'Find where the particles come from.',
 }

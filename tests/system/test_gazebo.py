@@ -9,45 +9,45 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from needs import GAZEBO, lacking
 
-from medicell_core.entries import Command, Completed, Entry
+from medicell_core.entries import Completed, Deviation, Entry, VialFilled
 from medicell_core.errors import ErrorCode
-from medicell_core.states import PackMLState
-from medicell_devices.cell_config import load_cell
 from medicell_gazebo import gazebo11
-from medicell_gazebo.cell import Alter, PhysicalCell
 from medicell_gazebo.gazebo11 import Gazebo11
-from medicell_gazebo.vials import vials_of
-from medicell_gazebo.world import Body, GazeboWorld
-from medicell_motion.cell import RobotCell
-from medicell_motion.description import Shape
-from medicell_orchestrator.engine import BatchEngine
-from medicell_orchestrator.patient import load_patient
-from medicell_orchestrator.recipe import load_recipe
-from medicell_orchestrator.simulate import ListRecord, local_cell
 from medicell_record.place import record_of
 from medicell_record.record import BatchRecord
-from medicell_sim.parameters import load_parameters
-from system.bench import CONFIG, PATIENT, SHORT, Cli
+from medicell_ros.domain import VARIABLE
+from system.bench import PATIENT, SHORT, Cli
+from system.rehearsed import FIRST_VIAL, Rehearsed, moved, walled, weak
 
 pytestmark = pytest.mark.gazebo
 
-CELL = RobotCell.shipped()
-FIRST_VIAL = 'MC-TEST-0001.vial_1'
 OF_THE_RUN = {'wall_s', 'speed_up', 'peak_rss_mb', 'messages'}
 """What a summary says of the process that made the batch."""
 OF_THE_MOTION = {'motion', 'record_head'}
 """What it says of the motion; the record has figures of every move, so its checksum is another."""
 MEASURED = ('measured_samples', 'measured_gap_m', 'tracking_error_rad')
 """What results of moves say of the motion."""
-GREATEST_ERROR_RAD = 0.02
+GREATEST_ERROR_RAD, TOLERANCE_RAD = 0.02, 0.05
 RUN_S = 330.0
-WAIT_S = 0.5
+HELD = {
+    'joint_stalled': (ErrorCode.JOINT_STALLED, 'joint_2 stands at'),
+    'joint_state_lost': (ErrorCode.JOINT_STATE_LOST, 'no joint state has come'),
+    'station_blocked': (ErrorCode.STATION_OCCUPIED, 'fill holds earlier_batch.vial_at_fill'),
+    'vial_out_of_reach': (ErrorCode.OUT_OF_REACH, f'{FIRST_VIAL} is at fill_robot/beside_nest_01'),
+    'emergency_stop': (ErrorCode.EMERGENCY_STOP, 'the emergency stop is pressed'),
+}
+"""The robot's faults that a person must end, with code and words."""
+RECOVERED = {
+    'joint_state_late': (ErrorCode.JOINT_STATE_LATE, ['vial_1']),
+    'dropped_vial': (ErrorCode.CONTAINER_DROPPED, ['vial_2']),
+    'missing_vial': (ErrorCode.VIAL_MISSING, ['vial_2']),
+}
+"""Those that the cell gets over, with code and the vials that are accepted in the end."""
 
 
 @pytest.fixture(scope='module')
@@ -58,120 +58,41 @@ def gazebo() -> Gazebo11:
     return found
 
 
-class Rehearsed:
-    """A short batch in Gazebo until its first question; `during` comes once a vial is begun."""
+@pytest.fixture(scope='module', autouse=True)
+def batches(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[], tuple[Path, ...]]]:
+    """Begin one batch in Gazebo, and the same one by computation, beside the module's other tests.
 
-    def __init__(
-        self,
-        gazebo: Gazebo11,
-        *,
-        urdf: str = '',
-        alter: Alter | None = None,
-        during: Callable[[PhysicalCell], object] | None = None,
-    ) -> None:
-        recipe, patient = load_recipe(SHORT), load_patient(PATIENT)
-        config = load_cell(CONFIG / 'cell.yaml')
-        kit, batch_id = recipe.kit(patient), patient.chain_of_identity
-        vials = {'nest_01': FIRST_VIAL}
-        assert vials.items() <= vials_of(batch_id, kit).items()
-        self.record = ListRecord()
-        self.question = ''
-        self.body = PhysicalCell(
-            gazebo, CELL, vials, grip_n=config.fill_robot.arm.grip_n, urdf=urdf, alter=alter
-        )
-        try:
-            with local_cell(config, load_parameters(), seed=1, fit=self.body.fit) as (cell, world):
-                world.load(batch_id, kit, patient.apheresis_label)
-                self.engine = BatchEngine(
-                    recipe=recipe,
-                    patient=patient,
-                    cell=cell,
-                    record=self.record,
-                    products=CONFIG / 'products',
-                    seed=1,
-                )
-                self.engine.start()
-                self._drive(cell, during)
-        finally:
-            self.body.close()
+    Only where a test asks for their folders, which it gets when both have ended. Each is in a ROS
+    domain of its own, not in that of the tests.
+    """
+    cli, folder = Cli(), tmp_path_factory.mktemp('simulators')
+    started = []
+    wanted = any('folders' in getattr(item, 'fixturenames', ()) for item in request.session.items)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.delenv(VARIABLE, raising=False)
+        for simulator in ('gazebo', 'builtin') if wanted and gazebo11.found() else ():
+            out = folder / simulator
+            options = ('--recipe', str(SHORT), '--patient', str(PATIENT), '--out', str(out))
+            started.append((out, cli.start('run', '--simulator', simulator, *options)))
 
-    def _drive(self, cell: Any, during: Callable[[PhysicalCell], object] | None) -> None:
-        while not self.engine.over:
-            self.engine.tick()
-            if during is not None and self._vial_is_begun():
-                during(self.body)
-                during = None
-            if self.engine.state is PackMLState.HELD and self.engine.question is not None:
-                self.question = self.engine.question.text
-                self.state = self.engine.state
-                self.engine.close_held('a rehearsal')
-            elif not self.engine.over:
-                cell.wait(WAIT_S)
+    def ended() -> tuple[Path, ...]:
+        for _, process in started:
+            end = cli.end_of(process, RUN_S)
+            assert end.code == 0, f'{end.out}\n{end.err}'
+        return tuple(out for out, _ in started)
 
-    def _vial_is_begun(self) -> bool:
-        entries = (item.entry for item in self.record.entries)
-        return any(isinstance(e, Command) and e.operation == 'ProcessVial' for e in entries)
-
-    @property
-    def code(self) -> ErrorCode:
-        """The first code but OK with which an operation has ended."""
-        entries = (item.entry for item in self.record.entries)
-        codes = (e.error_code for e in entries if isinstance(e, Completed))
-        return ErrorCode(next(code for code in codes if code != ErrorCode.OK))
-
-    def held_for(self, code: ErrorCode, *named: str) -> None:
-        """Assert that the batch was held, by a code and with words."""
-        assert self.engine.outcome == 'held'
-        assert self.code is code
-        for word in (code.name, *named):
-            assert word in self.question
-
-
-def moved(world: GazeboWorld, *, x_m: float = 0.0, z_m: float = 0.0) -> GazeboWorld:
-    """Return a world with its vials elsewhere, in their stations' frames."""
-    shift = np.eye(4)
-    shift[:3, 3] = x_m, 0.0, z_m
-    vials = tuple(replace(vial, pose=vial.pose @ shift) for vial in world.vials)
-    return replace(world, vials=vials)
-
-
-def walled(world: GazeboWorld) -> GazeboWorld:
-    """Return a world with a wall across the way from the nest to the needle."""
-    (base,) = (body.pose for body in world.standing if body.name == 'fill_robot_base_link')
-    place = np.eye(4)
-    place[:3, 3] = 0.50, 0.10, 0.30
-    shape = Shape(kind='box', size=(0.30, 0.02, 0.50), origin=np.eye(4), material='', name='pane')
-    wall = Body(name='wall', pose=base @ place, touch=(shape,), look=(shape,), inertia=None)
-    return replace(world, standing=(*world.standing, wall))
-
-
-def weak(joint: str, effort_nm: str) -> str:
-    """Return the URDF with a drive that has too little torque."""
-    robot = ElementTree.fromstring(CELL.model())
-    (found,) = [item for item in robot.findall('joint') if item.get('name') == joint]
-    limit = found.find('limit')
-    assert limit is not None
-    limit.set('effort', effort_nm)
-    return ElementTree.tostring(robot, encoding='unicode')
+    try:
+        yield ended
+    finally:
+        cli.close()
 
 
 @pytest.fixture(scope='module')
-def folders(
-    gazebo: Gazebo11, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Path, ...]]:
+def folders(gazebo: Gazebo11, batches: Callable[[], tuple[Path, ...]]) -> tuple[Path, ...]:
     """The folders of one batch in Gazebo and of the same one by computation."""
-    cli, folder = Cli(), tmp_path_factory.mktemp('simulators')
-    try:
-        found = []
-        for simulator in ('gazebo', 'builtin'):
-            out = folder / simulator
-            options = ('--recipe', str(SHORT), '--patient', str(PATIENT), '--out', str(out))
-            ended = cli.end_of(cli.start('run', '--simulator', simulator, *options), RUN_S)
-            assert ended.code == 0, f'{ended.out}\n{ended.err}'
-            found.append(out)
-        yield tuple(found)
-    finally:
-        cli.close()
+    return batches()
 
 
 @pytest.fixture(scope='module')
@@ -181,7 +102,10 @@ def summaries(folders: tuple[Path, ...]) -> tuple[Any, ...]:
 
 
 def recorded(out: Path) -> list[tuple[float, str, Entry]]:
-    """Return when each entry of a record was made, by whom, and what it says but of the motion."""
+    """Return when each entry of a record was made, by whom, and what it says but of the motion.
+
+    A journal has a name of its own in every run.
+    """
     found = []
     with BatchRecord.open(record_of(out), read_only=True) as record:
         for item in record:
@@ -191,6 +115,74 @@ def recorded(out: Path) -> list[tuple[float, str, Entry]]:
                 entry = replace(entry, result=kept)
             found.append((item.at_s, item.actor, entry))
     return found
+
+
+def test_a_vial_that_stands_20_mm_off_holds_the_batch(gazebo: Gazebo11) -> None:
+    found = Rehearsed(gazebo, alter=lambda world: moved(world, x_m=-0.020))
+    found.held_for(ErrorCode.COLLISION, FIRST_VIAL, 'touched', ' s, by ')
+
+
+def test_a_gripper_that_closes_on_nothing_holds_the_batch(gazebo: Gazebo11) -> None:
+    # The vial has fallen through to where nothing of the arm comes.
+    found = Rehearsed(gazebo, alter=lambda world: moved(world, z_m=-5.0))
+    found.held_for(ErrorCode.CONTAINER_DROPPED, 'closed on nothing', 'vials in a row rejected')
+
+
+def test_a_wall_in_the_path_holds_the_batch(gazebo: Gazebo11) -> None:
+    found = Rehearsed(gazebo, alter=walled)
+    found.held_for(ErrorCode.COLLISION, 'cell::wall::pane', 'fill_robot::', ' s, by ')
+
+
+def test_a_joint_with_too_little_torque_holds_the_batch(gazebo: Gazebo11) -> None:
+    found = Rehearsed(gazebo, urdf=weak('joint_1', '1'))
+    assert found.code in (ErrorCode.PATH_TOLERANCE_EXCEEDED, ErrorCode.JOINT_STALLED)
+    found.held_for(found.code, 'joint_1')
+
+
+def test_a_killed_gzserver_holds_the_batch(gazebo: Gazebo11) -> None:
+    found = Rehearsed(gazebo, during=lambda body: os.kill(body.gazebo.pid, signal.SIGKILL))
+    found.held_for(ErrorCode.COMMUNICATION_LOST, 'gzserver has ended with -9')
+
+
+@pytest.mark.parametrize('fault', HELD)
+def test_fault_of_the_robot_strikes_under_physics_and_holds_the_batch(
+    gazebo: Gazebo11, fault: str
+) -> None:
+    code, named = HELD[fault]
+    found = Rehearsed(gazebo, fault=fault)
+    assert found.struck == [fault]
+    found.held_for(code, named)
+    assert found.motion.failures == ()
+    errors_rad = found.errors_rad
+    stood = {joint for joint, error_rad in errors_rad.items() if error_rad > TOLERANCE_RAD}
+    assert stood == ({'joint_2'} if fault == 'joint_stalled' else set())
+    assert all(errors_rad[joint] < GREATEST_ERROR_RAD for joint in errors_rad.keys() - stood)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize('fault', RECOVERED)
+def test_fault_of_the_robot_strikes_under_physics_and_is_got_over(
+    gazebo: Gazebo11, fault: str
+) -> None:
+    code, accepted = RECOVERED[fault]
+    found = Rehearsed(gazebo, fault=fault, vials=2)
+    assert found.struck == [fault]
+    assert (found.question, found.code) == ('', code)
+    assert [(item.error_code, item.recovered) for item in found.of(Deviation)] == [(code, True)]
+    done = [item.vial for item in found.of(VialFilled) if item.accepted]
+    assert done == [f'MC-TEST-0001.{vial}' for vial in accepted]
+    assert found.motion.failures == ()
+    assert found.motion.physics is not None
+    # At four stations and handed over: the other one has left the cell before it stood anywhere.
+    assert found.motion.physics.placed == 5
+    last = dict(zip(found.poses.vials, found.poses.poses[-1], strict=True))
+    assert np.isnan(last[FIRST_VIAL]).all() == (fault != 'joint_state_late')
+
+
+def test_gazebo_is_not_run_in_many_processes(cli: Cli, tmp_path: Path) -> None:
+    ended = cli('run', '--simulator', 'gazebo', '--processes', '--out', str(tmp_path / 'out'))
+    assert ended.code == 2
+    assert 'without --processes' in ended.err
 
 
 def test_a_batch_in_gazebo_has_the_result_of_the_computed_one(summaries: Any) -> None:
@@ -239,36 +231,3 @@ def test_physics_has_shown_nothing_out_of_its_limits(summaries: Any) -> None:
     assert 0.0 < physics['air_gap_m'] < 0.1
     assert physics['physics_s'] > 60.0
     assert physics['real_time_factor'] > 0.0
-
-
-def test_a_vial_that_stands_20_mm_off_holds_the_batch(gazebo: Gazebo11) -> None:
-    found = Rehearsed(gazebo, alter=lambda world: moved(world, x_m=-0.020))
-    found.held_for(ErrorCode.COLLISION, FIRST_VIAL, 'touched', ' s, by ')
-
-
-def test_a_gripper_that_closes_on_nothing_holds_the_batch(gazebo: Gazebo11) -> None:
-    # The vial has fallen through to where nothing of the arm comes.
-    found = Rehearsed(gazebo, alter=lambda world: moved(world, z_m=-5.0))
-    found.held_for(ErrorCode.CONTAINER_DROPPED, 'closed on nothing', 'vials in a row rejected')
-
-
-def test_a_wall_in_the_path_holds_the_batch(gazebo: Gazebo11) -> None:
-    found = Rehearsed(gazebo, alter=walled)
-    found.held_for(ErrorCode.COLLISION, 'cell::wall::pane', 'fill_robot::', ' s, by ')
-
-
-def test_a_joint_with_too_little_torque_holds_the_batch(gazebo: Gazebo11) -> None:
-    found = Rehearsed(gazebo, urdf=weak('joint_1', '1'))
-    assert found.code in (ErrorCode.PATH_TOLERANCE_EXCEEDED, ErrorCode.JOINT_STALLED)
-    found.held_for(found.code, 'joint_1')
-
-
-def test_a_killed_gzserver_holds_the_batch(gazebo: Gazebo11) -> None:
-    found = Rehearsed(gazebo, during=lambda body: os.kill(body.gazebo.pid, signal.SIGKILL))
-    found.held_for(ErrorCode.COMMUNICATION_LOST, 'gzserver has ended with -9')
-
-
-def test_gazebo_is_not_run_in_many_processes(cli: Cli, tmp_path: Path) -> None:
-    ended = cli('run', '--simulator', 'gazebo', '--processes', '--out', str(tmp_path / 'out'))
-    assert ended.code == 2
-    assert 'without --processes' in ended.err

@@ -21,9 +21,14 @@ from rclpy.node import NodeNameNonExistentError
 
 from medicell_bringup.launching.plan import launch_plan
 from medicell_bringup.launching.supervisor import Supervisor
+from medicell_core.entries import BatchClosed, Command, Ordered, Resumed
 from medicell_core.operations import Role, operations_of
+from medicell_orchestrator.resuming.folder import JOURNALS
+from medicell_orchestrator.resuming.note import FILE as NOTE
+from medicell_record.place import RECORD_FILE
+from medicell_record.verify import verify
 from medicell_ros.domain import VARIABLE, own_domain
-from system.bench import PATIENT, SHORT, Cli
+from system.bench import PATIENT, SHORT, Cli, entries_of, written
 from system.eye import NAMESPACE, Eye
 from system.graph import Ends, documented, seen
 
@@ -40,6 +45,14 @@ LEASE_S = 20.0
 """Wall seconds for which DDS keeps a process that is gone without a word."""
 WAIT_S = 120.0
 """Wall seconds that anything may take on a busy machine."""
+
+
+def until_ended(processes: dict[str, int]) -> None:
+    """Wait until processes have ended by themselves."""
+    deadline = time.monotonic() + WAIT_S
+    while left := [name for name, pid in processes.items() if alive(pid)]:
+        assert time.monotonic() < deadline, f'still there: {left}'
+        time.sleep(0.1)
 
 
 @dataclass
@@ -259,6 +272,55 @@ def test_launch_with_a_recipe_makes_its_batch_and_stays_up(
 
 
 @pytest.mark.slow
+def test_killed_orchestrator_takes_its_batch_up_and_the_batch_comes_to_its_end(
+    launch: Callable[..., Launched], tmp_path: Path
+) -> None:
+    batch = (f'recipe:={SHORT}', f'patient:={PATIENT}', 'seed:=3', 'speed:=max')
+    cell = launch('cell', f'out:={tmp_path / "cell"}', *batch)
+    record = tmp_path / 'cell' / 'batch' / RECORD_FILE
+    for times, least in enumerate((40, 160), start=1):
+        until(lambda least=least: written(record) >= least, f'{least} entries', cell)
+        os.kill(cell.pids()['orchestrator'], signal.SIGKILL)
+        until(
+            lambda times=times: cell.said().count('takes up the batch') == times,
+            'that it is taken up',
+            cell,
+        )
+    until(lambda: '[batch] has ended with code' in cell.said(), "the batch's end", cell)
+    assert '[batch] has ended with code 0' in cell.said(), cell.said()
+    entries_ = entries_of(record.parent)
+    assert sum(isinstance(item.entry, Resumed) for item in entries_) == 2
+    commands = [item.entry.operation_id for item in entries_ if isinstance(item.entry, Command)]
+    assert len(set(commands)) == len(commands)
+    assert verify(record).sound
+    cell.process.send_signal(signal.SIGINT)
+    assert cell.process.wait(WAIT_S) == 0, cell.said()
+
+
+@pytest.mark.slow
+def test_killed_launch_leaves_its_batch_open_and_the_next_one_takes_it_up(
+    launch: Callable[..., Launched], tmp_path: Path
+) -> None:
+    out, record = tmp_path / 'cell', tmp_path / 'cell' / 'batch' / RECORD_FILE
+    batch = (f'recipe:={SHORT}', f'patient:={PATIENT}', 'seed:=3', 'speed:=max')
+    cell = launch('cell', f'out:={out}', *batch)
+    until(lambda: written(record) >= 40, '40 entries', cell)
+    children = cell.pids()
+    cell.process.kill()
+    cell.process.wait(WAIT_S)
+    until_ended(children)
+    left = entries_of(record.parent)
+    assert not [item for item in left if isinstance(item.entry, BatchClosed | Ordered)]
+    assert (out / JOURNALS / NOTE).is_file()
+    again = launch('cell', f'out:={out}', 'seed:=3', 'speed:=max')
+    until(lambda: written(record) > len(left), 'that it is taken up', again)
+    assert isinstance(entries_of(record.parent)[len(left)].entry, Resumed)
+    again.process.send_signal(signal.SIGINT)
+    assert again.process.wait(WAIT_S) == 0, again.said()
+    assert verify(record).sound
+
+
+@pytest.mark.slow
 def test_ros2_launch_shows_the_same_lists_as_medicell_launch(
     launch: Callable[..., Launched], tmp_path: Path
 ) -> None:
@@ -321,10 +383,7 @@ def test_nodes_end_by_themselves_when_their_launch_is_gone_without_a_word(
     try:
         cell.process.send_signal(number)
         cell.process.wait(WAIT_S)
-        deadline = time.monotonic() + WAIT_S
-        while left := [name for name, pid in children.items() if alive(pid)]:
-            assert time.monotonic() < deadline, f'still there: {left}\n{cell.said()}'
-            time.sleep(0.1)
+        until_ended(children)
         # Who is killed stays in the graph for its lease; who ends says so. One word may be lost.
         gone_s = until_gone(eye)
         assert sorted(gone_s.values())[-2] < LEASE_S / 2, gone_s

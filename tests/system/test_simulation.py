@@ -28,6 +28,7 @@ ONE_VIAL = DATA / 'one_vial.yaml'
 BATCH_S = 400.0
 """Wall seconds for a batch of one vial, which an idle machine makes in one minute."""
 FAR_RAD = 0.5
+ALLOWED_M, GREATEST_ERROR_RAD = 1e-3, 0.02
 # A busy machine may bring a joint state late; what is judged here is the launch.
 PATIENT_ARM = """
 fill_robot:
@@ -95,6 +96,18 @@ def test_launched_cell_makes_a_batch_in_gazebo_and_leaves_nothing(
     (vial,) = summary['vials']
     assert (summary['outcome'], vial['accepted']) == ('ready_for_release', True)
     assert 'COLLISION' not in cell.said()
+    motion = summary['motion']
+    physics = motion['physics']
+    assert (motion['simulator'], motion['version'][:3]) == ('gazebo', '11.')
+    assert (motion['failures'], physics['lost']) == ([], '')
+    # At four stations, and handed over; the report has it as of a run in one process.
+    assert physics['placed'] == 5
+    assert physics['worst']['off_m'] < ALLOWED_M
+    assert physics['worst_on_the_way']['off_m'] < ALLOWED_M
+    assert [peak['joint'] for peak in physics['joints']] == [f'joint_{n + 1}' for n in range(6)]
+    assert max(peak['error_rad'] for peak in physics['joints']) < GREATEST_ERROR_RAD
+    assert physics['contacts'].keys() >= {'standing', 'gripping', 'unintended'}
+    assert physics['real_time_factor'] > 0.0
     cell.process.send_signal(signal.SIGINT)
     assert cell.process.wait(WAIT_S) == 0, cell.said()
     assert cell.said().rstrip().endswith('[launch] no process is left')

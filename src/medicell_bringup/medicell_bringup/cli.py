@@ -12,9 +12,12 @@ import typer
 from typer.exceptions import TyperException
 
 from medicell_bringup.catalogue import COMMANDS
+from medicell_bringup.people import UsersAction
 from medicell_bringup.shipped import cell_file_of, shipped_config
 from medicell_core.errors import InputError, MedicellError
+from medicell_record.access.permissions import UserRole
 from medicell_record.motion import Simulator
+from medicell_record.signing.rules import Meaning
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -44,6 +47,18 @@ ConfigOption = Annotated[
         ' the shipped one by default.'
     ),
 ]
+StateOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of the cells' keys, anchors and accounts; $XDG_STATE_HOME/medicell or"
+        ' ~/.local/state/medicell by default.'
+    ),
+]
+ByOption = Annotated[
+    str,
+    typer.Option('--as', metavar='USER', help='Who does it; the password is asked for.'),
+]
+ReasonOption = Annotated[str, typer.Option(help='Why, for the record.')]
 NamespaceOption = Annotated[
     str,
     typer.Option(
@@ -80,8 +95,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run_command(
     *,
     recipe: Annotated[
-        str, typer.Option(help='A shipped recipe by name, or a recipe file.')
-    ] = 'car_t_12_day',
+        str | None,
+        typer.Option(help='A shipped recipe by name, or a recipe file; car_t_12_day by default.'),
+    ] = None,
     patient: Annotated[
         Path | None, typer.Option(help='Patient file; the shipped example by default.')
     ] = None,
@@ -105,6 +121,18 @@ def run_command(
     join: Annotated[
         bool, typer.Option('--join', help='Make the batch on a cell that is launched already.')
     ] = False,
+    resume: Annotated[
+        Path | None,
+        typer.Option(metavar='DIR', help='Take up the batch whose process has died in a folder.'),
+    ] = None,
+    gap: Annotated[
+        float | None,
+        typer.Option(
+            metavar='SECONDS',
+            help='With --resume: for so long of its time nobody has controlled the cell; by'
+            ' default, as long as by the wall.',
+        ),
+    ] = None,
     simulator: Annotated[
         Simulator, typer.Option(help="By what the cell moves: computed, or Gazebo's physics.")
     ] = Simulator.BUILTIN,
@@ -125,6 +153,8 @@ def run_command(
             inject=inject or [],
             config=config or shipped_config(),
             join=join,
+            resume=resume,
+            gap_s=gap,
             simulator=simulator,
             namespace=namespace,
         )
@@ -169,7 +199,9 @@ def status_command(
     return status(cell, namespace=namespace, timeout_s=timeout)
 
 
-@app.command('verify', help="Check a batch record's chain: exit 0 sound, 2 no record, 3 altered.")
+@app.command(
+    'verify', help="Check a record's chain and checkpoints: exit 0 sound, 2 no record, 3 altered."
+)
 def verify_command(
     record: Annotated[
         str,
@@ -180,13 +212,129 @@ def verify_command(
     ],
     head: Annotated[
         str | None,
-        typer.Option(help='Head hash written down elsewhere: finds a cut-off end too.'),
+        typer.Option(help='Head hash written down elsewhere.'),
     ] = None,
+    key: Annotated[
+        Path | None,
+        typer.Option(help='Public key of the cell that made it; those of the cells here if none.'),
+    ] = None,
+    state: StateOption = None,
 ) -> int:
     """Hand the options of a check over to its command."""
     from medicell_bringup.commands.verify import verify_record
 
-    return verify_record(record, head=head)
+    return verify_record(record, head=head, key=key, state=state)
+
+
+@app.command('sign', help='Sign a batch that has ended, close a deviation, or see what is open.')
+def sign_command(
+    folder: Annotated[Path, typer.Argument(help='The folder of a batch.')],
+    meaning: Annotated[
+        Meaning | None,
+        typer.Argument(
+            metavar='MEANING',
+            help='performed, reviewed, approved, rejected, released; closed with --deviation.'
+            ' What is signed and what is open is shown without it.',
+        ),
+    ] = None,
+    *,
+    by: ByOption = '',
+    deviation: Annotated[
+        str, typer.Option(metavar='D001', help='The deviation to be closed.')
+    ] = '',
+    reason: ReasonOption = '',
+    config: ConfigOption = None,
+    state: StateOption = None,
+) -> int:
+    """Hand the options of a signature over to its command."""
+    from medicell_bringup.commands.sign import SignOptions, sign_batch
+
+    return sign_batch(
+        SignOptions(
+            folder=folder,
+            meaning=meaning,
+            by=by,
+            deviation=deviation,
+            reason=reason,
+            config=config or shipped_config(),
+            state=state,
+        )
+    )
+
+
+@app.command(
+    'export', help='Write a batch that has ended to one archive, readable without this software.'
+)
+def export_command(
+    folder: Annotated[Path, typer.Argument(metavar='DIR', help='The folder of a batch.')],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar='FILE.zip', help='The archive; never overwritten. DIR.zip by default.'
+        ),
+    ] = None,
+    config: ConfigOption = None,
+    state: StateOption = None,
+) -> int:
+    """Hand the options of an archive over to its command."""
+    from medicell_bringup.commands.export import ExportOptions, export
+
+    return export(
+        ExportOptions(folder=folder, out=out, config=config or shipped_config(), state=state)
+    )
+
+
+@app.command('users', help="The cell's accounts: list, add, change, unlock.")
+def users_command(
+    action: Annotated[
+        UsersAction,
+        typer.Argument(
+            metavar='ACTION',
+            help='list, init (the first administrator), add, roles, password, unlock, disable,'
+            ' history.',
+        ),
+    ] = UsersAction.LIST,
+    user: Annotated[str, typer.Argument(metavar='USER', help='Whose account.')] = '',
+    *,
+    name: Annotated[str, typer.Option(help='Printed name, as it stands by a signature.')] = '',
+    role: Annotated[
+        list[UserRole] | None,
+        typer.Option(
+            metavar='ROLE',
+            help='operator, supervisor, quality, qualified_person, maintenance or administrator;'
+            ' repeatable.',
+        ),
+    ] = None,
+    by: ByOption = '',
+    reason: ReasonOption = '',
+    max_failures: Annotated[
+        int | None,
+        typer.Option(help='Of init: wrong passwords in a row that lock an account; 5 by default.'),
+    ] = None,
+    expiry_days: Annotated[
+        float | None,
+        typer.Option(help='Of init: days that a password holds; 180 by default.'),
+    ] = None,
+    config: ConfigOption = None,
+    state: StateOption = None,
+) -> int:
+    """Hand the options of an account over to its command."""
+    from medicell_bringup.commands.users import UsersOptions, users
+
+    return users(
+        UsersOptions(
+            action=action,
+            user=user,
+            name=name,
+            roles=role or [],
+            by=by,
+            reason=reason,
+            max_failures=max_failures,
+            expiry_days=expiry_days,
+            config=config or shipped_config(),
+            state=state,
+        )
+    )
 
 
 @app.command('tree', help='Draw a recipe as its behaviour tree.')
@@ -323,6 +471,9 @@ def bench_command(
     pairs: Annotated[
         int, typer.Option(min=2, help='How many pairs of poses the group `motion` plans.')
     ] = 10_000,
+    labels: Annotated[
+        int, typer.Option(min=6, help='How many labels the group `labels` reads.')
+    ] = 10_000,
     json: Annotated[
         Path | None, typer.Option(help='Write all figures to this new file as well.')
     ] = None,
@@ -351,6 +502,7 @@ def bench_command(
         config=config or shipped_config(),
         vials=vials,
         pairs=pairs,
+        labels=labels,
     )
     return bench(groups or [], options, output)
 

@@ -15,15 +15,17 @@ from rclpy.node import Node
 from medicell_bringup.inputs import RunInputs
 from medicell_bringup.launching.arguments import LaunchValues
 from medicell_bringup.launching.plan import plan_of
-from medicell_bringup.launching.planner import JOURNALS
 from medicell_bringup.launching.supervisor import Supervisor
 from medicell_bringup.memory import KIB_PER_MB, own_peak_mb, peak_kib
 from medicell_bringup.operator import NODES, OperatorClient
 from medicell_bringup.sight import SETTLE_S
 from medicell_bringup.version import VERSION
 from medicell_core.errors import ErrorCode, MedicellError
+from medicell_core.states import PackMLState
 from medicell_nodes.compose import activate_all, build_nodes, deactivate_all, overrides
 from medicell_orchestrator.node import OrchestratorNode
+from medicell_orchestrator.resuming.folder import JOURNALS, WORLD_FILE
+from medicell_orchestrator.resuming.note import OpenNote
 from medicell_record.motion import Motion, Simulator
 from medicell_ros.domain import VARIABLE, open_ros, own_domain
 from medicell_ros.host import NodeHost
@@ -147,10 +149,23 @@ class _Host:
             time.sleep(POLL_S)
 
     def _is_ready(self, name: str) -> bool:
+        if name == ORCHESTRATOR and self.inputs.gap_s is not None:
+            self.check_alive()
+            return self.client.state_of(name) not in {
+                None,
+                PackMLState.STOPPED,
+                PackMLState.RESETTING,
+            }
         return self.client.is_ready(name)
 
     def check_alive(self) -> None:
-        """Raise COMMUNICATION_LOST when a part of the cell has died."""
+        """Raise COMMUNICATION_LOST when a part of the cell has died.
+
+        Raises what keeps the orchestrator from taking a batch up, too, if it has said so.
+        """
+        error = self.client.fault_of(ORCHESTRATOR)
+        if error is not None and error.code is not ErrorCode.COMMUNICATION_LOST:
+            raise error
 
     def motion(self) -> Motion | None:
         """Return that the cell moves by computation."""
@@ -183,14 +198,20 @@ class OneProcess(_Host):
         if inputs.simulator is Simulator.GAZEBO:
             self._start_physics()
         self.start_ros()
-        sim_time = overrides(use_sim_time=True)
+        journals = str(inputs.out / JOURNALS)
+        if inputs.gap_s is not None:
+            # The one that is there names the folder in which the batch was begun.
+            OpenNote(journals).write(inputs.out)
+        own = overrides(use_sim_time=True, journal_dir=journals)
         nodes = [
             *build_nodes(
                 inputs.cell,
                 seed=inputs.seed,
                 speed=_speed(inputs),
                 rest_pace=REST_PACE,
-                journal_dir=str(inputs.out / JOURNALS),
+                journal_dir=journals,
+                history='' if self._physics else str(inputs.out / WORLD_FILE),
+                gap_s=inputs.gap_s or 0.0,
                 namespace=inputs.namespace,
                 fit=None if self._physics is None else self._physics.fit,
             ),
@@ -200,7 +221,7 @@ class OneProcess(_Host):
                 software_version=VERSION,
                 one_process=True,
                 namespace=inputs.namespace,
-                parameter_overrides=sim_time,
+                parameter_overrides=own,
             ),
         ]
         for node in nodes:
@@ -229,6 +250,7 @@ class OneProcess(_Host):
 
     def check_alive(self) -> None:
         """Raise COMMUNICATION_LOST when a node spins no more."""
+        super().check_alive()
         if self._failures:
             raise MedicellError(
                 ErrorCode.COMMUNICATION_LOST, f'a node spins no more: {self._failures[0]!r}'
@@ -265,6 +287,7 @@ class ManyProcesses(_Host):
 
     def check_alive(self) -> None:
         """Raise COMMUNICATION_LOST when a process has ended."""
+        super().check_alive()
         for name, code in self._supervisor.over().items():
             raise MedicellError(
                 ErrorCode.COMMUNICATION_LOST,
@@ -344,6 +367,7 @@ class RunningCell(_Host):
 
     def check_alive(self) -> None:
         """Raise COMMUNICATION_LOST when there has been no orchestrator for a while."""
+        super().check_alive()
         if self.client.sees_orchestrator():
             self._seen_s = time.monotonic()
         if self._seen_s and time.monotonic() - self._seen_s > LOST_S:
@@ -353,8 +377,8 @@ class RunningCell(_Host):
             )
 
     def motion(self) -> Motion | None:
-        """Return nothing: by what a cell moves is its launch's."""
-        return None
+        """Return what the cell's physics has told, if it has one: by what it moves is its own."""
+        return self.client.motion()
 
     def peak_rss_mb(self) -> float:
         """Return the most memory resident so far of this process alone, in MB."""
@@ -376,7 +400,7 @@ def launch_values(inputs: RunInputs) -> LaunchValues:
         out=inputs.out.resolve(),
         record_url=None,
         autostart=True,
-        respawn=False,
+        respawn=True,
         rviz=False,
         recipe=None,
         patient=None,

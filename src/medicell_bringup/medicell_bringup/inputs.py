@@ -17,11 +17,17 @@ from medicell_orchestrator.fitting import check_cell
 from medicell_orchestrator.judging import judge_of
 from medicell_orchestrator.patient import load_patient
 from medicell_orchestrator.recipe import Recipe, find_recipe, load_recipe
+from medicell_orchestrator.resuming.folder import PATIENT_FILE, RECIPE_FILE, WORLD_FILE
+from medicell_orchestrator.resuming.journals import FILE as JOURNALS_FILE
+from medicell_orchestrator.resuming.opening import check_time, read_open_batch
+from medicell_orchestrator.resuming.tenure import FILE as TENURE_FILE
+from medicell_orchestrator.resuming.tenure import Tenure
 from medicell_orchestrator.scenario import FaultAt, check_faults
 from medicell_record.motion import Simulator
-from medicell_record.place import RECORD_FILE, URL_FILE
-from medicell_ros.node_parameters import MAX_SEED, NODES
-from medicell_ros.parameters import check_file
+from medicell_record.place import BESIDE, RECORD_FILE, URL_FILE
+from medicell_ros.node_parameters import MAX_SEED, NODES, ORCHESTRATOR
+from medicell_ros.parameters import check_file, given_value
+from medicell_sim.history.reading import last_time_s
 
 PARAMETERS = 'parameters.yaml'
 """The file of the nodes' parameters; the shipped one where a configuration has none."""
@@ -37,6 +43,10 @@ RESULTS = (
     'patient.yaml',
     'journals',
     'logs',
+    WORLD_FILE,
+    TENURE_FILE,
+    JOURNALS_FILE,
+    *BESIDE,
 )
 """What a run writes into its folder."""
 
@@ -58,6 +68,10 @@ class RunInputs:
     out: Path
     injections: tuple[FaultAt, ...]
     simulator: Simulator = Simulator.BUILTIN
+    gap_s: float | None = None
+    """For how long the time of a cell that nobody has controlled is still to go on, before its
+    batch is taken up; None for one that begins.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +155,54 @@ def read_inputs(
     return inputs
 
 
+def read_resumed(
+    *, config: Path, folder: Path, speed: str, gap_s: float | None, namespace: str = ''
+) -> RunInputs:
+    """Read the batch of a folder that is to be taken up again; only its end is noted there.
+
+    Without a `gap_s` the cell was left alone for as long as by the wall. Raises as
+    `read_open_batch` does, BATCH_RUNNING while a process makes it, and InputError for a folder
+    that does not keep a simulated world; RECORD_UNREADABLE for one that ends before the record.
+    """
+    if gap_s is not None and not 0.0 <= gap_s < math.inf:
+        raise refused('--gap', f'{gap_s:g} is not a finite number of seconds from 0')
+    cell_file = cell_file_of(config)
+    params_file = cell_file.parent / PARAMETERS
+    if not params_file.is_file():
+        params_file = shipped_config() / PARAMETERS
+    inside = f'/{(namespace or load_cell(cell_file).cell).strip("/")}'
+    check_file(params_file, NODES, namespace=inside, named=True)
+    said = ('-r', f'__ns:={inside}', '--params-file', str(params_file))
+    found = read_open_batch(folder, home=given_value(ORCHESTRATOR, 'state_dir', said))
+    if not (folder / WORLD_FILE).is_file():
+        raise refused('--resume', f'{folder} does not keep its simulated world, {WORLD_FILE}')
+    world_s = last_time_s(folder / WORLD_FILE)
+    check_time(found.record.entries, world_s)
+    tenure = Tenure(folder)
+    # The world's time has gone on if this was tried before, and was refused.
+    died_s, absence = tenure.settle(world_s), tenure.absence(by='')
+    tenure.close()
+    order = read_order(
+        config=config, recipe=str(folder / RECIPE_FILE), patient=folder / PATIENT_FILE
+    )
+    alone_s = 0.0 if math.isnan(absence.down_s) else absence.down_s
+    return RunInputs(
+        recipe=found.recipe,
+        patient=found.patient,
+        recipe_file=order.recipe_file,
+        patient_file=order.patient_file,
+        cell_file=order.cell_file,
+        cell=order.cell,
+        params_file=params_file.resolve(),
+        namespace=inside,
+        seed=found.record.started.seed,
+        speed=read_speed(speed),
+        out=folder,
+        injections=(),
+        gap_s=max(0.0, died_s + (alone_s if gap_s is None else gap_s) - world_s),
+    )
+
+
 def read_speed(text: str) -> float:
     """Return simulated over wall time; infinity for `max`."""
     if text == 'max':
@@ -181,7 +243,7 @@ def claim(out: Path) -> None:
 
 def refuse_results(out: Path, field: str = '--out') -> None:
     """Raise InputError when a folder holds the results of a run."""
-    taken = [name for name in RESULTS if (out / name).exists()]
+    taken = [name for name in RESULTS if os.path.lexists(out / name)]
     if taken:
         raise InputError(
             ErrorCode.RECORD_EXISTS,

@@ -13,13 +13,14 @@ from rich.console import Console
 from medicell_bringup.display import Display
 from medicell_bringup.hosting import CellHost, host_of
 from medicell_bringup.inputs import RunInputs, refused
-from medicell_bringup.results import RunEnd, RunMeasures, finish, show_results
+from medicell_bringup.interrupts import LeftAlone
+from medicell_bringup.results import NEVER_STRUCK, RunEnd, RunMeasures, finish, show_results
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_record.place import has_record
 from medicell_ros.domain import VARIABLE
 
 OPERATOR = 'medicell run'
-FAILED_MOTION = 'failed_motion'
+FAILED_MOTION, NOT_REHEARSED = 'failed_motion', 'not_rehearsed'
 MADE = ('ready_for_release', 'failed_limits')
 """Outcomes of a batch that was made to its end."""
 NO_SEED = 0
@@ -33,7 +34,8 @@ def make_batch(
 ) -> str:
     """Start the cell or join it, make the batch, write its results; returns the outcome.
 
-    `failed_motion` where a batch was made, and physics has shown something out of its limits.
+    `failed_motion` where a batch was made, and physics has shown something out of its limits;
+    `not_rehearsed` where one was made in which an injected fault never struck.
     """
     started_s = time.monotonic()
     lost: MedicellError | None = None
@@ -63,9 +65,14 @@ def make_batch(
 
 
 def outcome_of(end: RunEnd) -> str:
-    """Return how a run has ended: as its batch did, or `failed_motion` if that one was made."""
+    """Return how a run has ended: as its batch did, unless that was made and does not count."""
     outcome = str(end.summary['outcome'])
-    return FAILED_MOTION if end.failures and outcome in MADE else outcome
+    if outcome not in MADE:
+        return outcome
+    if end.failures:
+        return FAILED_MOTION
+    missed = any(fault.endswith(NEVER_STRUCK) for fault in end.summary['faults'])
+    return NOT_REHEARSED if missed else outcome
 
 
 def measure(host: CellHost, begun_s: float) -> RunMeasures:
@@ -101,6 +108,8 @@ def follow_batch(inputs: RunInputs, host: CellHost, display: Display) -> BatchSt
 
     On hardware the kit has been hung by a person.
     """
+    if inputs.gap_s is not None:
+        return follow_resumed(inputs, host, display)
     client, patient = host.client, inputs.patient
     if host.has_world:
         kit = inputs.recipe.kit(patient)
@@ -134,11 +143,30 @@ def follow_batch(inputs: RunInputs, host: CellHost, display: Display) -> BatchSt
                     follow(batch_id)
             raise
         return follow(batch_id)
+    except LeftAlone:
+        # The cell goes down with its launch, and its batch is taken up by the next one.
+        raise
     except KeyboardInterrupt:
         display.note('interrupted: aborting the batch')
         if not client.withdraw(batch_id, OPERATOR, 'interrupted at the keyboard'):
             raise
         return follow(batch_id)
+
+
+def follow_resumed(inputs: RunInputs, host: CellHost, display: Display) -> BatchState:
+    """Follow a batch that the orchestrator takes up by itself to its outcome or question."""
+    client, batch_id = host.client, inputs.patient.chain_of_identity
+    limit_s = LEAST_LIMIT_S + wall_limit_s(inputs)
+
+    def follow() -> BatchState:
+        return client.follow(batch_id, display.show, alive=host.check_alive, limit_s=limit_s)
+
+    try:
+        return follow()
+    except KeyboardInterrupt:
+        display.note('interrupted: aborting the batch')
+        client.abort(OPERATOR, 'interrupted at the keyboard')
+        return follow()
 
 
 def wall_limit_s(inputs: RunInputs) -> float:

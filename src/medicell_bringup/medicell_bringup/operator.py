@@ -20,12 +20,15 @@ from medicell_interfaces.srv import (
 from rcl_interfaces.srv import GetParameters
 from rclpy.node import Node
 from rclpy.task import Future
+from std_msgs.msg import String
 
 from medicell_bringup.sight import shows_world
 from medicell_core.containers import Material
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.operations import Role
+from medicell_core.serialise import loads
 from medicell_core.states import PackMLState
+from medicell_record.motion import Motion
 from medicell_ros.qos import latched
 
 SERVICE_WAIT_S = 20.0
@@ -58,10 +61,12 @@ class OperatorClient:
         self._batch: BatchState | None = None
         self._starting: Future | None = None
         self._devices: dict[str, DeviceState] = {}
+        self._motion: Motion | None = None
         # Made once, early: a reply to a client that its server has not discovered yet is lost.
         self._clients = {name: node.create_client(kind, name) for name, kind in SERVICES.items()}
         self._subscriptions = [
-            node.create_subscription(BatchState, 'orchestrator/batch', self._on_batch, latched())
+            node.create_subscription(BatchState, 'orchestrator/batch', self._on_batch, latched()),
+            node.create_subscription(String, 'gazebo/motion', self._on_motion, latched()),
         ]
         for name in NODES:
             self._subscriptions.append(
@@ -185,6 +190,14 @@ class OperatorClient:
             state = self._devices.get(name)
         return None if state is None else PackMLState(state.state)
 
+    def fault_of(self, name: str) -> MedicellError | None:
+        """Return the fault that a node tells in its newest state; None without one."""
+        with self._changed:
+            state = self._devices.get(name)
+        if state is None or state.fault_code == ErrorCode.OK:
+            return None
+        return MedicellError(ErrorCode(state.fault_code), state.fault_text)
+
     def is_ready(self, name: str) -> bool:
         """Return whether a node has said that it can serve a batch."""
         ready = PackMLState.EXECUTE if name == 'world' else PackMLState.IDLE
@@ -194,6 +207,11 @@ class OperatorClient:
         """Return how many messages the nodes have published, by their newest states."""
         with self._changed:
             return sum(state.sequence for state in self._devices.values())
+
+    def motion(self) -> Motion | None:
+        """Return what a physics beside the cell has shown so far; None where there is none."""
+        with self._changed:
+            return self._motion
 
     def close(self) -> None:
         """Destroy the subscriptions and clients."""
@@ -208,6 +226,13 @@ class OperatorClient:
         with self._changed:
             self._batch = message
             self._changed.notify_all()
+
+    def _on_motion(self, message: String) -> None:
+        """Keep the newest figures; those of a physics that was lost, as they end the batch's."""
+        with self._changed:
+            known = self._motion
+            if known is None or known.physics is None or not known.physics.lost:
+                self._motion = loads(Motion, message.data)
 
     def _on_device(self, name: str) -> Callable[[DeviceState], None]:
         def store(message: DeviceState) -> None:

@@ -16,9 +16,9 @@ from rich.table import Table
 from medicell_core.entries import Command
 from medicell_record.motion import Motion
 from medicell_record.place import record_of
-from medicell_record.plots import plot_growth
 from medicell_record.record import BatchRecord
-from medicell_record.report import write_report
+from medicell_record.report.document import write_report
+from medicell_record.report.plots import plot_growth
 from medicell_record.summary import RunFigures, build_summary, write_summary
 from medicell_record.view import BatchView
 

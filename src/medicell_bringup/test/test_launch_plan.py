@@ -14,18 +14,20 @@ from plug_ins import COUNTER, PlugIns, plug_ins
 
 from medicell_bringup.cli import main
 from medicell_bringup.commands import launch as launching
-from medicell_bringup.launching import leash as leashing
 from medicell_bringup.launching import physics, planner
 from medicell_bringup.launching.arguments import LOG_LEVELS
-from medicell_bringup.launching.leash import NO_LEASH
 from medicell_bringup.launching.plan import DESCRIPTIONS, Plan, launch_arguments, launch_plan
 from medicell_bringup.launching.process import Process
 from medicell_bringup.shipped import shipped_config
+from medicell_core import leash as leashing
 from medicell_core.errors import InputError
+from medicell_core.leash import NO_LEASH
 from medicell_core.operations import Role
 from medicell_gazebo import gazebo11
 from medicell_gazebo.gazebo11 import Gazebo11
 from medicell_motion.expansion import CACHE_VARIABLE
+from medicell_orchestrator.resuming.folder import WORLD_FILE
+from medicell_orchestrator.resuming.note import OpenNote
 
 LONG = 'a' * 60 + '-'
 """A text that an unwise expression takes years to refuse."""
@@ -104,10 +106,12 @@ def test_argument_of_a_world_without_one_is_refused(
         launch_plan('cell', {**said, name: '7'})
 
 
-def test_batch_where_another_has_left_its_results_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize('name', ['summary.json', 'checkpoints.jsonl', 'signing_key.pub'])
+def test_batch_where_another_has_left_its_results_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / 'batch').mkdir()
-    (tmp_path / 'batch' / 'summary.json').touch()
-    with pytest.raises(InputError, match=r'out: .*batch already holds summary\.json'):
+    # One that leads to nothing is there too.
+    (tmp_path / 'batch' / name).symlink_to('nowhere')
+    with pytest.raises(InputError, match=rf'out: .*batch already holds {re.escape(name)}'):
         launch_plan('cell', {'recipe': 'car_t_3_day', 'out': str(tmp_path)})
 
 
@@ -180,7 +184,7 @@ def test_arguments_reach_the_parameters_of_their_nodes(tmp_path: Path) -> None:
 
 def test_what_is_not_said_stays_as_the_files_say() -> None:
     world = launch_plan('devices', {}).processes[0]
-    assert set(world.parameters) == {'cell_config'}
+    assert set(world.parameters) == {'cell_config', 'history'}
     assert world.parameter_files == (shipped_config() / 'parameters.yaml',)
 
 
@@ -309,6 +313,14 @@ def test_journals_of_another_world_are_refused(tmp_path: Path) -> None:
     (journals / 'imaging.jsonl').touch()
     with pytest.raises(InputError, match=r'out: .* journals of another simulated world'):
         launch_plan('cell', {'out': str(tmp_path)})
+
+
+def test_journals_of_an_open_batch_are_taken_up_with_their_world_alone(tmp_path: Path) -> None:
+    OpenNote(str(tmp_path / 'journals')).write(tmp_path / 'batch')
+    with pytest.raises(InputError, match=r'out: .* journals of another simulated world'):
+        launch_plan('cell', {'out': str(tmp_path)})
+    (tmp_path / WORLD_FILE).touch()
+    launch_plan('cell', {'out': str(tmp_path)})
 
 
 @pytest.mark.parametrize('description', DESCRIPTIONS)

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from medicell_bringup.launching import supervisor as supervising
-from medicell_bringup.launching.leash import leash
 from medicell_bringup.launching.process import BAD_INPUT, RESPAWN_LIMIT, Process
 from medicell_bringup.launching.supervisor import HEALTHY_S, Restarts, Supervisor, command_of
+from medicell_core.leash import leash
 
 PACKAGE = 'medicell_fake'
 WAIT_S = 30.0

@@ -13,6 +13,8 @@ import pytest
 from medicell_bringup.workspace import checks
 from medicell_bringup.workspace.layout import Layout
 
+MARK = f'pytestmark = pytest.mark.{checks.GAZEBO}'
+
 
 @pytest.fixture
 def ran(monkeypatch: pytest.MonkeyPatch) -> list[Sequence[str]]:
@@ -65,8 +67,12 @@ def test_tests_in_gazebo_are_promised_it_and_fail_without(
         return subprocess.CompletedProcess(command, prepared)
 
     monkeypatch.setattr(subprocess, 'run', run)
+    for name, text in (('src/one/test/test_a.py', MARK), ('tests/system/test_b.py', 'pass')):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text(text)
     env = {'MEDICELL_TESTS_NEED': 'sphinx'}
     assert checks.run_gazebo(Layout(root=tmp_path), ['-x'], env) == code
     assert list(commands[0][0][-2:]) == ['medicell_gazebo', 'prepare']
-    tests = [(list(command[-5:]), need) for command, need in commands[1:]]
-    assert tests == [(['-m', 'pytest', '-m', 'gazebo', '-x'], 'sphinx gazebo')] * (1 - prepared)
+    tests = [(list(command[1:]), need) for command, need in commands[1:]]
+    command = ['-m', 'pytest', '-m', 'gazebo and not long', 'src/one/test/test_a.py', '-x']
+    assert tests == [(command, 'sphinx gazebo')] * (1 - prepared)

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import re
 from dataclasses import dataclass, field
 
 from medicell_core.enums import TextEnum
+from medicell_core.errors import ErrorCode, MedicellError
+
+_SEPARATOR = '|'
+_IDENTIFIER = re.compile(r'[A-Za-z0-9][A-Za-z0-9._-]{0,127}')
+_DOMAIN = 'medicell label 1'
+_CHECK_BYTES = 5
+"""40 bits: a text that came about by chance passes once in 10^12."""
 
 
 class ContainerKind(TextEnum):
@@ -41,9 +51,43 @@ def container_id(batch_id: str, name: str) -> str:
     return f'{batch_id}.{name}'
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Label:
+    """What a label says: whose cells, and which container."""
+
+    batch_id: str
+    container: str
+
+
 def label_text(batch_id: str, container: str) -> str:
-    """Return what is printed on a container's label: chain of identity, then container."""
-    return f'{batch_id}|{container}'
+    """Return what is printed on a container's label: chain of identity, container, check."""
+    check = _check(batch_id, container)
+    return _SEPARATOR.join((batch_id, container, check))
+
+
+def parse_label(text: str) -> Label:
+    """Return what the text of a label says.
+
+    Raises LABEL_UNREADABLE for any other form, and for a check that is not that of the rest.
+    """
+    parts = text.split(_SEPARATOR)
+    if len(parts) != 3 or not all(_IDENTIFIER.fullmatch(part) for part in parts):
+        raise MedicellError(
+            ErrorCode.LABEL_UNREADABLE, f'{text!r} has not the form of a label of this cell'
+        )
+    batch_id, container, check = parts
+    right = _check(batch_id, container)
+    if check != right:
+        raise MedicellError(
+            ErrorCode.LABEL_UNREADABLE, f'{text!r} is misread: its check would be {right}'
+        )
+    return Label(batch_id=batch_id, container=container)
+
+
+def _check(batch_id: str, container: str) -> str:
+    """Return eight letters and digits that depend on every character of a label."""
+    told = _SEPARATOR.join((_DOMAIN, batch_id, container)).encode()
+    return base64.b32encode(hashlib.sha256(told).digest()[:_CHECK_BYTES]).decode()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,6 +42,8 @@ class BatchStarted(Entry):
 
     Each: node, driver, simulated, package, version, host, and files by name and SHA-256.
     """
+    patient_sha256: str = ''
+    """Of the order's fields as canonical JSON; empty in older records."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +80,8 @@ class Completed(Entry):
     error_code: int
     error_msg: str
     result: dict[str, JsonValue]
+    timed: bool = True
+    """Whether the entry's time is when it ended; otherwise it is when that was heard of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +175,72 @@ class Answer(Entry):
     choice: str
     operator: str
     reason: str
+    before: str = ''
+    """The batch's state when the answer was obeyed; empty in older records."""
+    after: str = ''
+    """The state to which it leads."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ordered(Entry):
+    """The batch was told to hold, to resume or to abort, or to close because nobody answers."""
+
+    order: str
+    """`hold`, `resume`, `abort` or `close`."""
+    reason: str
+    operator: str = ''
+    """Who, by the name that was given; empty where no person ordered it, and in older records."""
+    before: str = ''
+    """The batch's state when the order was obeyed; empty in older records."""
+    after: str = ''
+    """The state that was ordered."""
+
+    @property
+    def told(self) -> str:
+        """Who and why, for the reason of what follows."""
+        return f'{self.operator}: {self.reason}' if self.operator else self.reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cleared(Entry):
+    """Every device was told to leave its safe state, after an answer; OK if all of them did."""
+
+    error_code: int
+    error_msg: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenOperation:
+    """An operation that had been commanded and not answered when the orchestrator ended.
+
+    `decision` says what was done to learn what became of it.
+    """
+
+    operation_id: str
+    role: str
+    operation: str
+    decision: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resumed(Entry):
+    """A new process of the orchestrator took the batch up again, from this record.
+
+    It follows the last entry of the one before, and tells what was found.
+    """
+
+    by: str
+    """Who asked for it, or `orchestrator` when it was started again by itself."""
+    software_version: str
+    entries: int
+    """So many the record had."""
+    seen_s: float
+    """When the process before was last known to live, in seconds since the Unix epoch."""
+    gap_s: float
+    """From then until now by the cell's clock."""
+    down_s: float
+    """From then until now by the wall; NaN where it is not known."""
+    operations: list[OpenOperation]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,6 +294,22 @@ class ProductBalance(Entry):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LabelsReconciled(Entry):
+    """What became of the labels that the cell printed for this batch.
+
+    `printed` by the printer's count; `used` on accepted vials, as read back; `destroyed` with
+    rejected vials or under a second label. `unaccounted` is what these do not explain, and
+    `detail` names the vials.
+    """
+
+    printed: int
+    used: int
+    destroyed: int
+    unaccounted: int
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseTest(Entry):
     """One line of the release table."""
 
@@ -238,7 +324,7 @@ class ReleaseTest(Entry):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchClosed(Entry):
-    """The last entry: nothing is appended after it.
+    """The batch has ended: nothing but signatures is appended after it.
 
     `outcome` is `ready_for_release`, `failed_limits`, `held` or `aborted`.
     """
@@ -247,6 +333,37 @@ class BatchClosed(Entry):
     reason: str
     figures: dict[str, float]
     """The summary's figures of the product, by their names in summary.json."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signature(Entry):
+    """A person has signed what stands before it; alone of all kinds it may follow BatchClosed.
+
+    It binds to the record by the hash of its first entry, and to everything before it by number
+    and hash of the last one. `seal` is the cell's signature (Ed25519, base64) over all of that:
+    it was made after both components had been checked, the identifier and the password.
+    """
+
+    signature_id: str
+    signer: str
+    """The identifier, which is never given to anybody else."""
+    printed_name: str
+    role: str
+    """The role by which the table of permissions allows it."""
+    meaning: str
+    """`performed`, `reviewed`, `approved`, `rejected`, `released` or `closed`."""
+    subject: str
+    """`batch`, or the deviation that is closed."""
+    reason: str
+    record: str
+    """Hash of the record's first entry."""
+    entries: int
+    """Number of the last entry that is signed."""
+    head: str
+    """Hash of that entry."""
+    key: str
+    """The cell's key that sealed it, by the first digits of its SHA-256."""
+    seal: str = ''
 
 
 ENTRY_TYPES: dict[str, type[Entry]] = {
@@ -263,11 +380,16 @@ ENTRY_TYPES: dict[str, type[Entry]] = {
         Deviation,
         Question,
         Answer,
+        Ordered,
+        Cleared,
+        Resumed,
         StateChanged,
         VialFilled,
         ProductBalance,
+        LabelsReconciled,
         ReleaseTest,
         BatchClosed,
+        Signature,
     )
 }
 """Every kind of entry by its name in the record."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
+import string
 import threading
 import time
 from dataclasses import fields
@@ -10,7 +12,7 @@ from dataclasses import fields
 import pytest
 
 from medicell_core.clock import WallClock
-from medicell_core.containers import container_id, label_text
+from medicell_core.containers import Label, container_id, label_text, parse_label
 from medicell_core.entries import ENTRY_TYPES, MEASUREMENTS
 from medicell_core.errors import ErrorCode, InputError, MedicellError, OperationRefused
 from medicell_core.operations import ASSAYS, OPERATIONS, Operation, Outcome, Role, operations_of
@@ -81,7 +83,27 @@ def test_a_plain_error_is_no_input_error() -> None:
 def test_labels_and_containers_carry_the_chain_of_identity() -> None:
     container = container_id('MC-1', 'vessel')
     assert container == 'MC-1.vessel'
-    assert label_text('MC-1', container) == 'MC-1|MC-1.vessel'
+    text = label_text('MC-1', container)
+    assert text.startswith('MC-1|MC-1.vessel|')
+    assert parse_label(text) == Label(batch_id='MC-1', container=container)
+
+
+@pytest.mark.parametrize(
+    'text',
+    ['', 'MC-1', 'MC-1|MC-1.vessel', '|MC-1.vessel|AAAAAAAA', '=A99991234567890', 'a|b|c|d'],
+)
+def test_a_text_of_another_form_is_no_label(text: str) -> None:
+    with pytest.raises(MedicellError, match='has not the form') as caught:
+        parse_label(text)
+    assert caught.value.code is ErrorCode.LABEL_UNREADABLE
+
+
+def test_a_label_with_any_one_character_changed_is_refused() -> None:
+    text = label_text('MC-1', 'MC-1.vessel')
+    for place, letter in itertools.product(range(len(text)), string.printable):
+        if letter != text[place]:
+            with pytest.raises(MedicellError, match=r'misread|has not the form'):
+                parse_label(text[:place] + letter + text[place + 1 :])
 
 
 def test_closing_the_wall_clock_ends_a_sleep_at_once() -> None:
@@ -97,4 +119,4 @@ def test_closing_the_wall_clock_ends_a_sleep_at_once() -> None:
 
 def test_entry_kinds_are_named_after_their_classes() -> None:
     assert all(name == kind.__name__ for name, kind in ENTRY_TYPES.items())
-    assert len(ENTRY_TYPES) == 16
+    assert len(ENTRY_TYPES) == 21

@@ -55,6 +55,10 @@ class CycleRobot(Protocol):
         """Return where a vial is, and how it is closed."""
         ...
 
+    def labels_printed(self, vial: str) -> int:
+        """Return how many labels have been printed for a vial, by the printer's own count."""
+        ...
+
     def tare(self, goal: FillVial, context: OperationContext) -> float:
         """Return what the balance shows under an empty vial, in g."""
         ...

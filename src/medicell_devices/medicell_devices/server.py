@@ -72,6 +72,11 @@ class OperationServer:
         """The driver that this server runs."""
         return self._driver
 
+    @property
+    def journal_identity(self) -> str:
+        """The name that this device's journal has given itself."""
+        return self._journal.identity
+
     def start(self) -> None:
         """Connect the driver and become Idle, or Held when the journal has unknown outcomes.
 
@@ -283,7 +288,7 @@ class OperationServer:
         return outcome_from_json(row.name, known.outcome)
 
     def _require_free(self, running: RunningOperation) -> None:
-        """Raise NOT_ACTIVE, STOPPED or DEVICE_BUSY unless the operation may start."""
+        """Raise NOT_ACTIVE, STOPPED, DEVICE_BUSY or IDENTITY_MISMATCH unless it may start."""
         role = self._driver.role
         if not self._started:
             raise OperationRefused(ErrorCode.NOT_ACTIVE, f'{role} is not started')
@@ -294,6 +299,11 @@ class OperationServer:
             )
         running.lanes = self._lanes_of(running.goal)
         for other in self._running.values():
+            if other.goal.batch_id != running.goal.batch_id:
+                raise OperationRefused(
+                    ErrorCode.IDENTITY_MISMATCH,
+                    f'the line is not clear for {running.goal.batch_id}: {other.owner} runs',
+                )
             if other.lanes & running.lanes:
                 raise OperationRefused(ErrorCode.DEVICE_BUSY, f'{role} is busy with {other.owner}')
 

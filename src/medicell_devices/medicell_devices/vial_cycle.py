@@ -41,6 +41,8 @@ OF_THE_VIAL = frozenset(
 """What is wrong with a vial alone: it is closed and put to the rejects."""
 
 REPRINTED = frozenset({ErrorCode.LABEL_MISMATCH, ErrorCode.LABEL_UNREADABLE})
+UNTOLD = frozenset({ErrorCode.IDENTITY_MISMATCH, ErrorCode.WRONG_CONTAINER})
+"""Refusals of a vial that bears another's label."""
 NO_PRODUCT = frozenset({ErrorCode.CLOSURE_FAILED, ErrorCode.VIAL_NOT_FILLED})
 """Refusals to close after which a vial can be put away all the same."""
 
@@ -71,7 +73,7 @@ class VialCycle:
         self._before_ml = 0.0
         self._opened_s = self._closed_s = math.nan
         self._force_n = self._torque_nm = math.nan
-        self._label, self._prints = '', 0
+        self._label = ''
         self._step = ''
         self._moved: list[MoveContainerResult] = []
 
@@ -223,7 +225,7 @@ class VialCycle:
         try:
             self._label = self._print()
         except MedicellError as error:
-            if error.code is ErrorCode.IDENTITY_MISMATCH:
+            if error.code in UNTOLD:
                 raise first from error
             raise
 
@@ -234,7 +236,6 @@ class VialCycle:
             vial=self._goal.vial,
             label_text=self._goal.label_text,
         )
-        self._prints += 1
         return self._steps.act(goal, self._robot.label_vial).label_text
 
     def _inspect(self) -> None:
@@ -344,7 +345,7 @@ class VialCycle:
             force_n=self._force_n,
             torque_nm=self._torque_nm,
             label_text=self._label,
-            label_prints=self._prints,
+            label_prints=self._robot.labels_printed(self._goal.vial),
             step=self._step,
             station=seen.station,
             moves=len(moved),

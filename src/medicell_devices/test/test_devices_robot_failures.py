@@ -21,7 +21,7 @@ from medicell_core.operations import (
 )
 from medicell_devices.failure import PartlyDone
 from medicell_devices.simulated.machinery import CRIMPER, NEEDLE, STOPPER_PRESS, NoBodies
-from medicell_devices.testing.bench import Bench, cid
+from medicell_devices.testing.bench import Bench, cid, label_of
 from medicell_devices.testing.goals import VALID, station
 from medicell_sim.port import PumpReading
 
@@ -361,7 +361,11 @@ def test_force_and_torque_out_of_range_are_bad_closures(
 
 @pytest.mark.parametrize(
     ('printed', 'code'),
-    [('smudge', ErrorCode.LABEL_MISMATCH), ('', ErrorCode.LABEL_UNREADABLE)],
+    [
+        (label_of('vial_02'), ErrorCode.LABEL_MISMATCH),
+        ('smudge', ErrorCode.LABEL_UNREADABLE),
+        ('', ErrorCode.LABEL_UNREADABLE),
+    ],
 )
 def test_label_is_read_back(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, printed: str, code: ErrorCode

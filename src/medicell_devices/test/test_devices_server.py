@@ -31,7 +31,7 @@ from medicell_core.serialise import to_json
 from medicell_core.states import PackMLState
 from medicell_devices.journal import MemoryJournal
 from medicell_devices.server import OperationServer
-from medicell_devices.testing.bench import Bench, cid
+from medicell_devices.testing.bench import OTHER_BATCH, Bench, cid
 from medicell_devices.testing.goals import VALID, climate
 from medicell_record.journal import Journal, JournalState
 
@@ -286,6 +286,34 @@ def test_tests_of_the_laboratory_run_side_by_side(bench: Bench) -> None:
     goals = [goal(bench, AssaySample, test=test) for test in ('sterility', 'potency', 'endotoxin')]
     assert all(outcome.ok for outcome in served.run_all(*goals).values())
     assert bench.world.now_s() - begun_s <= 24.5 * 3600.0
+    assert served.server.close()
+
+
+def test_goal_of_another_batch_is_refused_while_one_of_this_runs(bench: Bench) -> None:
+    served = Served(bench, Role.LABORATORY)
+    served.server.start()
+    mine = goal(bench, AssaySample, test='sterility')
+    other = goal(bench, AssaySample, test='potency', batch_id=OTHER_BATCH)
+    outcomes = served.run_all(mine, other)
+    assert outcomes[mine.operation_id].ok
+    refused = outcomes[other.operation_id]
+    assert refused.error_code is ErrorCode.IDENTITY_MISMATCH
+    assert mine.operation_id in refused.error_msg
+    assert served.server.close()
+
+
+def test_goal_of_a_batch_is_refused_while_the_journal_has_an_open_one_of_another(
+    bench: Bench,
+) -> None:
+    journal = MemoryJournal()
+    journal.started(f'{OTHER_BATCH}@1/u/o/p#1', 'Transfer', {})
+    served = Served(bench, Role.FLUID_HANDLER, journal=journal)
+    served.server.start()
+    before = bench.volumes()
+    refused = served.run(goal(bench, Transfer))
+    assert not refused.ok
+    assert f'{OTHER_BATCH}@1/u/o/p#1' in refused.error_msg
+    assert bench.volumes() == before
     assert served.server.close()
 
 

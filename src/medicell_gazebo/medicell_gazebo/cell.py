@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,17 +16,17 @@ from medicell_devices.simulated.base import SimulatedDriver
 from medicell_devices.simulated.machinery import DOWN_M
 from medicell_gazebo.air import MeasuredAir
 from medicell_gazebo.arm import GazeboArm
+from medicell_gazebo.figures import Stations, physics_figures
 from medicell_gazebo.gazebo11 import Gazebo11
-from medicell_gazebo.judging import PLACE_M, Touch
+from medicell_gazebo.judging import PLACE_M
 from medicell_gazebo.lock_step import LockStep
 from medicell_gazebo.machines import Machines
 from medicell_gazebo.pose_log import PoseLog, PoseRecorder
-from medicell_gazebo.poses import Skeleton, tilts_of
-from medicell_gazebo.tracking import Peak
-from medicell_gazebo.world import STATION_PREFIX, GazeboWorld, gazebo_world
+from medicell_gazebo.poses import Skeleton
+from medicell_gazebo.world import GazeboWorld, gazebo_world
 from medicell_motion.cell import RobotCell
 from medicell_motion.description import parse
-from medicell_record.motion import JointPeak, Motion, PhysicsFigures, Simulator, VialPlaced
+from medicell_record.motion import Motion, Simulator, VialPlaced
 from medicell_sim.port import WorldPort
 
 Alter = Callable[[GazeboWorld], GazeboWorld]
@@ -65,11 +64,7 @@ class PhysicalCell:
         self._grip_n = grip_n
         self._version = gazebo.version
         self._description = parse(cell.model())
-        self._stations = {
-            name: pose[:3, 3]
-            for name, pose in self._description.poses({}).items()
-            if name.startswith(STATION_PREFIX)
-        }
+        self._stations = Stations(cell)
         world = gazebo_world(
             urdf or cell.model(), cell.geometry, home=cell.home(), vials=dict(vials)
         )
@@ -110,7 +105,7 @@ class PhysicalCell:
             pose = self._pose(container)
             bodies.air.stands(container, pose)
             bodies.recorder.stands(container, pose)
-            if self._off_m(pose, station) > PLACE_M:
+            if self._stations.off_m(pose, station) > PLACE_M:
                 self._take_out(container)
                 return False
             self._there[container] = self._settling[container] = station
@@ -139,24 +134,15 @@ class PhysicalCell:
             except OperationFailed as error:
                 # What was known before is told, and that it is not all.
                 lost = error.message
-            running, air = bodies.arm.running, bodies.air.found
-            judge = bodies.arm.judge
             return Motion(
                 simulator=Simulator.GAZEBO,
                 version=self._version,
-                physics=PhysicsFigures(
-                    joints=tuple(self._told(peak) for peak in bodies.arm.tracking.peaks),
-                    placed=len(self._placed),
-                    worst=_worst(self._ended.values()),
-                    worst_on_the_way=_worst(self._placed),
-                    contacts={touch.value: judge.pairs[touch] for touch in Touch},
-                    unintended=tuple(item.text for item in judge.unintended),
-                    air_samples=air.samples,
-                    air_breaches=air.breaches,
-                    air_gap_m=air.gap_m,
-                    air_first=air.first,
-                    physics_s=running.physics_s,
-                    real_time_factor=running.physics_s / max(running.wall_s, 1e-9),
+                physics=physics_figures(
+                    bodies.arm,
+                    self._cell.geometry,
+                    placed=self._placed,
+                    ended=self._ended.values(),
+                    air=bodies.air.found,
                     lost=lost,
                 ),
             )
@@ -172,7 +158,7 @@ class PhysicalCell:
         self.gazebo.close()
 
     def _begun(self, port: WorldPort) -> Bodies:
-        arm = GazeboArm(port.now_s, self.gazebo, self.world, grip_n=self._grip_n)
+        arm = GazeboArm(port.now_s, self.gazebo, self.world, grip_n=self._grip_n, ails=port.arm)
         arm.on_closing = self._measure_settled
         skeleton = Skeleton(self._cell.geometry.arm, self._description, self.world.posture)
         standing = {vial.name: self._pose(vial.name) for vial in self.world.vials}
@@ -220,32 +206,7 @@ class PhysicalCell:
         bodies.recorder.gone(vial)
 
     def _measured(self, vial: str, station: str) -> VialPlaced:
-        pose = self._pose(vial)
-        return VialPlaced(
-            vial=vial,
-            station=station,
-            off_m=self._off_m(pose, station),
-            tilt_deg=math.degrees(float(tilts_of(pose))),
-        )
-
-    def _off_m(self, pose: Array, station: str) -> float:
-        return float(np.linalg.norm(pose[:3] - self._stations[f'{STATION_PREFIX}{station}']))
+        return self._stations.placed(vial, self._pose(vial), station)
 
     def _pose(self, vial: str) -> Array:
         return np.concatenate(self.gazebo.pose(vial))
-
-    def _told(self, peak: Peak) -> JointPeak:
-        geometry = self._cell.geometry
-        tip = geometry.arm.skeleton(peak.posture_rad)[4]
-        near = min(
-            geometry.stations.values(),
-            key=lambda station: float(np.linalg.norm(station.position_m - tip)),
-        )
-        return JointPeak(
-            joint=peak.joint, error_rad=peak.error_rad, at_s=peak.at_s, near=near.name
-        )
-
-
-def _worst(placed: Iterable[VialPlaced]) -> VialPlaced | None:
-    """Return the vial that is furthest off, a degree of tilt being as much as a millimetre."""
-    return max(placed, key=lambda item: max(1e3 * item.off_m, item.tilt_deg), default=None)

@@ -115,7 +115,7 @@ def _plugin_place() -> Path:
 
 def _plugin(tell: Tell) -> Path:
     """Return the plug-in, compiled where it is missing; the compiler does not stay."""
-    with locked():
+    with locked(tell):
         place = _plugin_place()
         if place.is_file():
             return place

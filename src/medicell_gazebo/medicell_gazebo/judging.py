@@ -138,10 +138,10 @@ class ContactJudge:
             if touch is Touch.UNINTENDED:
                 self._note(contact, (links[0], links[1]))
 
-    def untold(self) -> str:
-        """Return the unintended contacts that were not told yet; empty if there are none."""
+    def untold(self) -> tuple[Contact, ...]:
+        """Return the unintended contacts that were not told yet, each at its beginning."""
         told, self._untold = self._untold, []
-        return '; '.join(contact.text for contact in told)
+        return tuple(told)
 
     def _note(self, contact: Contact, links: tuple[str, str]) -> None:
         apart_s = contact.first_s - self._last_s.get(links, -math.inf)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medicell_core.errors import ErrorCode, InputError, OperationFailed
+from medicell_core.leash import leash
 
 CACHE_VARIABLE = 'MEDICELL_GAZEBO_CACHE'
 """The folder for trees and plug-ins, in place of the one below the user's cache."""
@@ -35,6 +36,8 @@ _FETCH = (
     'APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get -q download {packages} && '
     'for file in *.deb; do dpkg-deb -x "$file" "$1" || exit 1; done && rm -r "$1/loose"'
 )
+# The leash tells one process; this one ends its whole group, which mmdebstrap's children are in.
+_GROUP = ('sh', '-c', 'trap "kill -KILL 0" TERM; "$@" & wait $!', 'sh')
 
 Tell = Callable[[str], None]
 
@@ -85,7 +88,7 @@ def made(recipe: Recipe, tell: Tell) -> Path:
     Trees of older recipes of the same name are removed. Raises InputError that names what this
     machine lacks or where nothing can be kept, and OperationFailed with mmdebstrap's last words.
     """
-    with locked():
+    with locked(tell):
         found = kept(recipe)
         if found is not None:
             return found
@@ -150,16 +153,21 @@ def digest(tree: Path) -> str:
 
 
 @contextmanager
-def locked() -> Iterator[None]:
+def locked(tell: Tell) -> Iterator[None]:
     """Keep other processes of this user from making the same thing at the same time.
 
-    Raises InputError that names the file which cannot be made there, and why.
+    Tells of another one that is waited for. Raises InputError that names the file which cannot be
+    made there, and why.
     """
     folder = cache_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / 'lock').open('w') as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                tell(f'waiting for another process that makes Gazebo in {folder} ...')
+                fcntl.flock(file, fcntl.LOCK_EX)
             yield
     except OSError as error:
         raise InputError(
@@ -190,8 +198,9 @@ def _mmdebstrap(recipe: Recipe, tree: Path, tell: Tell) -> None:
         command.append(f'--extract-hook={_FETCH.format(packages=" ".join(recipe.loose))}')
     mirror = os.environ.get(MIRROR_VARIABLE, MIRROR)
     lines: list[str] = []
+    # A Medicell that is killed, and can end nothing, leaves no mmdebstrap behind.
     with subprocess.Popen(
-        [*command, recipe.suite, str(tree), mirror],
+        [*leash(), *_GROUP, *command, recipe.suite, str(tree), mirror],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from xml.etree.ElementTree import Element
 import numpy as np
 
 from medicell_core.errors import ErrorCode, InputError
-from medicell_gazebo.sdf import WORLD, Release, sdf
+from medicell_gazebo.sdf import STEP_S, WORLD, Release, sdf
 from medicell_gazebo.world import ARM, Body, GazeboWorld, gazebo_world
 from medicell_motion.cell import RobotCell
 from medicell_motion.expansion import expand_shipped
@@ -24,14 +25,15 @@ VIAL_LINK = 'vial'
 """The link by which a free body of a file is known for a vial."""
 
 _FIELD = 'world'
+_STEP = 'max_step_size'
 _BEGIN = '`python -m medicell_gazebo world` prints one to begin with'
 
 
 def check_world(file: Path, release: Release) -> None:
     """Raise InputError that says what a world's file lacks for a simulator.
 
-    That is what the model's own world has: for Gazebo 11 every joint with a drive and every link
-    that is watched, for Harmonic the arm's joints.
+    That is what the model's own world has: steps of STEP_S, for Gazebo 11 every joint with a drive
+    and every link that is watched, for Harmonic the arm's joints.
     """
     cell = RobotCell.shipped()
     model = gazebo_world(expand_shipped(), cell.geometry, home=cell.home(), vials={})
@@ -80,6 +82,8 @@ def _read(file: Path, release: Release, model: GazeboWorld) -> Element:
     _check_version(file, root.get('version', ''), NEWEST[release])
     if [item.get('name') for item in root.findall('world')] != [WORLD]:
         raise _refused(file, f'must have one world, named {WORLD!r}; {_BEGIN}')
+    for size in root.findall(f'world/physics/{_STEP}'):
+        _check_step(file, size.text or '')
     for kind, needed in _needed(model, release).items():
         lacking = [row for row in needed if root.find(_path(kind, *row)) is None]
         if lacking:
@@ -108,6 +112,18 @@ def _check_version(file: Path, version: str, newest: tuple[int, int]) -> None:
     if (int(words[0]), int(words[1])) > newest:
         most = '.'.join(map(str, newest))
         raise _refused(file, f'is of SDF version {version}; this Gazebo reads up to {most}')
+
+
+def _check_step(file: Path, text: str) -> None:
+    """Raise InputError for a step that drives and time do not count by."""
+    try:
+        step_s = float(text)
+    except ValueError:
+        step_s = math.nan
+    if not math.isclose(step_s, STEP_S):
+        raise _refused(
+            file, f'has physics with {_STEP} {text.strip() or "empty"}; allowed is {STEP_S:g} s'
+        )
 
 
 def _refused(file: Path, message: str) -> InputError:

@@ -10,7 +10,9 @@ import pinocchio as pin
 import pytest
 
 from medicell_core.errors import ErrorCode, OperationFailed
+from medicell_core.operations import Role
 from medicell_devices.settings import Settings
+from medicell_devices.simulated.ailing import sound
 from medicell_devices.simulated.base import SimulatedDriver
 from medicell_gazebo import cell as cell_module
 from medicell_gazebo.cell import PhysicalCell
@@ -19,6 +21,7 @@ from medicell_gazebo.lock_step import Stretch
 from medicell_gazebo.sdf import STEP_S
 from medicell_gazebo.world import GazeboWorld
 from medicell_motion.cell import RobotCell
+from medicell_sim.port import ArmView
 
 CELL = RobotCell.shipped()
 VIAL = 'vial_01'
@@ -82,6 +85,15 @@ class Clock:
     def at(self, location: str) -> str:
         return VIAL
 
+    def arm(self) -> ArmView:
+        return sound()
+
+
+class AnyDriver(SimulatedDriver):
+    """A driver of the cell's world, of whichever role."""
+
+    role = Role.FLUID_HANDLER
+
 
 class Begun:
     """A cell with a vial in the nest's first place, and the physics that is stood in for."""
@@ -90,7 +102,7 @@ class Begun:
         gazebo = Gazebo11(tree=Path('nowhere'), plugin=Path('nowhere'))
         self.body = PhysicalCell(gazebo, CELL, {'nest_01': VIAL}, grip_n=8.0)
         self.clock: Any = Clock()
-        self.body.fit(SimulatedDriver(self.clock, Settings(driver='simulated')), self.clock)
+        self.body.fit(AnyDriver(self.clock, Settings(driver='simulated')), self.clock)
         self.gazebo: Any = self.body.gazebo
 
     def goes_on(self) -> None:

@@ -61,7 +61,7 @@ class Judged:
         """Let two bodies touch; returns what is told of it."""
         contact = Contact(bodies=(one, other), first_s=at_s, last_s=at_s, force_n=2.0, depth_m=0.0)
         self.judge.take(stretch(contacts=(contact,), held=held))
-        return self.judge.untold()
+        return '; '.join(contact.text for contact in self.judge.untold())
 
 
 def stretch(**changes: Any) -> Stretch:

@@ -19,7 +19,7 @@ from needs import GAZEBO, lacking
 
 from medicell_core.errors import ErrorCode, OperationFailed
 from medicell_devices.arm.port import Grip
-from medicell_gazebo import gazebo11, trees
+from medicell_gazebo import gazebo11, lock_step, trees
 from medicell_gazebo.checking import PARSER, complaints_of_gazebo11, complaints_of_sdformat12
 from medicell_gazebo.gazebo11 import Gazebo11
 from medicell_gazebo.lock_step import END_S
@@ -33,6 +33,7 @@ CELL = RobotCell.shipped()
 UNPREPARED = '`./medicell exec python -m medicell_gazebo prepare` was not run'
 GREATEST_ERROR_RAD = 0.01
 ALLOWED_M = 1e-3
+SHORT_S = 0.2
 ALLOWED_RAD = math.radians(1.0)
 OWNER = """
 import sys
@@ -74,6 +75,16 @@ def opened(gazebo: Gazebo11) -> Iterator[Opened]:
 
     yield open_one
     for rehearsal in found:
+        rehearsal.close()
+
+
+@pytest.fixture(scope='module')
+def carried(gazebo: Gazebo11) -> Carried:
+    """A vial that was carried from the nest to the needle, once for all who look at it."""
+    rehearsal = Rehearsal(gazebo, expand_shipped(), CELL, {'nest_01': 'vial_01'})
+    try:
+        return rehearsal.carry('nest_01', 'fill', 'vial_01')
+    finally:
         rehearsal.close()
 
 
@@ -120,8 +131,8 @@ def test_every_world_passes_the_check_of_sdformat(simulator: Release, tmp_path: 
     assert 'nowhere' in complaints_of_sdformat12(tree, file)
 
 
-def test_a_vial_is_gripped_carried_and_placed(opened: Opened) -> None:
-    done = opened().carry('nest_01', 'fill', 'vial_01')
+def test_a_vial_is_gripped_carried_and_placed(carried: Carried) -> None:
+    done = carried
     print(
         f'tracking error {1e3 * done.tracking_error_rad:.2f} mrad, vial off by '
         f'{1e3 * done.off_m:.2f} mm and {math.degrees(done.tilt_rad):.2f} deg'
@@ -140,8 +151,8 @@ def test_a_vial_is_gripped_carried_and_placed(opened: Opened) -> None:
     }
 
 
-def test_the_same_carry_gives_the_same_figures(opened: Opened) -> None:
-    one, two = (opened().carry('nest_01', 'label', 'vial_01') for _ in range(2))
+def test_the_same_carry_gives_the_same_figures(carried: Carried, opened: Opened) -> None:
+    one, two = carried, opened().carry('nest_01', 'fill', 'vial_01')
     assert one.tracking_error_rad == two.tracking_error_rad
     assert (one.off_m, one.tilt_rad) == (two.off_m, two.tilt_rad)
     assert one.contacts == two.contacts
@@ -221,7 +232,10 @@ def test_no_server_is_left_by_a_process_that_was_killed(gazebo: Gazebo11, tmp_pa
             os.close(server)
 
 
-def test_closing_ends_a_server_that_does_not_end_by_itself(opened: Opened) -> None:
+def test_closing_ends_a_server_that_does_not_end_by_itself(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock_step, 'END_S', SHORT_S)
     rehearsal = opened()
     os.kill(rehearsal.gazebo.pid, signal.SIGSTOP)
     rehearsal.close()

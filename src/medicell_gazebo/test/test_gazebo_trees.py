@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tempfile
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from medicell_core.errors import InputError, OperationFailed
+from medicell_core.leash import leash
 from medicell_gazebo import gazebo11, trees
 from medicell_gazebo.gazebo11 import Gazebo11, prepared
 from medicell_gazebo.lock_step import LockStep
@@ -15,6 +20,7 @@ from medicell_gazebo.trees import Recipe, cache_folder, kept, made
 from medicell_gazebo.world import gazebo_world
 from medicell_motion.cell import RobotCell
 
+END_S, POLL_S = 20.0, 0.02
 RECIPE = Recipe(name='tools', suite='bullseye', packages=('one', 'two'))
 UNPACKS = """#!/bin/sh
 echo "$@" >> "$TOLD"
@@ -22,6 +28,7 @@ for word; do tree=$target; target=$last; last=$word; done
 mkdir -p "$target/bin" && echo program > "$target/bin/one"
 echo 'I: extracting archives...'
 """
+SLOW = UNPACKS.replace('mkdir', 'sleep 0.5; mkdir', 1)
 FAILS = """#!/bin/sh
 echo 'E: Unable to locate package two' >&2
 exit 25
@@ -51,6 +58,33 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     keyring.touch()
     monkeypatch.setattr(trees, 'KEYRING', keyring)
     return programs / 'mmdebstrap'
+
+
+MAKES = """
+import sys
+from pathlib import Path
+from medicell_gazebo import trees
+trees.KEYRING = Path(sys.argv[1])
+recipe = trees.Recipe(name='tools', suite='bullseye', packages=('one', 'two'))
+print(trees.made(recipe, lambda text: print(text, flush=True)))
+"""
+"""A program that makes a tree, as another checkout would."""
+
+
+@pytest.fixture
+def maker(machine: Path) -> Iterator[Callable[[], subprocess.Popen[str]]]:
+    """Start processes that make the same tree; none outlives the test."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start() -> subprocess.Popen[str]:
+        command = [sys.executable, '-c', MAKES, str(trees.KEYRING)]
+        started.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
 
 
 def calls(machine: Path) -> list[str]:
@@ -135,6 +169,38 @@ def test_nothing_runs_on_when_making_is_interrupted(machine: Path) -> None:
     assert len(ids) == 2
     assert [number for number in ids if runs(number)] == []
     assert [path.name for path in cache_folder().iterdir()] == ['lock']
+
+
+def test_nothing_runs_on_when_who_makes_it_is_killed(
+    machine: Path, maker: Callable[[], subprocess.Popen[str]]
+) -> None:
+    if not leash():
+        pytest.skip('setpriv of util-linux is not installed here')
+    machine.write_text(LASTS)
+    process = maker()
+    assert process.stdout is not None
+    told = iter(process.stdout)
+    assert any('downloading' in line for line in told)
+    ids = calls(machine)[0].split()
+    assert [runs(number) for number in ids] == [True, True]
+    process.kill()
+    # They hold the other end of the pipe of whoever reads them, which is gone.
+    deadline = time.monotonic() + END_S
+    while any(map(runs, ids)) and time.monotonic() < deadline:
+        time.sleep(POLL_S)
+    assert [number for number in ids if runs(number)] == []
+
+
+def test_two_that_make_one_tree_at_once_make_it_once(
+    machine: Path, maker: Callable[[], subprocess.Popen[str]]
+) -> None:
+    machine.write_text(SLOW)
+    told = [process.communicate(timeout=END_S)[0] for process in (maker(), maker())]
+    tree = str(kept(RECIPE))
+    assert [text.splitlines()[-1] for text in told] == [tree, tree]
+    assert len(calls(machine)) == 1
+    (waited,) = [text for text in told if 'waiting for another process' in text]
+    assert str(cache_folder()) in waited
 
 
 def test_what_a_killed_process_has_left_is_removed(machine: Path) -> None:

@@ -80,6 +80,31 @@ def test_harmonic_needs_the_arm_alone(tmp_path: Path) -> None:
         check_world(kept(root, tmp_path), Release.HARMONIC)
 
 
+@pytest.mark.parametrize('text', ['0.002', '1', 'nan', '-0.001', '1 ms', ''])
+@pytest.mark.parametrize('simulator', list(Release))
+def test_step_by_which_no_drive_counts_is_refused(
+    simulator: Release, text: str, tmp_path: Path
+) -> None:
+    root = printed(simulator)
+    root.find('world/physics/max_step_size').text = text
+    wanted = f'own.world has physics with max_step_size {text or "empty"}; allowed is 0.001 s'
+    with pytest.raises(InputError, match=wanted):
+        check_world(kept(root, tmp_path), simulator)
+
+
+def test_step_of_a_second_profile_is_looked_at_and_one_that_is_not_said_is_right(
+    tmp_path: Path,
+) -> None:
+    root = printed()
+    physics = root.find('world/physics')
+    physics.remove(physics.find('max_step_size'))
+    check_world(kept(root, tmp_path), Release.GAZEBO_11)
+    other = ElementTree.SubElement(root.find('world'), 'physics', name='coarse', type='ode')
+    ElementTree.SubElement(other, 'max_step_size').text = '0.01'
+    with pytest.raises(InputError, match=r'max_step_size 0\.01; allowed is 0\.001 s'):
+        check_world(kept(root, tmp_path), Release.GAZEBO_11)
+
+
 def test_vials_of_a_world_are_its_free_models_with_a_link_of_that_name(
     model: GazeboWorld, tmp_path: Path
 ) -> None:

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+
 from medicell_interfaces.srv import CallWorld
 
 from medicell_core.errors import ErrorCode
+from medicell_sim.history.callers import Answer, Asked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who calls the world: a node, and which one of those that had its name."""
+
+    node: str
+    incarnation: int
 
 
 class CallMemory:
@@ -40,3 +52,27 @@ class CallMemory:
         """Keep the answer of a call that is done, unless nobody awaits it any more."""
         if call in self._answers:
             self._answers[call] = answer
+
+
+def caller_of(asked: Asked) -> Caller:
+    """Return who has asked."""
+    return Caller(node=asked.node, incarnation=asked.incarnation)
+
+
+def remembered(answers: Iterable[tuple[Asked, Answer]], world: int) -> dict[Caller, CallMemory]:
+    """Return what callers may still ask for, by a history, as a world of this number answers."""
+    memories: dict[Caller, CallMemory] = {}
+    for asked, answer in answers:
+        memory = memories.setdefault(caller_of(asked), CallMemory())
+        memory.recall(asked.call, asked.oldest)
+        memory.keep(
+            asked.call,
+            CallWorld.Response(
+                result_json=answer.result_json,
+                error_code=answer.error_code,
+                error_msg=answer.error_msg,
+                world=world,
+                now_s=answer.now_s,
+            ),
+        )
+    return memories

@@ -25,6 +25,8 @@ def build_nodes(
     speed: float = 0.0,
     rest_pace: float = 1.0,
     journal_dir: str = '',
+    history: str = '',
+    gap_s: float = 0.0,
     telemetry_period_s: float | None = None,
     roles: Iterable[Role] = tuple(Role),
     fit: Fit | None = None,
@@ -34,12 +36,15 @@ def build_nodes(
 
     The devices act on the world directly. `speed` is simulated over wall time, 0 for leaps;
     `rest_pace` the same while nothing is awaited, 0 for time that stands. Without a
-    `telemetry_period_s` the ROS context's parameter files tell it. `fit` is given each driver
+    `telemetry_period_s` the ROS context's parameter files tell it. `history` is the file of the
+    world, `gap_s` how long nobody commanded it. `fit` is given each driver
     that is made.
     """
     world = WorldNode(
         config=config,
-        parameter_overrides=overrides(seed=seed, speed=speed, rest_pace=rest_pace),
+        parameter_overrides=overrides(
+            seed=seed, speed=speed, rest_pace=rest_pace, history=history, gap_s=gap_s
+        ),
         **arguments,
     )
     devices = [

@@ -17,7 +17,7 @@ from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.operations import Outcome, Progress, Role, operations_of
 from medicell_devices.server import OperationServer
 from medicell_ros import conversion
-from medicell_ros.goal_ids import mark_in
+from medicell_ros.goal_ids import mark_in, was_cancelled
 from medicell_ros.host import on_executor
 
 RESULT_KEPT_S = 60 * 86_400
@@ -95,7 +95,7 @@ class DeviceActions:
                 conversion.goal_from_message(name, handle.request),
                 on_progress=partial(self._tell_progress, name, handle),
                 on_done=lambda outcome: on_executor(self._node, done.set_result, outcome),
-                cancelled=handle.is_cancel_requested,
+                cancelled=handle.is_cancel_requested or was_cancelled(handle.goal_id),
                 journal_mark=mark_in(handle.goal_id),
             )
             outcome: Outcome = await done

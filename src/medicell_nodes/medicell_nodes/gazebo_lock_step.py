@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,8 @@ from medicell_devices.arm.port import ArmTrajectory, GripperState, JointSamples
 from medicell_gazebo.arm import GazeboArm
 from medicell_gazebo.lock_step import Contact, LockStep
 from medicell_gazebo.running import REST_S
+from medicell_gazebo.witness import Witness
+from medicell_record.motion import Motion
 
 OWNER = 'sampler/gazebo'
 """Who takes turns on the cell's clock."""
@@ -31,6 +34,8 @@ LAG_S = 0.1
 be heard before the physics has run past it."""
 STOP_S = 5.0
 """Wall seconds that the thread may take to end."""
+MOTION_S = 1.0
+"""Wall seconds between two tellings of the motion's figures while the arm is used."""
 
 
 class Hearer(Protocol):
@@ -44,8 +49,12 @@ class Hearer(Protocol):
         """Take all that has touched so far."""
         ...
 
-    def collided(self, what: str) -> None:
-        """Take what has touched and must not."""
+    def collided(self, contacts: tuple[Contact, ...], now_s: float) -> None:
+        """Take what has touched and must not, each once."""
+        ...
+
+    def moved(self, motion: Motion) -> None:
+        """Take what the physics has shown of the batch so far."""
         ...
 
     def ran(self, simulated_s: float) -> None:
@@ -53,7 +62,9 @@ class Hearer(Protocol):
         ...
 
 
-MakeArm = Callable[[Mapping[str, str], Callable[[], float]], tuple[LockStep, GazeboArm]]
+MadeArm = tuple[LockStep, GazeboArm, Witness]
+"""A Gazebo, the arm in it, and who sees how the vials are moved."""
+MakeArm = Callable[[Mapping[str, str], Callable[[], float]], MadeArm]
 """Starts Gazebo with vials by station, on a clock."""
 
 
@@ -94,12 +105,12 @@ class LockStepPhysics:
         self._in_use = False
         self._stopping = False
         self._physics_s = clock.now_s()
-        self._until_s = self._told_s = -math.inf
-        self._gazebo, self._arm = self._made({})
+        self._until_s = self._told_s = self._motion_wall_s = -math.inf
+        self._gazebo, self._arm, self._witness = self._made({})
         self._waker = ThreadPoolExecutor(max_workers=1, thread_name_prefix='gazebo/wake')
         self._thread = threading.Thread(target=self._run, name=OWNER, daemon=True)
         try:
-            self._tell()
+            self._tell(moves=True)
         except BaseException:
             self._gazebo.close()
             raise
@@ -184,7 +195,10 @@ class LockStepPhysics:
             # Whatever it is: a thread that ends unheard leaves a node that only looks alive.
             closed = isinstance(error, MedicellError) and error.code is ErrorCode.WORLD_CLOSED
             if not self._stopping and not closed:
-                self._on_lost(error)
+                try:
+                    self._hearer.moved(self._witness.motion(lost=str(error)))
+                finally:
+                    self._on_lost(error)
         finally:
             self._end()
 
@@ -213,7 +227,7 @@ class LockStepPhysics:
         if vials is not None:
             self._physics_s = now_s
             self._gazebo.close()
-            self._gazebo, self._arm = self._made(vials)
+            self._gazebo, self._arm, self._witness = self._made(vials)
             if self._stopping:
                 # Who closes may have looked before it was there.
                 self._gazebo.close()
@@ -224,29 +238,34 @@ class LockStepPhysics:
             self._until_s = max(self._until_s, demand.until_s + REST_S, now_s + REST_S)
         moves = self._in_use or now_s <= self._until_s + LAG_S
         self._physics_s = max(self._physics_s, now_s - LAG_S) if moves else now_s
-        self._tell()
+        self._tell(moves=moves)
         return PERIOD_S if moves else REST_PERIOD_S
 
-    def _made(self, vials: Mapping[str, str]) -> tuple[LockStep, GazeboArm]:
-        gazebo, arm = self._make(vials, self._now_s)
-        arm.on_closing = self._take_out
-        return gazebo, arm
+    def _made(self, vials: Mapping[str, str]) -> MadeArm:
+        made = self._make(vials, self._now_s)
+        made[1].on_closing = self._take_out
+        return made
 
     def _take_out(self) -> None:
-        """Take out what has left the cell: a place of Gazebo's holds one vial."""
+        """Measure what was set down, and take out what has left the cell: a place holds one."""
+        self._witness.settled()
         with self._lock:
             leaving, self._leaving = self._leaving, set()
         for vial in sorted(leaving & {body.name for body in self._arm.running.world.vials}):
+            self._witness.taken_out(vial)
             self._gazebo.take(vial)
 
-    def _tell(self) -> None:
-        """Tell what has come since the last time."""
+    def _tell(self, *, moves: bool) -> None:
+        """Tell what has come since the last time; the figures at once where they matter."""
         samples = self._arm.samples(self._told_s)
         if len(samples.times_s):
             self._told_s = float(samples.times_s[-1])
         self._hearer.joints(samples, self._arm.gripper())
         self._hearer.touched(self._arm.contacts, self._physics_s)
-        collision = self._arm.collision()
-        if collision:
-            self._hearer.collided(collision)
+        collisions = self._arm.collisions()
+        if collisions:
+            self._hearer.collided(collisions, self._physics_s)
+        if collisions or not moves or time.monotonic() - self._motion_wall_s >= MOTION_S:
+            self._motion_wall_s = time.monotonic()
+            self._hearer.moved(self._witness.motion())
         self._hearer.ran(self._arm.running.physics_s)

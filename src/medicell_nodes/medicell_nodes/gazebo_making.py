@@ -11,11 +11,12 @@ from medicell_gazebo import gazebo11
 from medicell_gazebo.arm import GazeboArm
 from medicell_gazebo.gazebo11 import Gazebo11
 from medicell_gazebo.lock_step import LockStep
+from medicell_gazebo.witness import Witness
 from medicell_gazebo.world import gazebo_world
 from medicell_gazebo.world_file import filed_world
 from medicell_motion.cell import RobotCell
 from medicell_motion.expansion import expand_shipped
-from medicell_nodes.gazebo_lock_step import MakeArm
+from medicell_nodes.gazebo_lock_step import MadeArm, MakeArm
 
 PREPARE = './medicell exec python -m medicell_gazebo prepare'
 """The command that brings Gazebo 11."""
@@ -42,14 +43,15 @@ def arm_maker(config: CellConfig, file: Path | None) -> MakeArm:
     grip_n = config.fill_robot.arm.grip_n
     urdf = expand_shipped()
 
-    def make(vials: Mapping[str, str], now_s: Callable[[], float]) -> tuple[LockStep, GazeboArm]:
+    def make(vials: Mapping[str, str], now_s: Callable[[], float]) -> MadeArm:
         world = gazebo_world(urdf, cell.geometry, home=cell.home(), vials=vials)
         text = None
         if file is not None:
             world, text = filed_world(file, world, plugin=gazebo.plugin)
         started = LockStep(gazebo, world, text=text)
         try:
-            return started, GazeboArm(now_s, started, world, grip_n=grip_n)
+            arm = GazeboArm(now_s, started, world, grip_n=grip_n)
+            return started, arm, Witness(started, arm, cell, version=gazebo.version)
         except BaseException:
             started.close()
             raise

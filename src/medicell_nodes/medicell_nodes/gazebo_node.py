@@ -11,11 +11,13 @@ from typing import Any, Protocol
 from medicell_interfaces.msg import BodyContacts, Containers, DeviceState
 from rosgraph_msgs.msg import Clock as ClockMessage
 from sensor_msgs.msg import JointState
+from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
 
 from medicell_core.clock import Clock
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.operations import Role
+from medicell_core.serialise import dumps
 from medicell_devices.arm.port import ArmTrajectory, GripperState, JointSamples
 from medicell_devices.cell_config import CellConfig
 from medicell_gazebo.harmonic import harmonic_vials
@@ -31,6 +33,7 @@ from medicell_nodes.gazebo_messages import (
     trajectory_from_message,
 )
 from medicell_nodes.world_client import WorldClient
+from medicell_record.motion import Motion
 from medicell_ros import qos
 from medicell_ros.conversion import time_to_message
 from medicell_ros.lifecycle import ManagedNode
@@ -81,7 +84,8 @@ class GazeboNode(ManagedNode):
     The fill robot's node commands it as any arm behind topics (`arm: topic`). Joint states are
     stamped by the cell's clock, which the world's node owns. `~/clock` is Gazebo's own time: it
     has the seconds in which something moved, and none of the days in between. `~/contacts` has
-    what touched.
+    what touched; what must not is told to the fill robot, which ends its operation with it.
+    `~/motion` has the figures of the batch's motion as the JSON of its summary.
     """
 
     def __init__(self, *, config: CellConfig, **arguments: Any) -> None:
@@ -97,6 +101,10 @@ class GazeboNode(ManagedNode):
         self._told_wall_s = 0.0
         self._states = self.create_publisher(JointState, f'{_ROBOT}/joint_states', qos.telemetry())
         self._contacts = self.create_publisher(BodyContacts, '~/contacts', qos.latched())
+        self._collisions = self.create_publisher(
+            BodyContacts, f'{_ROBOT}/collisions', qos.events()
+        )
+        self._motion = self.create_publisher(String, '~/motion', qos.latched())
         self._clock_publisher = self.create_publisher(ClockMessage, '~/clock', qos.clock())
 
     @property
@@ -170,9 +178,15 @@ class GazeboNode(ManagedNode):
             self._told, self._told_wall_s = contacts, time.monotonic()
             self.send(self._contacts, contacts_message(contacts, now_s))
 
-    def collided(self, what: str) -> None:
-        """Log what has touched and must not."""
-        self.get_logger().error(f'{ErrorCode.COLLISION.name}: {what}')
+    def collided(self, contacts: tuple[Contact, ...], now_s: float) -> None:
+        """Tell the fill robot what has touched and must not, and log it."""
+        for contact in contacts:
+            self.get_logger().error(f'{ErrorCode.COLLISION.name}: {contact.text}')
+        self.send(self._collisions, contacts_message(contacts, now_s))
+
+    def moved(self, motion: Motion) -> None:
+        """Publish what the physics has shown of the batch so far."""
+        self.send(self._motion, String(data=dumps(motion)))
 
     def ran(self, simulated_s: float) -> None:
         """Publish Gazebo's own time."""

@@ -8,6 +8,7 @@ from collections import deque
 
 import numpy as np
 from builtin_interfaces.msg import Duration
+from medicell_interfaces.msg import BodyContact, BodyContacts
 from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
@@ -35,7 +36,8 @@ class TopicArm:
 
     Stamps are of the cell's clock. A joint state without one, or with a joint that is not
     finite, is refused: nobody could tell of which moment it is. The gripper's joint and its
-    effort may come with the arm's joints or in messages of their own, which need no stamp.
+    effort may come with the arm's joints or in messages of their own, which need no stamp. An arm
+    that has a sense for what it must not touch tells each such contact once on `~/collisions`.
     """
 
     def __init__(self, node: ManagedNode, *, pace: float = 1.0) -> None:
@@ -50,10 +52,15 @@ class TopicArm:
         self._states = node.create_subscription(
             JointState, '~/joint_states', node.guarded(self._hear), qos.telemetry()
         )
+        self._touched: list[str] = []
+        self._collisions = node.create_subscription(
+            BodyContacts, '~/collisions', node.guarded(self._touch), qos.events()
+        )
 
     def close(self) -> None:
         """Destroy what was made."""
         self._node.destroy_subscription(self._states)
+        self._node.destroy_subscription(self._collisions)
         self._node.destroy_publisher(self._paths)
         self._node.destroy_publisher(self._grips)
 
@@ -97,8 +104,14 @@ class TopicArm:
         return self._gripper
 
     def collision(self) -> str:
-        """Return nothing: no topic of the arm's tells of contacts."""
-        return ''
+        """Return what the arm says that it has touched and must not; each contact once."""
+        with self._lock:
+            told, self._touched = self._touched, []
+        return '; '.join(told)
+
+    def _touch(self, message: BodyContacts) -> None:
+        with self._lock:
+            self._touched.extend(map(contact_text, message.contacts))
 
     def _hear(self, message: JointState) -> None:
         places = {name: index for index, name in enumerate(message.name)}
@@ -117,6 +130,13 @@ class TopicArm:
             self._refused = refused
             if not refused and (not self._samples or stamp_s > self._samples[-1][0]):
                 self._samples.append((stamp_s, row))
+
+
+def contact_text(contact: BodyContact) -> str:
+    """Return both bodies of a contact, when they first touched, and the force if it is known."""
+    one, other = contact.bodies
+    force = '' if math.isnan(contact.force_n) else f', by {contact.force_n:.1f} N'
+    return f'{one} touched {other} at {time_from_message(contact.first):.3f} s{force}'
 
 
 def _why_refused(stamp_s: float, row: Array) -> str:

@@ -16,9 +16,10 @@ from rclpy.node import Node
 from rclpy.task import Future
 
 from medicell_core.errors import ErrorCode, MedicellError, OperationRefused
-from medicell_nodes.world_calls import TURNS, WAITING, WorldVerb, world_verb
+from medicell_nodes.world_calls import TURNS, WAITING, world_verb
 from medicell_ros import qos
 from medicell_ros.host import NodeHost
+from medicell_sim.history.verbs import Verb
 
 NAME_SUFFIX = '_world_client'
 """The end of the name of every such client's node, after the name of the node that it serves."""
@@ -124,7 +125,7 @@ class WorldClient:
         """Close."""
         self.close()
 
-    def _call(self, verb: WorldVerb, arguments: dict[str, Any]) -> Any:
+    def _call(self, verb: Verb, arguments: dict[str, Any]) -> Any:
         text = verb.encode_arguments(arguments)
         if verb.name in TURNS:
             self._turn_s = None
@@ -138,7 +139,7 @@ class WorldClient:
             self._turn_s = reply.now_s
         return verb.decode_result(reply.result_json)
 
-    def _answer(self, verb: WorldVerb, arguments_json: str) -> CallWorld.Response:
+    def _answer(self, verb: Verb, arguments_json: str) -> CallWorld.Response:
         """Return the world's answer to one call."""
         with self._numbering:
             self._newest += 1

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,7 @@ from medicell_core.containers import Material
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.states import PackMLState
 from medicell_devices.cell_config import CellConfig
-from medicell_nodes.call_memory import CallMemory
+from medicell_nodes.call_memory import Caller, CallMemory, caller_of, remembered
 from medicell_nodes.clock_teller import ClockTeller
 from medicell_nodes.world_calls import WAITING, world_verb
 from medicell_ros import qos
@@ -37,19 +36,14 @@ from medicell_ros.host import on_executor
 from medicell_ros.lifecycle import ManagedNode
 from medicell_ros.node_parameters import DEVICES, GAZEBO, WORLD, WorldParameters
 from medicell_ros.parameters import declare
+from medicell_sim.history.callers import Asked, Turn
 from medicell_sim.parameters import load_parameters
 from medicell_sim.world import World
 
 CALLERS_PERIOD_S = 1.0
 """Wall seconds between two looks at whether the processes that took time still live."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Caller:
-    """Who has announced an owner of time: a node, and which one of those that had its name."""
-
-    node: str
-    incarnation: int
+RETURN_S = 20.0
+"""Wall seconds in which who took time of a world before it was taken up must be seen again."""
 
 
 class WorldNode(ManagedNode):
@@ -58,7 +52,9 @@ class WorldNode(ManagedNode):
     `~/load_kit`, `~/inject_fault`, `~/remedy_fault`, `~/get_faults` and `~/get_balance` serve
     the scenario, `~/call` the drivers of other processes. `orchestrator/waiting` lets time
     go on. Time stands until the first such word. When a caller's node disappears from the
-    graph, everything it had begun is ended, so that a killed device cannot hold time.
+    graph, everything it had begun is ended, so that a killed device cannot hold time, and its
+    pumps stop by their fail-safes. With a `history` it is the world of the process before: calls
+    that are asked again are done once, and who slept sleeps on.
     """
 
     def __init__(self, *, config: CellConfig, **arguments: Any) -> None:
@@ -68,9 +64,11 @@ class WorldNode(ManagedNode):
         self._world: World | None = None
         self._instance = 0
         self._teller: ClockTeller | None = None
-        self._owners: dict[str, _Caller] = {}
-        self._newest: dict[str, _Caller] = {}
-        self._calls: dict[_Caller, CallMemory] = {}
+        self._owners: dict[str, Caller] = {}
+        self._newest: dict[str, Caller] = {}
+        self._calls: dict[Caller, CallMemory] = {}
+        self._away: dict[str, Turn] = {}
+        self._away_until_s = 0.0
         self._entities: list[Callable[[], object]] = []
         self._clock_publisher: Publisher = self.create_publisher(
             ClockMessage, '/clock', qos.clock()
@@ -92,7 +90,7 @@ class WorldNode(ManagedNode):
     def configure(self) -> None:
         """Make the world; its time stands."""
         model = self.parameters.model
-        self._instance = time.time_ns()
+        history = self.parameters.history
         self._teller = ClockTeller(self._tell_time)
         self._world = World(
             load_parameters(Path(model) if model else None),
@@ -102,9 +100,31 @@ class WorldNode(ManagedNode):
             rest_pace=self.parameters.rest_pace,
             bays=list(self._config.incubator.bays),
             on_time=self._teller.tell,
+            history=Path(history) if history else None,
+            sync_history=self.parameters.sync_history,
         )
+        self._instance = self._world.identity
+        if self._world.taken_up:
+            self._take_up(self._world)
         self._tell_state(PackMLState.STOPPED)
         self._teller.tell(self._world.now_s())
+
+    def _take_up(self, world: World) -> None:
+        """Go on with a world: after a gap all devices have died, after none some may live."""
+        self.get_logger().info(f'the world is taken up, as {world.calls} calls have made it')
+        turns = dict(world.callers.turns)
+        if self.parameters.gap_s > 0.0:
+            for owner in turns:
+                world.drop_turn(owner)
+            world.abandoned(self.parameters.gap_s)
+            return
+        # What ran for devices of the world's own process died with it.
+        for owner in sorted(world.pumping() - turns.keys()):
+            world.lost(owner)
+        self._calls = remembered(world.callers.answers(), self._instance)
+        self._owners = {owner: caller_of(turn.asked) for owner, turn in turns.items()}
+        self._newest = {item.node: item for item in (*self._calls, *self._owners.values())}
+        self._away, self._away_until_s = turns, time.monotonic() + RETURN_S
 
     def activate(self) -> None:
         """Serve the scenario and the drivers."""
@@ -152,7 +172,7 @@ class WorldNode(ManagedNode):
         if self._teller is not None:
             self._teller.close()
         self._world = self._teller = None
-        self._owners, self._newest, self._calls = {}, {}, {}
+        self._owners, self._newest, self._calls, self._away = {}, {}, {}, {}
 
     def _load(self, request: Any, _reply: Any) -> None:
         for field in ('batch_id', 'materials', 'apheresis_label'):
@@ -183,7 +203,7 @@ class WorldNode(ManagedNode):
         self, request: CallWorld.Request, reply: CallWorld.Response
     ) -> CallWorld.Response:
         """Perform a verb of the port once; `begin` and `sleep` answer when it is their turn."""
-        caller = _Caller(node=request.client, incarnation=request.incarnation)
+        caller = Caller(node=request.client, incarnation=request.incarnation)
         calls = self._calls.setdefault(caller, CallMemory())
         earlier = calls.recall(request.call, request.oldest)
         if earlier is not None:
@@ -192,22 +212,32 @@ class WorldNode(ManagedNode):
             reply.world = self._instance
             self._check_meant(request)
             self._meet(caller)
-            reply.result_json = await self._perform(request, caller)
+            reply.result_json = await self._perform(request)
         except Exception as error:
             self.refuse(reply, error)
         reply.now_s = math.nan if self._world is None else self._world.now_s()
         calls.keep(request.call, reply)
         return reply
 
-    async def _perform(self, request: CallWorld.Request, caller: _Caller) -> str:
+    async def _perform(self, request: CallWorld.Request) -> str:
         """Perform a verb and return its result as JSON."""
         verb = world_verb(request.verb)
         arguments = verb.decode_arguments(request.arguments_json)
+        asked = Asked(
+            node=request.client,
+            incarnation=request.incarnation,
+            call=request.call,
+            oldest=request.oldest,
+        )
         if verb.name in WAITING:
-            await self._take_turn(verb.name, arguments, caller)
+            await self._take_turn(arguments['owner'], arguments.get('duration_s'), asked)
             return verb.encode_result(None)
-        value = getattr(self.world, verb.name)(**arguments)
-        self._note(verb.name, arguments, caller)
+        if request.call == 0:
+            value = getattr(self.world, verb.name)(**arguments)
+        else:
+            with self.world.asked_by(asked):
+                value = getattr(self.world, verb.name)(**arguments)
+        self._note(verb.name, arguments, caller_of(asked))
         return verb.encode_result(value)
 
     def _check_meant(self, request: CallWorld.Request) -> None:
@@ -219,7 +249,7 @@ class WorldNode(ManagedNode):
                 'was done',
             )
 
-    def _meet(self, caller: _Caller) -> None:
+    def _meet(self, caller: Caller) -> None:
         """Know who calls; what an earlier node of its name had begun is ended.
 
         Raises INVALID_GOAL for a late call of an earlier one: the newer is not ended by it.
@@ -239,28 +269,39 @@ class WorldNode(ManagedNode):
             self._calls.pop(known, None)
             self._end_owners_of(known)
 
-    async def _take_turn(self, verb: str, arguments: dict[str, Any], caller: _Caller) -> None:
+    async def _take_turn(self, owner: str, duration_s: float | None, asked: Asked) -> None:
+        """Wait for an owner's turn: the one it begins with, or the one after a duration."""
         turn: Future = Future()
 
         def called(error: MedicellError | None) -> None:
             on_executor(self, turn.set_result, error)
 
-        timeline = self.world.timeline
-        self._owners[arguments['owner']] = caller
-        if verb == 'begin':
-            timeline.begin_async(arguments['owner'], called)
+        world, away = self.world, self._away.pop(owner, None)
+        until_s = world.now_s() + max(0.0, duration_s or 0.0)
+        if away is not None and away.asked.call == asked.call:
+            until_s = away.until_s
+        if duration_s is None or away is not None:
+            world.timeline.begin_async(owner, called, wake_s=until_s)
         else:
-            timeline.sleep_async(arguments['owner'], arguments['duration_s'], called)
+            world.timeline.sleep_async(owner, duration_s, called)
+        self._owners[owner] = caller_of(asked)
+        try:
+            world.keep_turn(owner, asked, until_s)
+        except MedicellError:
+            world.end(owner)
+            raise
         error: MedicellError | None = await turn
         if error is not None:
             raise error
 
-    def _note(self, verb: str, arguments: dict[str, Any], caller: _Caller) -> None:
+    def _note(self, verb: str, arguments: dict[str, Any], caller: Caller) -> None:
         """Keep who has announced which owner of time."""
         if verb == 'register':
             self._owners[arguments['owner']] = caller
         elif verb == 'end':
             self._owners.pop(arguments['owner'], None)
+            self._away.pop(arguments['owner'], None)
+            self.world.drop_turn(arguments['owner'])
 
     def _end_lost_callers(self) -> None:
         """End what callers had begun whose node is no longer in the graph."""
@@ -268,16 +309,23 @@ class WorldNode(ManagedNode):
             f'{namespace.rstrip("/")}/{name}'
             for name, namespace in self.get_node_names_and_namespaces()
         }
+        coming = time.monotonic() < self._away_until_s
         for caller in set(self._owners.values()):
-            if caller.node not in alive:
+            if caller.node not in alive and not (coming and self._is_away(caller)):
                 self._end_owners_of(caller)
 
-    def _end_owners_of(self, gone: _Caller) -> None:
+    def _is_away(self, caller: Caller) -> bool:
+        """Whether a caller has not been heard of since the world was taken up."""
+        return any(caller_of(turn.asked) == caller for turn in self._away.values())
+
+    def _end_owners_of(self, gone: Caller) -> None:
         for owner, caller in list(self._owners.items()):
             if caller == gone:
                 del self._owners[owner]
+                self._away.pop(owner, None)
                 self.get_logger().warning(f'{gone.node} has gone: ending {owner}')
-                self.world.end(owner)
+                self.world.lost(owner)
+                self.world.drop_turn(owner)
 
     def _tell_time(self, now_s: float) -> None:
         """Publish the time, uncounted: how often depends on the wall."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from medicell_core.entries import Cleared
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.operations import Outcome
 from medicell_orchestrator.phase import Steps
@@ -23,7 +24,7 @@ MEANINGS = {
 ADVICE: dict[ErrorCode, str] = {
     ErrorCode.UNKNOWN_CONTAINER: 'Put the container in its place.',
     ErrorCode.WRONG_CONTAINER: 'Put the right container in its place.',
-    ErrorCode.IDENTITY_MISMATCH: "Hang this batch's own container in the place.",
+    ErrorCode.IDENTITY_MISMATCH: "Hang this batch's own container in the place, and nothing else.",
     ErrorCode.HARDWARE_FAULT: 'Calibrate or repair the device.',
     ErrorCode.NOT_ACTIVE: 'Look why the device takes no goals.',
     ErrorCode.OUTCOME_UNKNOWN: 'Look what has moved before you answer.',
@@ -88,14 +89,24 @@ def ask_about(
         choice = yield from run.ask(text, choices)
         if code not in STOPS:
             return choice
-        try:
-            run.batch.cell.clear()
-        except MedicellError as error:
-            again = Outcome.of_error(error)
-            run.deviation(error.code, error.message, 'held for a person', recovered=False)
-            text = question_text(run.path, 'leaving the safe state', again, done, choices)
-        else:
+        error = _clear(run)
+        if error is None:
             return choice
+        again = Outcome.of_error(error)
+        run.deviation(error.code, error.message, 'held for a person', recovered=False)
+        text = question_text(run.path, 'leaving the safe state', again, done, choices)
+
+
+def _clear(run: PhaseRun) -> MedicellError | None:
+    """Bring the devices out of their safe state and record it; return what kept one in it."""
+    refusal: MedicellError | None = None
+    try:
+        run.batch.cell.clear()
+    except MedicellError as error:
+        refusal = error
+    code, said = (ErrorCode.OK, '') if refusal is None else (refusal.code, refusal.message)
+    run.batch.append(Cleared(error_code=int(code), error_msg=said))
+    return refusal
 
 
 def question_text(

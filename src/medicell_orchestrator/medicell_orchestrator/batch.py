@@ -5,12 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from medicell_core.cell import Cell
 from medicell_core.containers import Material, Patient, container_id, label_text
-from medicell_core.entries import Deviation, Entry, Measurement, ReleaseTest, VialFilled
+from medicell_core.entries import (
+    BatchStarted,
+    Completed,
+    Deviation,
+    Entry,
+    Measurement,
+    ReleaseTest,
+    VialFilled,
+)
 from medicell_core.errors import ErrorCode, MedicellError
+from medicell_core.operations import Operation, Role
+from medicell_orchestrator.resuming.history import History
+from medicell_orchestrator.resuming.journals import KnownJournals
 from medicell_record.record import RecordedEntry
 
 if TYPE_CHECKING:
@@ -71,7 +83,12 @@ class Climate:
 
 
 class Batch:
-    """The state that the phases of one batch share. Only the engine's thread changes it."""
+    """The state that the phases of one batch share. Only the engine's thread changes it.
+
+    With a `history` it goes through what a record already holds: each entry that is made again
+    is compared with the recorded one and takes its time. All that phases know of time is thus
+    in the record: the time of its newest entry, and when an operation ended.
+    """
 
     def __init__(
         self,
@@ -81,6 +98,8 @@ class Batch:
         cell: Cell,
         record: RecordSink,
         judge: Judge,
+        history: History | None = None,
+        journals: KnownJournals | None = None,
     ) -> None:
         self.recipe = recipe
         self.patient = patient
@@ -90,6 +109,9 @@ class Batch:
         self.groups: dict[str, tuple[str, ...]] = {
             spec.name: spec.names for spec in recipe.materials
         }
+        self.history = History(()) if history is None else history
+        self.on_match: Callable[[], None] = self.history.tell_end
+        """Called when an entry that the record has was made again."""
         self._record = record
         self._judge = judge
         self._entries: list[RecordedEntry] = []
@@ -106,31 +128,66 @@ class Batch:
         self.vials: list[VialFilled] = []
         self.questions = 0
         self.operations = 0
-        self.started_s = cell.now_s()
-        # A therapy may be started again on the same cell: its operations are others.
-        begun = datetime.fromtimestamp(self.started_s, tz=timezone.utc)
-        self.run_id = f'{self.batch_id}@{begun:%Y%m%dT%H%M%S}'
+        self.started_s = self.ended_s = self._now_s = cell.now_s()
+        self.run_id = ''
+        self._journals = KnownJournals() if journals is None else journals
         self.culture_start_s: float | None = None
         self.seeded_cells = 0.0
         self.harvested_cells = 0.0
         self.failed_limits: list[str] = []
 
     def now_s(self) -> float:
-        """Return the cell's time."""
-        return self.cell.now_s()
+        """Return the cell's time as the record has it: that of the newest entry."""
+        return self._now_s
 
-    def culture_day(self) -> float:
+    def culture_day(self, at_s: float | None = None) -> float:
         """Return days since seeding, or since the start of the batch before it."""
         begin = self.started_s if self.culture_start_s is None else self.culture_start_s
-        return (self.now_s() - begin) / DAY_S
+        return ((self.now_s() if at_s is None else at_s) - begin) / DAY_S
 
-    def append(self, entry: Entry, *, at_s: float | None = None) -> None:
-        """Put an entry into the record, with the cell's time unless another is given."""
-        at_s = self.now_s() if at_s is None else at_s
-        self._record.append(entry, at_s=at_s, actor=ACTOR)
+    def append(self, entry: Entry, *, at_s: float | None = None, actor: str = ACTOR) -> None:
+        """Put an entry into the record, with the cell's time unless another is given.
+
+        One that the record has already is only compared with it; raises Disagreement.
+        """
+        if not self.history.over:
+            self.note(entry, self.history.match(entry))
+            self.on_match()
+            return
+        at_s = max(self._now_s, self.cell.now_s()) if at_s is None else at_s
+        self._record.append(entry, at_s=at_s, actor=actor)
+        self.note(entry, at_s)
+
+    def note(self, entry: Entry, at_s: float) -> None:
+        """Take an entry into account that the record has."""
         self._entries.append(
             RecordedEntry(sequence=len(self._entries) + 1, at_s=at_s, actor=ACTOR, entry=entry)
         )
+        self._now_s = max(self._now_s, at_s) if self.run_id else at_s
+        if isinstance(entry, Completed):
+            self.ended_s = at_s
+        elif isinstance(entry, Deviation):
+            self.deviations.append(entry)
+        elif isinstance(entry, BatchStarted):
+            self._begin(at_s)
+
+    def _begin(self, at_s: float) -> None:
+        """Take the batch's start as the record has it: ids of operations are made of it.
+
+        A therapy may be started again on the same cell: its operations are others.
+        """
+        self.started_s = self.ended_s = at_s
+        begun = datetime.fromtimestamp(at_s, tz=timezone.utc)
+        self.run_id = f'{self.batch_id}@{begun:%Y%m%dT%H%M%S}'
+
+    def start(self, role: Role, goal: Operation) -> None:
+        """Have the cell send a goal; that it is sent, and for which journal, is noted before."""
+        self.cell.start(role, goal, on_send=partial(self._journals.note, goal.operation_id))
+
+    @property
+    def entries(self) -> tuple[RecordedEntry, ...]:
+        """What the record holds."""
+        return tuple(self._entries)
 
     def deviation(
         self, phase: str, code: ErrorCode, description: str, action: str, *, recovered: bool
@@ -144,7 +201,6 @@ class Batch:
             action=action,
             recovered=recovered,
         )
-        self.deviations.append(entry)
         self.append(entry)
 
     def vial(self, entry: VialFilled) -> None:
@@ -157,11 +213,11 @@ class Batch:
         return self._judge(self._entries)
 
     def begin_culture(self, cells: float) -> None:
-        """Let the culture's day 0 be now, with so many viable cells seeded.
+        """Let day 0 be when the last operation ended, with so many viable cells seeded.
 
         What was measured of the starting material says nothing of the culture.
         """
-        self.culture_start_s = self.now_s()
+        self.culture_start_s = self.ended_s
         self.seeded_cells = cells
         self.measured.clear()
 

@@ -35,8 +35,8 @@ class Desk(Protocol):
         ...
 
     @property
-    def suspended(self) -> bool:
-        """Whether nothing new may be started until a device is in contact again."""
+    def may_send(self) -> bool:
+        """Whether something new may be started."""
         ...
 
     def ask(self, request: Ask) -> None:
@@ -149,7 +149,7 @@ class PerformStep(py_trees.behaviour.Behaviour):
             return self._first() if request.first else self._all(request)
         assert isinstance(request, Send)
         if self._sent is None:
-            if self._desk.holding or self._desk.suspended:
+            if not self._desk.may_send:
                 return None
             self._sent = self._send(request)
             self._poll()
@@ -191,7 +191,7 @@ class PerformStep(py_trees.behaviour.Behaviour):
                 )
             )
             try:
-                self._batch.cell.start(role, goal)
+                self._batch.start(role, goal)
             except MedicellError as error:
                 outcome = Outcome.of_error(error, at_s=self._batch.now_s())
                 self._done[goal.operation_id] = outcome
@@ -221,6 +221,7 @@ class PerformStep(py_trees.behaviour.Behaviour):
                 error_code=int(outcome.error_code),
                 error_msg=outcome.error_msg,
                 result={} if outcome.result is None else to_json(outcome.result),
+                timed=at_s is not None,
             ),
             at_s=at_s,
         )

@@ -8,6 +8,9 @@ from datetime import datetime, timezone
 from medicell_core.cell import Cell, LostContact
 from medicell_core.errors import ErrorCode
 
+WAITED = 'waited, then asked again under the same id'
+"""What was done about a gap; by it a gap's deviation is known from those of the recipe's steps."""
+
 
 class ContactGap:
     """From the moment when contact was noticed to be lost; times are the wall's, in Unix s."""
@@ -39,7 +42,7 @@ class ContactGap:
     @property
     def action(self) -> str:
         """What was done about it."""
-        return f'waited, then asked again under the same id: {", ".join(self._operations)}'
+        return f'{WAITED}: {", ".join(self._operations)}'
 
     def given_up(self, cell: Cell) -> bool:
         """Return whether an operation was given up because contact did not come back."""

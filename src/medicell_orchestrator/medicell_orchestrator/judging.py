@@ -8,12 +8,15 @@ from medicell_core.entries import ReleaseTest
 from medicell_core.errors import ErrorCode, InputError
 from medicell_orchestrator.batch import Judge
 from medicell_record.record import RecordedEntry
-from medicell_record.release import evaluate, load_specification
-from medicell_record.release_figures import release_figures
+from medicell_record.release.figures import release_figures
+from medicell_record.release.labels import label_balance, label_test
+from medicell_record.release.specification import evaluate, load_specification
 
 
 def judge_of(product: str, folder: Path) -> Judge:
     """Return the judge of a product whose specification is `<folder>/<product>.yaml`.
+
+    Whatever that says, the labels printed must be accounted for.
 
     Raises InputError when there is no such file or it is wrong.
     """
@@ -28,6 +31,7 @@ def judge_of(product: str, folder: Path) -> Judge:
     specification = load_specification(path)
 
     def judge(entries: list[RecordedEntry]) -> list[ReleaseTest]:
-        return evaluate(specification, release_figures(entries))
+        judged = evaluate(specification, release_figures(entries))
+        return [*judged, label_test(label_balance(entries))]
 
     return judge

@@ -6,10 +6,11 @@ import threading
 from collections.abc import Mapping
 from typing import Protocol
 
-from medicell_core.cell import LostContact
+from medicell_core.cell import LostContact, OnSend, untold
 from medicell_core.errors import MedicellError
 from medicell_core.operations import Operation, Outcome, Progress, Role
 from medicell_devices.server import OperationServer
+from medicell_record.journal import mark_of
 from medicell_sim.port import WorldControl, WorldPort
 
 
@@ -36,18 +37,42 @@ class LocalCell:
         self._running: dict[str, Role] = {}
         self._outcomes: dict[str, Outcome] = {}
 
+    def successor(self) -> LocalCell:
+        """Return another cell on the same devices, as a new orchestrator has; this one is done."""
+        return LocalCell(self._servers, self._world, sequence=self._sequence)
+
     def now_s(self) -> float:
         """Return the world's time in seconds since the Unix epoch."""
         return self._world.now_s()
 
-    def start(self, role: Role, goal: Operation) -> None:
+    def start(self, role: Role, goal: Operation, *, on_send: OnSend = untold) -> None:
         """Submit a goal; a refusal arrives as an outcome too."""
+        on_send(self._servers[role].journal_identity)
+        self._submit(role, goal, b'')
+
+    def _submit(
+        self, role: Role, goal: Operation, journal_mark: bytes, *, cancelled: bool = False
+    ) -> None:
         key = goal.operation_id
         with self._changed:
             self._running[key] = role
         self._servers[role].submit(
-            goal, on_progress=_ignore, on_done=lambda outcome: self._take(key, outcome)
+            goal,
+            on_progress=_ignore,
+            on_done=lambda outcome: self._take(key, outcome),
+            cancelled=cancelled,
+            journal_mark=journal_mark,
         )
+
+    def take_up(
+        self, role: Role, goal: Operation, *, journal: str, lost: bool, cancelled: bool
+    ) -> None:
+        """Submit a goal that may have been submitted before, to the device that knows of it.
+
+        Nothing is ever given up as `lost` here: devices of the same process answer.
+        """
+        if not lost:
+            self._submit(role, goal, mark_of(journal), cancelled=cancelled)
 
     def outcome(self, operation_id: str) -> Outcome | None:
         """Return how an operation ended, or None while it runs."""

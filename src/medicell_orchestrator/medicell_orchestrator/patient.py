@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 
 from medicell_core.containers import Patient
 from medicell_core.errors import ErrorCode, InputError
+from medicell_core.serialise import dumps
 from medicell_orchestrator.document import load_document
 from medicell_orchestrator.recipe import Recipe
 from medicell_orchestrator.schema import Kit, QuantitySpec
@@ -78,3 +80,8 @@ def misfit(recipe: Recipe, patient: Patient) -> str:
         f'the order is for the product "{patient.product}", but the recipe {recipe.name}'
         f' makes "{recipe.product}"'
     )
+
+
+def patient_digest(patient: Patient) -> str:
+    """Return the SHA-256 of an order's figures and names, by which a record tells it."""
+    return hashlib.sha256(dumps(patient).encode()).hexdigest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from medicell_interfaces.msg import (
@@ -88,6 +89,11 @@ class BatchPublisher:
         self._inventory.note(entry)
         self._record.publish(message)
         self.entries += 1
+
+    def remember(self, entries: Iterable[Entry]) -> None:
+        """Take note of what the record says of containers already; it was published before."""
+        for entry in entries:
+            self._inventory.note(entry)
 
     def _containers_message(self, now_s: float) -> Containers:
         """Return the inventory as a message; only containers that changed are converted."""

@@ -29,6 +29,8 @@ ANSWER_S = 2.0
 and so on: an answer to a client that DDS has not matched yet is lost."""
 
 UNSENT = -1
+BEFORE = 0
+"""The epoch of a sending by a process before this one: contact's own epochs rise from 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +93,7 @@ class Pursuit:
     """A goal and how far it has come; times are of the monotonic clock.
 
     `away` while its device is out of contact; `insist` from then on, until it has ended.
+    `taken_up` when a process before this one may have sent it.
     `given_up` once COMMUNICATION_LOST was told of it, and it may still begin: it is then sent
     again to be cancelled, for as long as it takes.
     """
@@ -110,6 +113,7 @@ class Pursuit:
     pause_s: float = field(default_factory=lambda: ANSWER_S)
     cancel_wanted: bool = False
     given_up: bool = False
+    taken_up: bool = False
     said: str = ''
     """Why it ends, for people."""
 
@@ -121,7 +125,11 @@ class Pursuit:
     @property
     def lost(self) -> bool:
         """Whether its device is out of contact, or back and has not answered yet."""
-        return self.away or (self.insist and not self.accepted)
+        return self.away or (self.insist and not self.accepted and not self.taken_up)
+
+    def take_up(self, journal: str) -> None:
+        """Pursue it as one that a process before this one may have sent to that journal."""
+        self.taken_up, self.epoch, self.journal = True, BEFORE, journal
 
     def next(self, contact: Contact, now_s: float, *, ready: bool, after: str = '') -> Next:
         """Return what is to be done; SEND has been taken note of.
@@ -138,7 +146,12 @@ class Pursuit:
             return Next.WAIT
         anew = self.away or (self.sent and self.epoch != contact.epoch)
         if self.sent and (contact.journal != self.journal or (anew and not self.journal)):
-            self.said = f'{self.role} came back with another journal'
+            known = self.journal or not self.taken_up
+            self.said = (
+                f'{self.role} came back with another journal'
+                if known
+                else f'the record does not tell the journal of {self.role} to which it was sent'
+            )
             return Next.UNKNOWN
         if anew:
             self.away, self.accepted, self.insist = False, False, True

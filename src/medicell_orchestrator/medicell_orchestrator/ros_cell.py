@@ -12,10 +12,11 @@ from action_msgs.msg import GoalStatus
 from medicell_interfaces.msg import StopRequest, Waiting
 from medicell_interfaces.srv import ClearDevice
 from rclpy.action import ActionClient
+from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.task import Future
 
-from medicell_core.cell import LostContact
+from medicell_core.cell import LostContact, OnSend, untold
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.operations import OBSERVES, OPERATIONS, Operation, Outcome, Role
 from medicell_orchestrator.contact import Contacts
@@ -37,6 +38,9 @@ CLEAR_S = 5.0
 POLL_S = 0.005
 """Wall seconds between two looks at discovery, which offers no event to wait for."""
 
+STOP_ACKED_S = 1.0
+"""Wall seconds that the devices may take to be known to DDS, and to confirm a stop."""
+
 LOOK_S = 0.25
 """Wall seconds between two looks at operations under way."""
 
@@ -46,6 +50,7 @@ class _Pursued(Pursuit):
     """A goal with its client, and its handle once it is accepted."""
 
     client: ActionClient
+    on_send: OnSend = untold
     handle: Any = None
 
 
@@ -88,13 +93,34 @@ class RosCell:
         """Return ROS time, never earlier than the end of the last operation heard of."""
         return max(node_time_s(self._node), self._last_end_s)
 
-    def start(self, role: Role, goal: Operation) -> None:
+    def start(self, role: Role, goal: Operation, *, on_send: OnSend = untold) -> None:
         """Send a goal as soon as its device is there; returns at once."""
-        client = self._client(role, type(goal).__name__)
-        item = _Pursued(role=role, goal=goal, client=client, patience_s=self._patience_s)
+        item = self._pursuit(role, goal)
+        item.on_send = on_send
         with self._changed:
             self._pursued[goal.operation_id] = item
             self._pursue(item, time.monotonic())
+
+    def take_up(
+        self, role: Role, goal: Operation, *, journal: str, lost: bool, cancelled: bool
+    ) -> None:
+        """Send a goal again that a process before this one may have sent for this journal.
+
+        One given up as `lost` is sent to be cancelled, and is waited for before any other.
+        """
+        item = self._pursuit(role, goal)
+        item.take_up(journal)
+        item.cancel_wanted = cancelled
+        with self._changed:
+            if lost:
+                item.give_up()
+            kept = self._given_up if lost else self._pursued
+            kept[goal.operation_id] = item
+            self._pursue(item, time.monotonic())
+
+    def _pursuit(self, role: Role, goal: Operation) -> _Pursued:
+        client = self._client(role, type(goal).__name__)
+        return _Pursued(role=role, goal=goal, client=client, patience_s=self._patience_s)
 
     def outcome(self, operation_id: str) -> Outcome | None:
         """Return how an operation ended, or None while it runs."""
@@ -125,8 +151,22 @@ class RosCell:
             on_executor(self._node, handle.cancel_goal_async)
 
     def stop(self, reason: str) -> None:
-        """Publish the stop that halts every device."""
-        self._stop.publish(StopRequest(source=self._node.get_name(), reason=reason))
+        """Publish the stop that halts every device; again if DDS did not know all of them yet."""
+        request = StopRequest(source=self._node.get_name(), reason=reason)
+        known = self._stop.get_subscription_count()
+        self._stop.publish(request)
+        if self._await_hearers() > known:
+            self._stop.publish(request)
+
+    def _await_hearers(self) -> int:
+        """Return how many hear of a stop, once they are all that the graph shows."""
+        deadline = time.monotonic() + STOP_ACKED_S
+        while True:
+            matched = self._stop.get_subscription_count()
+            shown = self._node.count_subscribers(self._stop.topic_name)
+            if matched >= shown or time.monotonic() > deadline:
+                return matched
+            time.sleep(POLL_S)
 
     def clear(self) -> None:
         """Bring every device out of its safe state; raises TIMEOUT when one does not answer."""
@@ -174,6 +214,8 @@ class RosCell:
             client.destroy()
         self._clients.clear()
         self._node.destroy_publisher(self._waiting)
+        # A device of another host lives on: it is not left without the word that stops it.
+        self._stop.wait_for_all_acked(Duration(seconds=STOP_ACKED_S))
         self._node.destroy_publisher(self._stop)
         for service in self._clear.values():
             self._node.destroy_client(service)
@@ -194,7 +236,7 @@ class RosCell:
 
     def _pursue(self, item: _Pursued, now_s: float) -> None:
         """Send a goal that is due, or end one that cannot be known of any more."""
-        was_away = item.away
+        was_away, was_sent = item.away, item.sent
         step = item.next(
             self._contacts.of(item.role),
             now_s,
@@ -204,7 +246,10 @@ class RosCell:
         if item.away and not was_away:
             self._woken = True
         if step is Next.SEND:
-            on_executor(self._node, self._send_goal, item.client, item.goal, item.journal)
+            if not was_sent:
+                item.on_send(item.journal)
+            made = goal_id(mark_of(item.journal), cancelled=item.cancel_wanted)
+            on_executor(self._node, self._send_goal, item.client, item.goal, made)
         elif step is Next.UNKNOWN:
             self._end(item, ErrorCode.OUTCOME_UNKNOWN, f'{item.goal.operation_id}: {item.said}')
         elif step is Next.LOST:
@@ -224,8 +269,8 @@ class RosCell:
 
     # --- answers, from the executor -----------------------------------------------------------
 
-    def _send_goal(self, client: ActionClient, goal: Operation, journal: str) -> None:
-        future = client.send_goal_async(goal_to_message(goal), goal_uuid=goal_id(mark_of(journal)))
+    def _send_goal(self, client: ActionClient, goal: Operation, made: Any) -> None:
+        future = client.send_goal_async(goal_to_message(goal), goal_uuid=made)
         future.add_done_callback(lambda done: self._on_accepted(goal, done))
 
     def _on_accepted(self, goal: Operation, future: Future) -> None:

@@ -11,16 +11,19 @@ from pathlib import Path
 from medicell_core.containers import Patient
 from medicell_core.entries import BatchClosed, Entry, Question
 from medicell_core.errors import ErrorCode, InputError
+from medicell_core.operations import Role
 from medicell_core.states import PackMLState
 from medicell_devices.cell_config import CellConfig, make_drivers
 from medicell_devices.driver_type import Fit
-from medicell_devices.journal import MemoryJournal
+from medicell_devices.journal import MemoryJournal, OperationJournal
 from medicell_devices.server import DeviceStatus, OperationServer
 from medicell_orchestrator.batch import RecordSink
 from medicell_orchestrator.engine import BatchEngine
 from medicell_orchestrator.local import LocalCell
 from medicell_orchestrator.recipe import Recipe
+from medicell_orchestrator.resuming.folder import JOURNALS, WORLD_FILE
 from medicell_orchestrator.scenario import FaultAt, check_faults
+from medicell_record.journal import Journal
 from medicell_record.record import RecordedEntry
 from medicell_sim.parameter_models import WorldParameters
 from medicell_sim.port import Balance, FaultView
@@ -66,11 +69,18 @@ class ListRecord:
 
 @contextmanager
 def local_cell(
-    config: CellConfig, parameters: WorldParameters, *, seed: int, fit: Fit | None = None
+    config: CellConfig,
+    parameters: WorldParameters,
+    *,
+    seed: int,
+    fit: Fit | None = None,
+    folder: Path | None = None,
+    gap_s: float = 0.0,
 ) -> Iterator[tuple[LocalCell, World]]:
     """Make a world with its devices, and close them at the end.
 
-    `fit` is given each driver with the world, before it is connected.
+    `fit` is given each driver with the world, before it is connected. With a `folder`, world and
+    journals are kept there, and a world that is there is taken up after `gap_s` without anybody.
     """
     world = World(
         parameters,
@@ -78,13 +88,16 @@ def local_cell(
         paused_until_idle=True,
         speed=math.inf,
         bays=list(config.incubator.bays),
+        history=None if folder is None else folder / WORLD_FILE,
     )
+    if world.taken_up:
+        world.abandoned(gap_s)
     drivers = make_drivers(config, world)
     for driver in drivers.values():
         if fit is not None:
             fit(driver, world)
     servers = {
-        role: OperationServer(driver, world, MemoryJournal(), on_status=_ignore)
+        role: OperationServer(driver, world, journal_in(folder, role), on_status=_ignore)
         for role, driver in drivers.items()
     }
     try:
@@ -95,6 +108,11 @@ def local_cell(
         world.close()
         for server in servers.values():
             server.close()
+
+
+def journal_in(folder: Path | None, role: Role) -> OperationJournal:
+    """Return a device's journal in a folder, or one in memory without a folder."""
+    return MemoryJournal() if folder is None else Journal(folder / JOURNALS / f'{role}.jsonl')
 
 
 def run_local_batch(
@@ -116,35 +134,54 @@ def run_local_batch(
     """
     check_faults(recipe, faults)
     sink = ListRecord(onward=record)
-    questions: list[Question] = []
     with local_cell(config, parameters, seed=seed) as (cell, world):
-        world.load(patient.chain_of_identity, recipe.kit(patient), patient.apheresis_label)
-        for item in faults:
-            world.inject(item.fault, item.phase)
-        start_s = cell.now_s()
+        hang(world, recipe, patient, faults)
         engine = BatchEngine(
             recipe=recipe, patient=patient, cell=cell, record=sink, products=products, seed=seed
         )
         engine.start()
-        while not engine.over:
-            engine.tick()
-            if engine.state is PackMLState.HELD and engine.question is not None:
-                questions.append(engine.question)
-                _reply(engine, engine.question, world, answers, len(questions))
-            elif not engine.over:
-                cell.wait(WAIT_S)
-        closed = next(item.entry for item in sink.entries if isinstance(item.entry, BatchClosed))
-        assert isinstance(closed, BatchClosed)
-        return LocalResult(
-            outcome=closed.outcome,
-            reason=closed.reason,
-            figures=closed.figures,
-            entries=tuple(sink.entries),
-            balance=world.balance(),
-            faults=tuple(world.faults()),
-            questions=tuple(questions),
-            duration_s=cell.now_s() - start_s,
-        )
+        return follow(engine, cell, world, sink, answers=answers)
+
+
+def hang(world: World, recipe: Recipe, patient: Patient, faults: Sequence[FaultAt]) -> None:
+    """Put a batch's kit into the world, and arm the faults of its rehearsal."""
+    world.load(patient.chain_of_identity, recipe.kit(patient), patient.apheresis_label)
+    for item in faults:
+        world.inject(item.fault, item.phase)
+
+
+def follow(
+    engine: BatchEngine,
+    cell: LocalCell,
+    world: World,
+    sink: ListRecord,
+    *,
+    answers: Answers | None,
+    alive: Callable[[float], None] | None = None,
+) -> LocalResult:
+    """Drive a batch that has begun to its end; `alive` is told the cell's time at each turn."""
+    questions: list[Question] = []
+    while not engine.over:
+        engine.tick()
+        if alive is not None:
+            alive(cell.now_s())
+        if engine.state is PackMLState.HELD and engine.question is not None:
+            questions.append(engine.question)
+            _reply(engine, engine.question, world, answers, len(questions))
+        elif not engine.over:
+            cell.wait(WAIT_S)
+    closed = next(item.entry for item in sink.entries if isinstance(item.entry, BatchClosed))
+    assert isinstance(closed, BatchClosed)
+    return LocalResult(
+        outcome=closed.outcome,
+        reason=closed.reason,
+        figures=closed.figures,
+        entries=tuple(sink.entries),
+        balance=world.balance(),
+        faults=tuple(world.faults()),
+        questions=tuple(questions),
+        duration_s=cell.now_s() - sink.entries[0].at_s,
+    )
 
 
 def _reply(

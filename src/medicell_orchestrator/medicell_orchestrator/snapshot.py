@@ -51,6 +51,6 @@ def time_left_s(batch: Batch) -> float:
     days = [spec.phase.until_culture_day() for _, spec in batch.recipe.phases()]
     last_day = max((day for day in days if day is not None), default=0.0)
     begin = batch.culture_start_s
-    elapsed = 0.0 if begin is None else batch.now_s() - begin
+    elapsed = 0.0 if begin is None else batch.cell.now_s() - begin
     left = last_day * DAY_S - elapsed
     return left if left > 0.0 else math.nan

@@ -1,4 +1,4 @@
-"""How a batch begins: its inputs kept, its record made, its engine started, or none of it."""
+"""How a batch begins or is taken up again: inputs, record and engine at hand, or none of it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from medicell_core.entries import BatchClosed
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_orchestrator.engine import BatchEngine
 from medicell_orchestrator.fitting import check_cell
 from medicell_orchestrator.patient import load_patient
 from medicell_orchestrator.publishing import BatchPublisher, PublishedRecord
 from medicell_orchestrator.recipe import find_recipe, load_recipe
-from medicell_record.place import create_record, has_record, withdraw_record
+from medicell_orchestrator.resuming.folder import PATIENT_FILE, RECIPE_FILE
+from medicell_orchestrator.resuming.journals import FILE as SENT_FILE
+from medicell_orchestrator.resuming.journals import KnownJournals
+from medicell_orchestrator.resuming.note import OpenNote, write_on_disk
+from medicell_orchestrator.resuming.opening import (
+    check_cell_files,
+    check_time,
+    read_open_batch,
+)
+from medicell_orchestrator.resuming.taking_up import Absence
+from medicell_orchestrator.resuming.tenure import FILE as TENURE_FILE
+from medicell_orchestrator.resuming.tenure import Tenure
+from medicell_record.anchor.anchor import Anchor
+from medicell_record.anchor.place import cell_state
+from medicell_record.place import create_record, has_record, open_record, withdraw_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,16 +38,48 @@ if TYPE_CHECKING:
     from medicell_orchestrator.ros_cell import RosCell
     from medicell_record.record import BatchRecord
 
-RECIPE_FILE, PATIENT_FILE = 'recipe.yaml', 'patient.yaml'
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anchoring:
+    """Where the cell's state is, by its parameter, and how often a record's head is signed."""
+
+    state_dir: str
+    entries: int
+
+    def anchor(self, cell_config: CellConfig, folder: Path) -> Anchor:
+        """Return what signs the head of a record in a folder."""
+        state = cell_state(cell_config.cell, self.state_dir)
+        return Anchor(state=state, folder=folder, every=self.entries)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Begun:
-    """A batch that has started: who runs it, what it acts on, and where it is written."""
+    """A batch that is at hand: who runs it, what it acts on, and where it is written.
 
+    With an `absence` it has yet to be taken up, by the engine's thread.
+    """
+
+    folder: Path
     engine: BatchEngine
     cell: RosCell
     record: BatchRecord
+    tenure: Tenure
+    absence: Absence | None = None
+
+    @property
+    def closed(self) -> bool:
+        """Whether the record tells how the batch has ended."""
+        entries = self.engine.batch.entries
+        return bool(entries) and isinstance(entries[-1].entry, BatchClosed)
+
+    def close(self) -> None:
+        """Let everything go."""
+        try:
+            self.record.close()
+            self.cell.rest()
+            self.cell.close()
+        finally:
+            self.tenure.close()
 
 
 def begin_batch(
@@ -41,30 +88,38 @@ def begin_batch(
     config: Path,
     cell_config: CellConfig,
     record_url: str,
+    anchoring: Anchoring,
     software_version: str,
     nodes: list[ServingNode],
     publisher: BatchPublisher,
     make_cell: Callable[[str], RosCell],
     on_change: Callable[[], None],
+    note: OpenNote,
 ) -> Begun:
     """Start the batch of a StartBatch request, in the state of its first entry.
 
-    `make_cell` takes the batch's id. Raises what is wrong with an input, and RECORD_EXISTS for
-    a folder that has a record; nothing is left behind then.
+    `make_cell` takes the batch's id; the `note` says that the batch is open before it begins.
+    Raises what is wrong with an input, RECORD_EXISTS for a folder that has a record, and OSError
+    for what cannot be written; nothing is left behind then.
     """
     folder = Path(request.out_dir)
     if has_record(folder):
         raise MedicellError(ErrorCode.RECORD_EXISTS, f'out_dir: {folder} already holds a record')
     with ExitStack() as undo:
         recipe_file, patient_file = _keep_inputs(request, folder, config / 'recipes', undo)
+        tenure = Tenure(folder)
+        undo.callback((folder / TENURE_FILE).unlink, missing_ok=True)
+        undo.callback(tenure.close)
         recipe = load_recipe(recipe_file)
         check_cell(recipe, cell_config)
         patient = load_patient(patient_file)
         batch_id = patient.chain_of_identity
-        record = create_record(folder, url=record_url, batch_id=batch_id)
+        anchor = anchoring.anchor(cell_config, folder)
+        record = create_record(folder, url=record_url, batch_id=batch_id, witness=anchor)
         undo.callback(withdraw_record, folder, record)
         cell = make_cell(batch_id)
         undo.callback(cell.close)
+        undo.callback((folder / SENT_FILE).unlink, missing_ok=True)
         engine = BatchEngine(
             recipe=recipe,
             patient=patient,
@@ -76,10 +131,67 @@ def begin_batch(
             software_version=software_version,
             nodes=nodes,
             on_change=on_change,
+            on_tick=tenure.beat,
+            journals=KnownJournals.begin(folder),
         )
+        undo.callback(note.clear)
+        note.write(folder)
         engine.start()
         undo.pop_all()
-    return Begun(engine=engine, cell=cell, record=record)
+    return Begun(folder=folder, engine=engine, cell=cell, record=record, tenure=tenure)
+
+
+def find_batch(
+    folder: Path,
+    *,
+    config: Path,
+    cell_config: CellConfig,
+    anchoring: Anchoring,
+    software_version: str,
+    serving: ServingNode,
+    publisher: BatchPublisher,
+    make_cell: Callable[[str], RosCell],
+    on_change: Callable[[], None],
+    simulated: bool,
+) -> Begun:
+    """Return the open batch of a folder, to be taken up again; nothing is written.
+
+    Raises as `read_open_batch` and `check_cell_files` do, and for a cell whose time is `simulated`
+    as `check_time` does; and BATCH_RUNNING while another process
+    makes it.
+    """
+    with ExitStack() as undo:
+        tenure = Tenure(folder)
+        undo.callback(tenure.close)
+        found = read_open_batch(folder, home=anchoring.state_dir)
+        started = found.record.started
+        check_cell_files(started, serving)
+        record = open_record(folder, witness=anchoring.anchor(cell_config, folder))
+        undo.callback(record.close)
+        cell = make_cell(started.batch_id)
+        undo.callback(cell.close)
+        if simulated:
+            check_time(found.record.entries, cell.now_s())
+        publisher.remember(item.entry for item in found.record.entries)
+        engine = BatchEngine(
+            recipe=found.recipe,
+            patient=found.patient,
+            cell=cell,
+            record=PublishedRecord(record, publisher),
+            products=config / 'products',
+            seed=started.seed,
+            operator=started.operator,
+            software_version=software_version,
+            on_change=on_change,
+            on_tick=tenure.beat,
+            recorded=found.record.entries,
+            journals=KnownJournals(folder),
+        )
+        absence = tenure.absence(by=serving.node, software_version=software_version)
+        undo.pop_all()
+    return Begun(
+        folder=folder, engine=engine, cell=cell, record=record, tenure=tenure, absence=absence
+    )
 
 
 def _keep_inputs(request: Any, folder: Path, recipes: Path, undo: ExitStack) -> tuple[Path, Path]:
@@ -96,7 +208,7 @@ def _keep_inputs(request: Any, folder: Path, recipes: Path, undo: ExitStack) -> 
     recipe_file, patient_file = folder / RECIPE_FILE, folder / PATIENT_FILE
     for file, content in ((recipe_file, text), (patient_file, request.patient_yaml)):
         undo.callback(_restore, file, file.read_bytes() if file.exists() else None)
-        file.write_text(content, encoding='utf-8')
+        write_on_disk(file, content)
     return recipe_file, patient_file
 
 

@@ -6,12 +6,12 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from medicell_core import operations as ops
-from medicell_core.cell import LostContact
-from medicell_core.containers import Patient
-from medicell_core.entries import Entry
+from medicell_core.cell import LostContact, OnSend, untold
+from medicell_core.containers import Patient, label_text
+from medicell_core.entries import Answer, Entry, Ordered
 from medicell_core.errors import ErrorCode
 from medicell_core.operations import Operation, Outcome, Role
 from medicell_orchestrator.engine import BatchEngine
@@ -87,11 +87,13 @@ class Sink:
     """A record in a list."""
 
     entries: list[Entry] = field(default_factory=list)
+    actors: list[str] = field(default_factory=list)
 
     def append(self, entry: Entry, *, at_s: float, actor: str) -> None:
-        assert actor == 'orchestrator'
+        assert actor == 'orchestrator' or isinstance(entry, Ordered | Answer)
         assert math.isfinite(at_s)
         self.entries.append(entry)
+        self.actors.append(actor)
 
     def of(self, kind: type[EntryT]) -> list[EntryT]:
         return [entry for entry in self.entries if isinstance(entry, kind)]
@@ -147,6 +149,15 @@ def processed(goal: ops.ProcessVial, **changes: object) -> ops.ProcessVialResult
     return replace(good, **changes)  # type: ignore[arg-type]
 
 
+class TakenUp(NamedTuple):
+    """A goal that a process before may have sent, as it was asked again."""
+
+    operation_id: str
+    journal: str
+    lost: bool
+    cancelled: bool
+
+
 class FakeCell:
     """Every operation ends at once, unless its type is in `slow`."""
 
@@ -169,8 +180,10 @@ class FakeCell:
         self.roles: dict[str, Role] = {}
         self.outcomes: dict[str, Outcome] = {}
         self.cancelled: list[str] = []
+        self.taken_up: list[TakenUp] = []
         self.away: tuple[LostContact, ...] = ()
         self.stopped: list[str] = []
+        self.asked: list[str] = []
         self.cleared = 0
         self.woken = 0
         self.analysis: Callable[[ops.AcquireImages], Outcome] | None = None
@@ -179,8 +192,9 @@ class FakeCell:
     def now_s(self) -> float:
         return self.time_s
 
-    def start(self, role: Role, goal: Operation) -> None:
+    def start(self, role: Role, goal: Operation, *, on_send: OnSend = untold) -> None:
         assert goal.operation_id not in self.roles, f'{goal.operation_id} was sent twice'
+        on_send('a journal')
         self.goals.append(goal)
         self.roles[goal.operation_id] = role
         if type(goal) not in self.slow:
@@ -192,6 +206,16 @@ class FakeCell:
     def end(self, operation_id: str, code: ErrorCode) -> None:
         self.outcomes[operation_id] = failed(code)
 
+    def take_up(
+        self, role: Role, goal: Operation, *, journal: str, lost: bool, cancelled: bool
+    ) -> None:
+        self.asked.append('take_up')
+        self.taken_up.append(TakenUp(goal.operation_id, journal, lost, cancelled))
+        if cancelled:
+            self.end(goal.operation_id, ErrorCode.CANCELLED)
+        elif goal.operation_id not in self.roles:
+            self.start(role, goal)
+
     def outcome(self, operation_id: str) -> Outcome | None:
         return self.outcomes.get(operation_id)
 
@@ -202,6 +226,7 @@ class FakeCell:
         self.cancelled.append(operation_id)
 
     def stop(self, reason: str) -> None:
+        self.asked.append('stop')
         self.stopped.append(reason)
 
     def clear(self) -> None:
@@ -267,7 +292,7 @@ class FakeCell:
         return ops.WeighResult(net_weight_g=volume, volume_ml=volume)
 
     def _readlabel(self, goal: ops.ReadLabel) -> object:
-        text = self.label if self.label is not None else f'{goal.batch_id}|{goal.container}'
+        text = self.label if self.label is not None else label_text(goal.batch_id, goal.container)
         return ops.ReadLabelResult(label_text=text)
 
     def _selectcells(self, goal: ops.SelectCells) -> object:

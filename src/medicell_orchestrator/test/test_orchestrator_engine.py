@@ -8,6 +8,7 @@ import pytest
 from orchestrator_fakes import STARTS_S, Rig, Script, make_rig
 
 from medicell_core import operations as ops
+from medicell_core.containers import label_text
 from medicell_core.entries import (
     BatchClosed,
     BatchStarted,
@@ -82,7 +83,7 @@ def test_failed_check_may_deviate_or_ask(tmp_path: Path) -> None:
 
 def test_label_of_another_patient_holds_until_the_right_one_is_read(tmp_path: Path) -> None:
     rig = make_rig(tmp_path, '- {phase: i, type: identify, container: apheresis}\n' + FEED)
-    rig.cell.label = 'MC-2|MC-2.apheresis'
+    rig.cell.label = label_text('MC-2', 'MC-2.apheresis')
     rig.tick()
     assert rig.engine.question is not None
     assert 'IDENTITY_MISMATCH' in rig.engine.question.text
@@ -374,7 +375,7 @@ def test_operation_that_cannot_be_started_asks(
     rig = make_rig(tmp_path, '- {phase: m, type: mix, container: culture}\n')
     start = rig.cell.start
 
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise MedicellError(ErrorCode.HARDWARE_FAULT, 'no such device')
 
     monkeypatch.setattr(rig.cell, 'start', refuse)

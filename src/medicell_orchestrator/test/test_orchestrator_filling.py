@@ -10,6 +10,7 @@ import pytest
 from orchestrator_fakes import Rig, Script, answered, make_rig, processed
 
 from medicell_core import operations as ops
+from medicell_core.containers import label_text
 from medicell_core.entries import Deviation, Measurement, Movement, ProductBalance, VialFilled
 from medicell_core.errors import ErrorCode
 
@@ -51,7 +52,7 @@ def test_vials_hold_the_dose_and_are_closed_and_labelled(tmp_path: Path) -> None
         f'MC-1.vial_{number}' for number in (1, 2, 3)
     ]
     first = rig.sink.of(VialFilled)[0]
-    assert first.label_text == 'MC-1|MC-1.vial_1'
+    assert first.label_text == label_text('MC-1', 'MC-1.vial_1')
     assert first.net_weight_g == pytest.approx(first.volume_ml)
     weights = [item for item in rig.sink.of(Measurement) if item.name == 'fill_weight_g']
     assert len(weights) == 3

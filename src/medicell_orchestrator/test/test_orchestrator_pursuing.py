@@ -13,6 +13,7 @@ from medicell_core.operations import Role, Weigh
 from medicell_core.serving import ServingNode
 from medicell_core.states import PackMLState
 from medicell_orchestrator.pursuing import (
+    BEFORE,
     SETTLE_S,
     UNSENT,
     Contact,
@@ -52,7 +53,7 @@ def contacts() -> Iterator[Contact]:
 
 def pursuits() -> Iterator[Pursuit]:
     for epoch, journal, missing_s, away, insist, accepted, again_s, given_up in itertools.product(
-        (UNSENT, 1, 2),
+        (UNSENT, BEFORE, 1, 2),
         ('one', ''),
         (None, PATIENCE_S + 1.0),
         (True, False),
@@ -79,6 +80,7 @@ def pursuits() -> Iterator[Pursuit]:
             asked_s=math.inf if unsent else NOW_S - 1.0,
             again_s=NOW_S + again_s,
             given_up=given_up,
+            taken_up=epoch == BEFORE,
         )
 
 

@@ -12,11 +12,14 @@ from typing import Any
 from medicell_core.entries import (
     Completed,
     Deviation,
+    LabelsReconciled,
     PhaseFinished,
+    Resumed,
     VialFilled,
 )
 from medicell_core.errors import ErrorCode
 from medicell_core.serialise import to_json
+from medicell_record.anchor.files import replace_file
 from medicell_record.motion import Motion
 from medicell_record.record import BatchRecord
 from medicell_record.view import BatchView
@@ -66,8 +69,10 @@ def build_summary(record: BatchRecord, run: RunFigures) -> dict[str, Any]:
     | error_codes | names of all codes but OK, each once, in the order they came up |
     | the names of PRODUCT_FIGURES | the product: fold, per cent, cells, copies per cell |
     | vials | each: vial, volume_ml, net_weight_g, cells of both kinds, label_text, accepted |
+    | labels | printed, used, destroyed, unaccounted, detail; null when none was printed |
     | duration_days | from the first entry to the last |
     | deviations | deviation_id, phase, error_code, description, action, recovered |
+    | interruptions | each taking up: by, gap_s, down_s, operations that were open |
     | the names of RunFigures | what the run measured; `motion` as :class:`Motion`, with failures |
     | record_head | hash of the last entry: `verify` takes it as the expected head |
 
@@ -86,6 +91,7 @@ def build_summary(record: BatchRecord, run: RunFigures) -> dict[str, Any]:
         'error_codes': _error_codes(view),
         **{name: figures.get(name) for name in PRODUCT_FIGURES},
         'vials': [_vial(entry) for _, entry in view.of(VialFilled)],
+        'labels': _labels(view),
         'duration_days': view.day(view.end_s),
         'wall_s': run.wall_s,
         'speed_up': run.speed_up,
@@ -93,12 +99,18 @@ def build_summary(record: BatchRecord, run: RunFigures) -> dict[str, Any]:
         'actions': run.actions,
         'messages': run.messages,
         'deviations': [_deviation(entry) for _, entry in view.of(Deviation)],
+        'interruptions': [to_json(entry) for _, entry in view.of(Resumed)],
         'mass_balance_error_pct': run.mass_balance_error_pct,
         'faults': list(run.faults),
         'motion': None if run.motion is None else _motion(run.motion),
         'record_head': record.head_hash,
     }
     return {key: _plain(value) for key, value in content.items()}
+
+
+def _labels(view: BatchView) -> dict[str, Any] | None:
+    found = view.of(LabelsReconciled)
+    return to_json(found[-1][1]) if found else None
 
 
 def _motion(motion: Motion) -> dict[str, Any]:
@@ -108,7 +120,7 @@ def _motion(motion: Motion) -> dict[str, Any]:
 def write_summary(path: Path | str, summary: Mapping[str, Any]) -> None:
     """Write a summary as indented JSON; the same summary gives the same bytes."""
     text = json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False)
-    Path(path).write_text(text + '\n', encoding='utf-8')
+    replace_file(Path(path), f'{text}\n'.encode())
 
 
 def _error_codes(view: BatchView) -> list[str]:

@@ -2,45 +2,29 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
-from medicell_core.entries import BatchClosed
-from medicell_core.enums import TextEnum
+from medicell_core.entries import BatchClosed, BatchStarted
 from medicell_core.errors import InputError, MedicellError
-from medicell_record.dialect import store_at
-from medicell_record.record import ENTRY_TABLE, GENESIS_HASH, chain_hash, decode_entry
-from medicell_record.store import Store
+from medicell_record.checking.chain import COLUMNS, Rows, chain_fault, end_fault
+from medicell_record.checking.checkpoints import Anchorage, Outside, check_checkpoints
+from medicell_record.checking.problems import Fault, Problem
+from medicell_record.checking.signatures import check_signatures
+from medicell_record.checking.sources import Keys, Place
+from medicell_record.database.dialect import store_at
+from medicell_record.database.store import Store
+from medicell_record.record import GENESIS_HASH, decode_entry
 
 EXIT_SOUND = 0
 EXIT_UNREADABLE = 2
 EXIT_BROKEN = 3
-
-_COLUMNS = tuple(column.name for column in ENTRY_TABLE.columns)
-_TYPES: dict[str, type] = {
-    name: {'sequence': int, 'at_s': float}.get(name, str) for name in _COLUMNS
-}
-
-
-class Problem(TextEnum):
-    """What can be wrong with a record."""
-
-    NONE = 'none'
-    NOT_A_RECORD = 'not a record'
-    ALTERED = 'altered'
-    MISSING = 'missing'
-    REORDERED = 'reordered'
-    WRONG_PREVIOUS_HASH = 'wrong previous hash'
-    AFTER_CLOSE = 'entry after the close'
-    TRUNCATED = 'truncated'
-    LONGER = 'longer than expected'
-    DAMAGED = 'damaged file'
-    GUARDS_MISSING = 'append-only guards missing'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +36,8 @@ class VerifyResult:
     """
 
     name: str
+    batch: str
+    """As its first entry names it; empty where that is none of a batch, or not sound."""
     problem: Problem
     detail: str
     broken_sequence: int | None
@@ -59,7 +45,17 @@ class VerifyResult:
     first_at_s: float | None
     last_at_s: float | None
     head_hash: str
-    closed: bool
+    closed_sequence: int | None
+    """The entry that closed the batch; None while it is open."""
+    notes: tuple[str, ...] = ()
+    """What the checkpoints and signatures tell of a sound record, and what they cannot."""
+    anchorage: Anchorage = field(default_factory=Anchorage)
+    """By which cells' anchors a sound record is held, and how far."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether the batch has ended."""
+        return self.closed_sequence is not None
 
     @property
     def sound(self) -> bool:
@@ -74,25 +70,37 @@ class VerifyResult:
         return EXIT_UNREADABLE if self.problem is Problem.NOT_A_RECORD else EXIT_BROKEN
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Fault:
-    problem: Problem
-    sequence: int | None
-    detail: str
-
-
-def verify(path: Path | str, *, expected_head: str | None = None) -> VerifyResult:
+def verify(
+    path: Path | str,
+    *,
+    expected_head: str | None = None,
+    folder: Path | None = None,
+    home: Path | str | None = None,
+    key: Path | None = None,
+    outside: bool = True,
+) -> VerifyResult:
     """Check a record from its first entry to its last, without changing it.
 
-    The end of an open record can be cut off unseen: give `expected_head`, the head hash that
-    was written down elsewhere, to have that found too. Raises nothing for a bad file.
+    The chain alone does not show that its end was cut off, or that it was made anew. The signed
+    checkpoints do: those in `folder` (where a file's record is, unless it is given), and those
+    that the cells keep in `home` (the user's own, unless it is given). `key` is the public key
+    to trust instead of the pinned ones. `expected_head` is a head hash that was written down
+    elsewhere. Without `outside` the chain alone is checked, as who writes it does. Raises nothing
+    for a bad file.
     """
     try:
         store = store_at(path, must_exist=True, read_only=True)
-    except InputError as error:
+    except (InputError, OSError) as error:
         return _result(str(path), [], _unreadable(error))
+    is_file = '://' not in store.name
+    place = Place(
+        record=os.path.abspath(store.name) if is_file else store.name,
+        folder=Path(store.name).parent if folder is None and is_file else folder,
+        home=None if home is None else Path(home),
+        key=key,
+    )
     try:
-        return _verify(store, expected_head)
+        return _verify(store, expected_head, place if outside else None)
     finally:
         store.close()
 
@@ -108,193 +116,73 @@ def report_text(result: VerifyResult) -> str:
         lines.append(f'  {result.problem}{where}: {result.detail}')
         lines.append(f'  sound before that: {result.entries} entries')
     else:
-        lines.append(f'  entries: {result.entries}, {"closed" if result.closed else "open"}')
+        state = 'closed' if result.closed else 'open'
+        lines.append(f'  entries: {result.entries}{_of_batch(result)}, {state}')
     if result.first_at_s is not None and result.last_at_s is not None:
         lines.append(f'  from {_time(result.first_at_s)} to {_time(result.last_at_s)}')
     lines.append(f'  head: {result.head_hash}')
     if result.sound and not result.closed:
         lines.append('  not closed: compare the head with the one written down elsewhere')
+    lines += [f'  {note}' for note in result.notes]
     return '\n'.join(lines)
 
 
-def _verify(store: Store, expected_head: str | None) -> VerifyResult:
-    columns = ', '.join(f'{name} AS {name}' for name in _COLUMNS)
+def _verify(store: Store, expected_head: str | None, place: Place | None) -> VerifyResult:
+    columns = ', '.join(f'{name} AS {name}' for name in COLUMNS)
     try:
         # Plain SQL, so that a value of a wrong type is seen as it stands and not converted.
         rows = store.read(sa.text(f'SELECT {columns} FROM entry ORDER BY sequence'))
         damage = store.fault()
     except MedicellError as error:
         return _result(store.name, [], _unreadable(error))
-    fault = _first_fault(rows)
+    fault = chain_fault(rows)
     sound = rows[: _sound_count(rows, fault)]
-    fault = fault or _end_fault(sound, expected_head) or _store_fault(store, damage)
-    return _result(store.name, sound, fault)
+    fault = fault or end_fault(sound, expected_head)
+    found = Outside()
+    if fault is None and place is not None:
+        found = check_outside(sound, place)
+    return _result(store.name, sound, fault or found.fault or _store_fault(store, damage), found)
 
 
-def _first_fault(rows: Sequence[sa.Row[Any]]) -> _Fault | None:
-    head = GENESIS_HASH
-    closed_by: int | None = None
-    for expected, row in enumerate(rows, start=1):
-        if closed_by is not None:
-            return _Fault(
-                problem=Problem.AFTER_CLOSE,
-                sequence=row.sequence,
-                detail=f'entry {closed_by} closed the batch',
-            )
-        fault = _row_fault(row, expected, head, rows)
-        if fault is not None:
-            return fault
-        head = row.hash
-        if row.kind == BatchClosed.__name__:
-            closed_by = row.sequence
-    return None
-
-
-def _row_fault(
-    row: sa.Row[Any], expected: int, head: str, rows: Sequence[sa.Row[Any]]
-) -> _Fault | None:
-    for name, kind in _TYPES.items():
-        value = getattr(row, name)
-        if type(value) is not kind:
-            return _Fault(
-                problem=Problem.ALTERED,
-                sequence=expected,
-                detail=f'{name} is {value!r}, which is not what the record writes',
-            )
-    if _hash_of(row, expected, head) == row.hash and row.sequence == expected:
-        return _content_fault(row, head)
-    return _moved(expected, head, rows) or _broken(row, expected, head, rows)
-
-
-def _moved(expected: int, head: str, rows: Sequence[sa.Row[Any]]) -> _Fault | None:
-    """Look for the entry that belongs at `expected` under another number."""
-    for row in rows:
-        well_typed = all(type(getattr(row, name)) is kind for name, kind in _TYPES.items())
-        if well_typed and row.sequence != expected and _hash_of(row, expected, head) == row.hash:
-            return _Fault(
-                problem=Problem.REORDERED,
-                sequence=expected,
-                detail=f'the entry written as {expected} stands at {row.sequence}',
-            )
-    return None
-
-
-def _broken(row: sa.Row[Any], expected: int, head: str, rows: Sequence[sa.Row[Any]]) -> _Fault:
-    if row.sequence != expected:
-        return _Fault(
-            problem=Problem.MISSING,
-            sequence=expected,
-            detail=f'entry {expected} is not there; the next one found is {row.sequence}',
-        )
-    follower = rows[expected] if expected < len(rows) else None
-    true_hash = _hash_of(row, expected, head)
-    if follower is not None and follower.previous_hash == true_hash:
-        return _Fault(
-            problem=Problem.ALTERED,
-            sequence=expected,
-            detail=f'its hash is {row.hash}; its content and entry {follower.sequence} say '
-            f'{true_hash}',
-        )
-    if row.previous_hash != head:
-        return _previous_fault(row, expected, head)
-    return _Fault(
-        problem=Problem.ALTERED,
-        sequence=expected,
-        detail=f'time, actor, kind or payload were changed{_hint(row)}: they give the hash '
-        f'{true_hash}, the entry was written with {row.hash}',
-    )
-
-
-def _previous_fault(row: sa.Row[Any], expected: int, head: str) -> _Fault:
-    own = _hash_of(row, expected, row.previous_hash)
-    what = (
-        'an entry before it was removed or replaced'
-        if own == row.hash
-        else 'the entry was changed or put in by hand'
-    )
-    return _Fault(
-        problem=Problem.WRONG_PREVIOUS_HASH,
-        sequence=expected,
-        detail=f'it follows {row.previous_hash}, but the entry before it is {head}: {what}',
-    )
-
-
-def _content_fault(row: sa.Row[Any], head: str) -> _Fault | None:
-    if row.previous_hash != head:
-        return _Fault(
-            problem=Problem.ALTERED,
-            sequence=row.sequence,
-            detail=f'its previous hash is {row.previous_hash}; its own hash says {head}',
-        )
+def check_outside(rows: Rows, place: Place) -> Outside:
+    """Return what speaks against a sound chain from outside of it, or what holds it there."""
     try:
-        decode_entry(row.kind, row.payload)
-    except MedicellError as error:
-        return _Fault(problem=Problem.ALTERED, sequence=row.sequence, detail=error.message)
-    return None
+        keys = Keys.at(place)
+    except InputError as error:
+        return Outside(fault=Fault(problem=Problem.OTHER_KEY, sequence=None, detail=error.message))
+    found = check_checkpoints(rows, place, keys)
+    if found.fault is not None:
+        return found
+    fault, signed = check_signatures(rows, keys, first_key=found.anchorage.key)
+    return Outside(fault=fault, notes=(*found.notes, *signed), anchorage=found.anchorage)
 
 
-def _hint(row: sa.Row[Any]) -> str:
-    try:
-        decode_entry(row.kind, row.payload)
-    except MedicellError as error:
-        return f' ({error.message})'
-    return ''
-
-
-def _end_fault(rows: Sequence[sa.Row[Any]], expected_head: str | None) -> _Fault | None:
-    if not rows:
-        return _Fault(
-            problem=Problem.TRUNCATED, sequence=1, detail='there is no entry; a batch has some'
-        )
-    if expected_head is None or rows[-1].hash == expected_head:
-        return None
-    for row in rows:
-        if row.hash == expected_head:
-            return _Fault(
-                problem=Problem.LONGER,
-                sequence=row.sequence + 1,
-                detail=f'entry {row.sequence} has the expected head; what follows is new',
-            )
-    return _Fault(
-        problem=Problem.TRUNCATED,
-        sequence=rows[-1].sequence + 1,
-        detail=f'the record ends with {rows[-1].hash}, expected is {expected_head}',
-    )
-
-
-def _store_fault(store: Store, damage: str) -> _Fault | None:
+def _store_fault(store: Store, damage: str) -> Fault | None:
     if damage:
-        return _Fault(problem=Problem.DAMAGED, sequence=None, detail=damage)
+        return Fault(problem=Problem.DAMAGED, sequence=None, detail=damage)
     missing = store.missing_guards()
     if missing:
-        return _Fault(problem=Problem.GUARDS_MISSING, sequence=None, detail=', '.join(missing))
+        return Fault(problem=Problem.GUARDS_MISSING, sequence=None, detail=', '.join(missing))
     return None
 
 
-def _sound_count(rows: Sequence[sa.Row[Any]], fault: _Fault | None) -> int:
+def _sound_count(rows: Sequence[sa.Row[Any]], fault: Fault | None) -> int:
     if fault is None or fault.sequence is None:
         return len(rows)
     return min(fault.sequence - 1, len(rows))
 
 
-def _hash_of(row: sa.Row[Any], sequence: int, previous_hash: str) -> str:
-    return chain_hash(
-        sequence=sequence,
-        at_s=row.at_s,
-        actor=row.actor,
-        kind=row.kind,
-        payload=row.payload,
-        previous_hash=previous_hash,
-    )
+def _unreadable(error: Exception) -> Fault:
+    return Fault(problem=Problem.NOT_A_RECORD, sequence=None, detail=str(error))
 
 
-def _unreadable(error: Exception) -> _Fault:
-    return _Fault(problem=Problem.NOT_A_RECORD, sequence=None, detail=str(error))
-
-
-def _result(name: str, sound: Sequence[sa.Row[Any]], fault: _Fault | None) -> VerifyResult:
+def _result(
+    name: str, sound: Sequence[sa.Row[Any]], fault: Fault | None, found: Outside | None = None
+) -> VerifyResult:
+    told = found if found is not None and fault is None else Outside()
     return VerifyResult(
         name=name,
+        batch=_batch(sound),
         problem=fault.problem if fault else Problem.NONE,
         detail=fault.detail if fault else '',
         broken_sequence=fault.sequence if fault else None,
@@ -302,8 +190,21 @@ def _result(name: str, sound: Sequence[sa.Row[Any]], fault: _Fault | None) -> Ve
         first_at_s=sound[0].at_s if sound else None,
         last_at_s=sound[-1].at_s if sound else None,
         head_hash=sound[-1].hash if sound else GENESIS_HASH,
-        closed=bool(sound) and sound[-1].kind == BatchClosed.__name__,
+        closed_sequence=next(
+            (row.sequence for row in sound if row.kind == BatchClosed.__name__), None
+        ),
+        notes=told.notes,
+        anchorage=told.anchorage,
     )
+
+
+def _batch(sound: Sequence[sa.Row[Any]]) -> str:
+    first = decode_entry(sound[0].kind, sound[0].payload) if sound else None
+    return first.batch_id if isinstance(first, BatchStarted) else ''
+
+
+def _of_batch(result: VerifyResult) -> str:
+    return f' of batch {result.batch}' if result.batch else ''
 
 
 def _time(at_s: float) -> str:

@@ -16,6 +16,7 @@ from medicell_core.entries import (
     Movement,
     PhaseFinished,
     PhaseStarted,
+    Signature,
 )
 from medicell_core.enums import TextEnum
 from medicell_core.errors import ErrorCode, MedicellError
@@ -97,7 +98,9 @@ class BatchView:
             )
         self.start_s = started[0][0].at_s
         self.batch: BatchStarted = started[0][1]
-        self.end_s = self.entries[-1].at_s
+        # People sign by the wall clock, when the cell's own time is over.
+        made = [item for item in self.entries if not isinstance(item.entry, Signature)]
+        self.end_s = made[-1].at_s
         closed = self.of(BatchClosed)
         self.closed: BatchClosed | None = closed[-1][1] if closed else None
         self._kinds = {

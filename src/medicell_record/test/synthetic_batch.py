@@ -19,6 +19,7 @@ from medicell_core.entries import (
     Deviation,
     Entry,
     JsonValue,
+    LabelsReconciled,
     Measurement,
     Movement,
     PhaseFinished,
@@ -30,8 +31,8 @@ from medicell_core.entries import (
 from medicell_core.errors import ErrorCode
 from medicell_core.serving import ServingNode, UsedFile
 from medicell_record.record import BatchRecord
-from medicell_record.release import evaluate, load_specification
-from medicell_record.release_figures import release_figures
+from medicell_record.release.figures import release_figures
+from medicell_record.release.specification import evaluate, load_specification
 
 BATCH = 'MC-2026-0001'
 START_S = 1_775_030_400.0
@@ -396,6 +397,7 @@ def _release(writer: Writer, *, sterile: bool) -> None:
     for test in tests:
         writer.add(test)
     writer.end()
+    writer.add(LabelsReconciled(printed=7, used=7, destroyed=0, unaccounted=0, detail=''))
     passed = all(test.passed for test in tests)
     writer.add(
         BatchClosed(

@@ -12,8 +12,8 @@ import pytest
 
 from medicell_core.entries import BatchClosed, Command, Measurement, PhaseStarted
 from medicell_core.errors import ErrorCode, InputError, MedicellError
+from medicell_record.database.sqlite import SqliteStore
 from medicell_record.record import GENESIS_HASH, BatchRecord
-from medicell_record.sqlite import SqliteStore
 from medicell_record.verify import verify
 
 PH = Measurement(
@@ -107,12 +107,12 @@ def test_a_sqlite_url_is_the_file(path: Path) -> None:
 def test_nothing_is_appended_after_the_close(path: Path) -> None:
     with BatchRecord.create(path) as record:
         record.append(CLOSE, at_s=1, actor='cell')
-        with pytest.raises(MedicellError, match='closed by entry 1') as caught:
+        with pytest.raises(MedicellError, match='is closed; entries: 1; Measurement') as caught:
             record.append(PH, at_s=2, actor='cell')
     assert caught.value.code is ErrorCode.RECORD_CLOSED
     with BatchRecord.open(path) as record:
         assert record.closed
-        with pytest.raises(MedicellError, match='closed by entry 1'):
+        with pytest.raises(MedicellError, match='is closed; entries: 1; Measurement'):
             record.append(PH, at_s=2, actor='cell')
 
 

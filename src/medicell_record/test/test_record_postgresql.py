@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -12,10 +13,13 @@ from sqlalchemy.engine import make_url
 
 from medicell_core.entries import BatchClosed, Measurement
 from medicell_core.errors import ErrorCode, InputError, MedicellError
-from medicell_record.place import create_record, has_record, record_of
-from medicell_record.postgresql import EVENTS, PostgresStore, check_url, with_batch
+from medicell_record.anchor.anchor import Anchor
+from medicell_record.anchor.place import COPY_FILE
+from medicell_record.checking.problems import Problem
+from medicell_record.database.postgresql import EVENTS, PostgresStore, check_url, with_batch
+from medicell_record.place import create_record, has_record, record_of, withdraw_record
 from medicell_record.record import METADATA, BatchRecord
-from medicell_record.verify import Problem, verify
+from medicell_record.verify import verify
 
 PH = Measurement(
     phase='a/b/c',
@@ -106,6 +110,43 @@ def test_a_folder_that_cannot_be_written_leaves_the_name_of_the_batch_free(
         create_record(tmp_path / 'nowhere', url=server.url, batch_id='B-full-disk')
     with create_record(tmp_path, url=server.url, batch_id='B-full-disk') as record:
         assert record_of(tmp_path) == record.name
+
+
+def test_a_first_checkpoint_that_fails_leaves_the_name_of_the_batch_free(
+    server: Server, tmp_path: Path
+) -> None:
+    state = tmp_path / 'state'
+    record = create_record(
+        tmp_path,
+        url=server.url,
+        batch_id='B-no-anchor',
+        witness=Anchor(state=state, folder=tmp_path),
+    )
+    (tmp_path / COPY_FILE).mkdir()
+    with pytest.raises(InputError, match='cannot be anchored here'):
+        record.append(PH, at_s=1, actor='cell')
+    (tmp_path / COPY_FILE).rmdir()
+    withdraw_record(tmp_path, record)
+    witness = Anchor(state=state, folder=tmp_path)
+    with create_record(
+        tmp_path, url=server.url, batch_id='B-no-anchor', witness=witness
+    ) as record:
+        record.append(PH, at_s=2, actor='cell')
+    assert verify(record.name, folder=tmp_path, home=tmp_path).entries == 1
+
+
+def test_a_batch_that_has_begun_is_not_withdrawn(server: Server, tmp_path: Path) -> None:
+    for name, entries in (('B-one', 1), ('B-two', 2)):
+        witness = Anchor(state=tmp_path / 'state', folder=tmp_path / name)
+        (tmp_path / name).mkdir()
+        record = create_record(tmp_path / name, url=server.url, batch_id=name, witness=witness)
+        if entries == 2:
+            (tmp_path / name / COPY_FILE).mkdir()
+        for number in range(entries):
+            with suppress(InputError):
+                record.append(PH, at_s=number, actor='cell')
+        record.withdraw()
+        assert verify(record.name).entries == entries
 
 
 def test_a_database_that_refuses_leaves_no_name_in_the_folder(tmp_path: Path) -> None:

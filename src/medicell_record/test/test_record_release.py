@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from medicell_core.errors import ErrorCode, InputError
-from medicell_record.release import (
+from medicell_record.release.specification import (
     FIGURE_UNITS,
     dose_figures,
     evaluate,

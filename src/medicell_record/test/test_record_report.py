@@ -20,6 +20,7 @@ from synthetic_batch import START_S, c, started, write_batch
 from medicell_core.entries import (
     MEASUREMENTS,
     BatchClosed,
+    LabelsReconciled,
     Measurement,
     PhaseFinished,
     PhaseStarted,
@@ -29,14 +30,21 @@ from medicell_core.entries import (
 )
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.serving import ServingNode
-from medicell_record import report_rows as rows
-from medicell_record.looks import looks_of
-from medicell_record.pdf import Cell, ReportPages
-from medicell_record.plots import plot_climate, plot_growth, plot_metabolites
+from medicell_record.database.sqlite import GUARDS
 from medicell_record.record import BatchRecord
-from medicell_record.report import write_report
-from medicell_record.sqlite import GUARDS
-from medicell_record.texts import MEASUREMENT_LABELS, NOT_KNOWN, duration, moment, number, result
+from medicell_record.report import rows
+from medicell_record.report.document import write_report
+from medicell_record.report.looks import looks_of
+from medicell_record.report.pdf import Cell, ReportPages
+from medicell_record.report.plots import plot_climate, plot_growth, plot_metabolites
+from medicell_record.report.texts import (
+    MEASUREMENT_LABELS,
+    NOT_KNOWN,
+    duration,
+    moment,
+    number,
+    result,
+)
 from medicell_record.view import BatchView
 
 SECTIONS = [
@@ -93,7 +101,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.fixture
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the plots out where a test is about words: they take most of the time."""
-    monkeypatch.setattr('medicell_record.report._pictures', lambda pages, view: None)
+    monkeypatch.setattr('medicell_record.report.document._pictures', lambda pages, view: None)
 
 
 def _texts(item: object) -> list[str]:
@@ -374,6 +382,13 @@ def test_a_duration_is_shown_in_the_unit_that_suits_it(seconds: float, shown: st
 
 def test_a_qualitative_result_is_a_word() -> None:
     assert (result(0.0, ''), result(1.0, ''), result(1.0, '%')) == ('negative', 'positive', '1')
+
+
+def test_labels_that_are_missing_are_named() -> None:
+    found = LabelsReconciled(printed=3, used=2, destroyed=0, unaccounted=1, detail='vial_2: gone')
+    assert rows.labels(found).endswith('1 NOT ACCOUNTED FOR: vial_2: gone.')
+    whole = replace(found, destroyed=1, unaccounted=0, detail='')
+    assert rows.labels(whole).startswith('Labels: 3 printed, 2 on accepted vials, 1 destroyed')
 
 
 def test_ways_of_the_product_add_up_to_what_there_was() -> None:

@@ -15,9 +15,10 @@ from synthetic_batch import START_S, started
 
 from medicell_core.entries import BatchClosed, BatchStarted, Decision, Measurement
 from medicell_record.canonical import canonical_json
+from medicell_record.checking.problems import Problem
+from medicell_record.database.sqlite import GUARDS
 from medicell_record.record import GENESIS_HASH, BatchRecord, chain_hash
-from medicell_record.sqlite import GUARDS
-from medicell_record.verify import Problem, VerifyResult, report_text, verify
+from medicell_record.verify import VerifyResult, report_text, verify
 
 ENTRIES = 12
 COLUMNS = ('sequence', 'at_s', 'actor', 'kind', 'payload', 'previous_hash', 'hash')

@@ -18,9 +18,9 @@ from medicell_core.entries import (
     VialFilled,
 )
 from medicell_core.errors import ErrorCode, MedicellError
-from medicell_record.looks import looks_of, spreads_of
 from medicell_record.record import BatchRecord, RecordedEntry
-from medicell_record.release_figures import release_figures
+from medicell_record.release.figures import release_figures
+from medicell_record.report.looks import looks_of, spreads_of
 from medicell_record.view import BatchView, EventKind
 
 

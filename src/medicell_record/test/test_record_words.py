@@ -9,13 +9,13 @@ import pytest
 from synthetic_batch import START_S, c, started, write_batch
 
 from medicell_core.entries import BatchClosed, Decision, Measurement
-from medicell_record import report_rows as rows
-from medicell_record.looks import looks_of, spreads_of
-from medicell_record.pdf import Cell, ReportPages
-from medicell_record.plots import plot_growth
 from medicell_record.record import BatchRecord
-from medicell_record.report import write_report
-from medicell_record.texts import figure, plain_words
+from medicell_record.report import rows
+from medicell_record.report.document import write_report
+from medicell_record.report.looks import looks_of, spreads_of
+from medicell_record.report.pdf import Cell, ReportPages
+from medicell_record.report.plots import plot_growth
+from medicell_record.report.texts import figure, plain_words
 from medicell_record.view import BatchView
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -12,6 +14,7 @@ import rclpy
 from ament_index_python.packages import get_package_share_directory
 
 from medicell_core.errors import InputError, MedicellError
+from medicell_core.leash import parent_goes
 from medicell_ros import startup
 from medicell_ros.domain import open_ros
 from medicell_ros.host import JOIN_S, NodeHost
@@ -55,12 +58,14 @@ def run_node(
 
     With `autostart` the node comes to active as soon as those that it depends on are, and the
     one that depends on every device then says that the cell is ready. After a signal it stays
-    until those that it serves have ended, both within the node's timeouts. More signals change
+    until those that it serves have ended, both within the node's timeouts. It is told when the
+    process that started it is gone by then. More signals change
     nothing, but once the node has come down SIGTERM ends a process that DDS holds, and SIGALRM
     does so after FAREWELL_S. 0 after a signal, 1 when the node could not become active or spins
     no more, 2 for bad input. Parameter files are checked whole, for every node of the cell that
     they name.
     """
+    parent = os.getppid()
     given = list(sys.argv if arguments is None else arguments)
     ended = threading.Event()
     failures: list[Exception] = []
@@ -70,7 +75,7 @@ def run_node(
         ended.set()
 
     open_ros(given)
-    end_by_signals(ended)
+    came = end_by_signals(ended)
     try:
         files = parameter_files(given)
         for file in files:
@@ -79,7 +84,7 @@ def run_node(
         node.parameter_files, node.on_failure = files, fail
         host = NodeHost([node], on_failure=fail)
         try:
-            _serve(node, outliving, ended, failures)
+            _serve(node, outliving, ended, failures, lambda: _is_left_alone(parent, came))
         finally:
             with ended_after(FAREWELL_S):
                 host.close()
@@ -99,6 +104,7 @@ def _serve(
     outliving: Sequence[Closable],
     ended: threading.Event,
     failures: Sequence[Exception],
+    left_alone: Callable[[], bool],
 ) -> None:
     """Have a node at work from its peers' readiness to their end."""
     peers, parameters = Peers(node), node.parameters
@@ -117,9 +123,15 @@ def _serve(
         if node.serves and not failures:
             peers.await_gone(node.serves, timeout_s=parameters.stop_timeout_s)
     finally:
+        node.left_alone = left_alone()
         node.bring_down()
         for item in outliving:
             item.close()
+
+
+def _is_left_alone(parent: int, came: Sequence[int]) -> bool:
+    """Return whether the process's parent is gone, or goes, as SIGTERM of its leash tells."""
+    return os.getppid() != parent or (signal.SIGTERM in came and parent_goes(parent))
 
 
 def _tell_ready(node: ManagedNode, peers: Peers, ended: threading.Event) -> None:

@@ -36,6 +36,10 @@ class ManagedNode(LifecycleNode):
         self._failure: Exception | None = None
         self.on_failure: Callable[[Exception], None] | None = None
         """Ends the process that the node is alone in; set by who runs it."""
+        self.left_alone = False
+        """Whether who started the process is gone without a word: what the node does is then not
+        ended for good. Said by who runs it, before it is brought down.
+        """
         self.parameter_files: Sequence[Path] = ()
         """The files that the node's parameters come from; said by who has made the node."""
         service = self._service_change_state

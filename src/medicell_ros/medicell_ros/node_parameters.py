@@ -115,6 +115,22 @@ class WorldParameters(NodeParameters):
         minimum=0.0,
         maximum=1e6,
     )
+    history: str = parameter(
+        '',
+        'File in which the world outlives its process, and is taken up by the next one; empty '
+        'keeps it in memory.',
+    )
+    sync_history: bool = parameter(
+        False,
+        'Whether the history is put on disk with each call, so that it outlives a power cut.',
+    )
+    gap_s: float = parameter(
+        0.0,
+        "Time of the cell's for which nobody commanded a world that is taken up: all devices have"
+        ' died. 0: time stood while its process was away, and devices that live go on.',
+        minimum=0.0,
+        maximum=366.0 * DAY_S,
+    )
     stop_timeout_s: float = parameter(
         40.0,
         'Wall time after a signal for which the devices are waited for to end first.',
@@ -132,6 +148,23 @@ class OrchestratorParameters(NodeParameters):
         'PostgreSQL database that takes the batch records, as postgresql://user@host/database; '
         'the password comes from PGPASSWORD or a password file. Empty: a file in the folder of '
         'the batch.',
+    )
+    state_dir: str = parameter(
+        '',
+        "Folder with a folder per cell: its signing key, its records' anchor, its accounts. Empty "
+        'for $XDG_STATE_HOME/medicell, or ~/.local/state/medicell.',
+    )
+    checkpoint_entries: int = parameter(
+        50,
+        'Entries of the record between two signed checkpoints; so many can be lost unseen when '
+        'the end of an open record is cut off (R).',
+        minimum=1,
+        maximum=100_000,
+    )
+    journal_dir: str = parameter(
+        '',
+        'Folder of the note which batch is open: one that is there when the node becomes active,'
+        ' since the process before has died, is taken up again. Empty: none is.',
     )
     lost_device_wait_s: float = parameter(
         120.0,

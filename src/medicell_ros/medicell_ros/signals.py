@@ -12,11 +12,13 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """What ends a program in order; SIGHUP comes when its terminal is closed."""
 
 
-def end_by_signals(ended: threading.Event) -> None:
+def end_by_signals(ended: threading.Event) -> list[int]:
     """Have the signals that end a program set an event; to be called in the main thread.
 
-    SIGHUP stays ignored where it is, as `nohup` has it. A second signal changes nothing.
+    Returns the list to which the first of them is added before the event is set. SIGHUP stays
+    ignored where it is, as `nohup` has it. A second signal changes nothing.
     """
+    came: list[int] = []
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     for number in ENDING:
@@ -28,11 +30,12 @@ def end_by_signals(ended: threading.Event) -> None:
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
 
     def follow() -> None:
-        while os.read(reading, 1)[0] not in ENDING:
-            pass
+        while not came:
+            came.extend(number for number in os.read(reading, 1) if number in ENDING)
         ended.set()
 
     threading.Thread(target=follow, name='signals', daemon=True).start()
+    return came
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import uuid
 import pytest
 from unique_identifier_msgs.msg import UUID
 
-from medicell_ros.goal_ids import goal_id, mark_in
+from medicell_ros.goal_ids import goal_id, mark_in, was_cancelled
 
 MARK = bytes(range(250, 256))
 
@@ -29,3 +29,17 @@ def test_an_id_without_a_mark_is_for_any_journal() -> None:
 def test_a_mark_of_another_length_is_refused() -> None:
     with pytest.raises(ValueError, match='mark has 2 bytes; must have 6'):
         goal_id(b'ab')
+
+
+@pytest.mark.parametrize('mark', [MARK, b''])
+def test_a_goal_that_is_not_to_begin_says_so_and_its_mark(mark: bytes) -> None:
+    made = goal_id(mark, cancelled=True)
+    assert was_cancelled(made)
+    assert mark_in(made) == mark
+    assert uuid.UUID(bytes=bytes(made.uuid)).version == 8
+    assert uuid.UUID(bytes=bytes(made.uuid)).variant == uuid.RFC_4122
+
+
+def test_any_other_goal_is_to_begin() -> None:
+    for made in (goal_id(MARK), goal_id(b''), UUID(uuid=list(uuid.uuid4().bytes)), UUID()):
+        assert not was_cancelled(made)

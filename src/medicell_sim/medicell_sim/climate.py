@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from medicell_core.serialise import from_json, to_json
 from medicell_sim.instruments import stream
 from medicell_sim.parameter_models import ClimateParameters
 
@@ -54,6 +57,28 @@ class Bay:
     def co2_pct(self) -> float:
         """The true carbon dioxide at the last grid point."""
         return self._gas.value
+
+    def state(self) -> dict[str, Any]:
+        """Return all of it as JSON values."""
+        return {
+            'agitation_rpm': self.agitation_rpm,
+            'door': [self.door_open, self.door_ajar],
+            'failed': [self.heater_failed, self.valve_failed],
+            'gas': to_json(self._gas),
+            'heat': to_json(self._heat),
+            'rng': self._rng.bit_generator.state,
+            'time_s': self._time_s,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Be as `state` told."""
+        self.agitation_rpm = state['agitation_rpm']
+        self.door_open, self.door_ajar = state['door']
+        self.heater_failed, self.valve_failed = state['failed']
+        self._gas = from_json(_Loop, state['gas'])
+        self._heat = from_json(_Loop, state['heat'])
+        self._rng.bit_generator.state = state['rng']
+        self._time_s = state['time_s']
 
     def set(self, *, temperature_c: float, co2_pct: float, agitation_rpm: float) -> None:
         """Give the controllers their set-points."""

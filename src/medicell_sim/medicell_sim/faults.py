@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
 
 from medicell_core.enums import TextEnum
 from medicell_core.errors import ErrorCode, OperationRefused
@@ -274,6 +276,22 @@ class FaultBoard:
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
+
+    def state(self) -> list[dict[str, Any]]:
+        """Return all faults as JSON values."""
+        return [
+            {item.name: getattr(fault, item.name) for item in fields(fault)}
+            | {'kind': fault.kind.name}
+            for fault in self._faults
+        ]
+
+    def restore(self, state: Sequence[Mapping[str, Any]]) -> None:
+        """Have the faults of which `state` told."""
+        self._faults = [Fault(**{**item, 'kind': FAULTS[item['kind']]}) for item in state]
+
+    def number_of(self, fault: Fault) -> int:
+        """Return which of the scenario's faults one is, from 0."""
+        return next(number for number, item in enumerate(self._faults) if item is fault)
 
     def inject(self, name: str, phase: str) -> None:
         """Arm a fault; raises UNKNOWN_FAULT, UNKNOWN_PHASE when the phase is empty."""

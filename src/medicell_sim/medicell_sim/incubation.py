@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -40,6 +42,15 @@ class Incubation:
             for name in bays
         }
 
+    def state(self) -> dict[str, Any]:
+        """Return all bays as JSON values."""
+        return {name: bay.state() for name, bay in self._bays.items()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Have all bays as `state` told."""
+        for name, bay in state.items():
+            self._bays[name].restore(bay)
+
     def bay(self, name: str, now_s: float) -> Bay:
         """Return a bay as it is now; raises UNKNOWN_BAY."""
         bay = self._bays.get(name)
@@ -73,20 +84,24 @@ class Incubation:
 
     def _on_way(self, container: SimContainer, now_s: float) -> bool:
         """Follow a vessel's bay along the grid; return whether a rest of the way is left."""
-        if contents.viable_t_cells(container.amounts) + container.amounts[Component.OTHER] < 1.0:
-            container.synced_s = now_s
-            return False
         bay = self._bays.get(container.bay)
         if bay is not None:
             self._follow(container, bay, now_s)
             bay.advance(now_s)
-        return now_s > container.synced_s
+        return self._lives(container, now_s) and now_s > container.synced_s
+
+    def _lives(self, container: SimContainer, now_s: float) -> bool:
+        """Return whether a container holds living cells; where none are, nothing is on its way."""
+        if contents.viable_t_cells(container.amounts) + container.amounts[Component.OTHER] < 1.0:
+            container.synced_s = now_s
+            return False
+        return True
 
     def _follow(self, container: SimContainer, bay: Bay, now_s: float) -> None:
         grid_s = self._p.culture.step_s
         while True:
             reached_s = (math.floor(container.synced_s / grid_s + 1e-9) + 1.0) * grid_s
-            if reached_s > now_s:
+            if reached_s > now_s or not self._lives(container, now_s):
                 return
             bay.advance(reached_s)
             self._store(container, self._grown(container, reached_s), reached_s)

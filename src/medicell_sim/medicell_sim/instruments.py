@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import zlib
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -32,6 +34,14 @@ class Instrument:
         self._phase = 0.0
         if parameters.wander_sd > 0.0:
             self._phase = self._rng.uniform(0.0, math.tau)
+
+    def state(self) -> Any:
+        """Return how far its chance has been drawn, as JSON values: the rest is the seed's."""
+        return self._rng.bit_generator.state
+
+    def restore(self, state: Any) -> None:
+        """Draw on from where `state` was told."""
+        self._rng.bit_generator.state = state
 
     def read(self, true: float, now_s: float) -> float:
         """Return a reading of a true value, within the instrument's limits."""
@@ -75,6 +85,16 @@ class Instruments:
         self._seed = seed
         self._start_s = start_s
         self._made: dict[tuple[str, str], Instrument] = {}
+
+    def state(self) -> dict[str, Any]:
+        """Return the state of those that have been made, as JSON values."""
+        return {'/'.join(key): made.state() for key, made in self._made.items()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Make the instruments of which `state` told, each as far as it was."""
+        for key, made in state.items():
+            kind, _, place = key.partition('/')
+            self.get(kind, place).restore(made)
 
     def get(self, kind: str, place: str = '') -> Instrument:
         """Return the instrument of a kind at a place."""

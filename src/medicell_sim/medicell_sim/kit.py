@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import numpy as np
 
 from medicell_core.containers import RACKS, ContainerKind
 from medicell_core.errors import ErrorCode, OperationRefused
+from medicell_core.serialise import from_json, to_json
 from medicell_sim import contents
 from medicell_sim.contents import Amounts
 from medicell_sim.port import ContainerView
@@ -31,6 +35,10 @@ class SimContainer:
     clamped: bool = False
     stoppered: bool = False
     capped: bool = False
+    label_reads: int = 0
+    """How often a camera has looked at its label."""
+    labels_printed: int = 0
+    """How many labels the cell's printer has made for it."""
 
     @property
     def volume_ml(self) -> float:
@@ -42,6 +50,17 @@ class SimContainer:
         """The bay it stands in; empty elsewhere."""
         station, _, place = self.location.partition('/')
         return place if station == 'incubator' else ''
+
+    def state(self) -> dict[str, Any]:
+        """Return all of it as JSON values."""
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        return {**values, 'amounts': self.amounts.tolist(), 'kind': self.kind.value}
+
+    @classmethod
+    def restored(cls, state: Mapping[str, Any]) -> SimContainer:
+        """Return the container that `state` told of."""
+        given = {**state, 'kind': ContainerKind(state['kind'])}
+        return cls(**{**given, 'amounts': np.array(state['amounts'], dtype=np.float64)})
 
     def view(self) -> ContainerView:
         """Return what can be seen from outside."""
@@ -90,6 +109,21 @@ class Kit:
     def __iter__(self) -> Iterator[SimContainer]:
         """Iterate over the containers in the order of loading."""
         return iter(self._containers.values())
+
+    def state(self) -> dict[str, Any]:
+        """Return all containers and the ledger as JSON values."""
+        return {
+            'containers': [item.state() for item in self],
+            'ledger': to_json(self.ledger),
+            'places': dict(self._places),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Hold what `state` told of."""
+        made = [SimContainer.restored(item) for item in state['containers']]
+        self._containers = {item.id: item for item in made}
+        self._places = dict(state['places'])
+        self.ledger = from_json(Ledger, state['ledger'])
 
     def get(self, container: str) -> SimContainer:
         """Return a container; raises UNKNOWN_CONTAINER."""

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
 
 from medicell_core.containers import ContainerKind
 from medicell_core.errors import ErrorCode, OperationRefused
@@ -40,6 +44,16 @@ class Liquids:
         self._faults = faults
         self._separation = Separation(p, seed=seed)
         self._withheld: dict[int, tuple[SimContainer, Amounts]] = {}
+
+    def state(self) -> list[Any]:
+        """Return what faults have withheld, as JSON values, in the order in which they struck."""
+        return [[number, bag.id, gone.tolist()] for number, (bag, gone) in self._withheld.items()]
+
+    def restore(self, state: Sequence[Any]) -> None:
+        """Withhold what `state` told of; the kit must have been restored before."""
+        self._withheld = {
+            number: (self._kit.get(bag), np.array(gone)) for number, bag, gone in state
+        }
 
     def mix(self, container: SimContainer, now_s: float) -> None:
         """Suspend settled cells."""
@@ -92,8 +106,9 @@ class Liquids:
         buffer: SimContainer,
         buffer_volume_ml: float,
         now_s: float,
+        part: float = 1.0,
     ) -> PumpReading:
-        """Separate CD4/CD8 cells; see the port."""
+        """Separate CD4/CD8 cells; see the port. `part` of all has passed when it was ended."""
         self._strike(operation_id, source, (reagent, buffer), now_s)
         blocked = self._blocked(source, target, now_s)
         if blocked is not None:
@@ -106,9 +121,9 @@ class Liquids:
         halted = self._halted(source, target, short, now_s)
         if halted is not None:
             return halted
-        feed = self._draw(source, source.volume_ml, now_s)
-        beads = self._draw(reagent, min(reagent_volume_ml, reagent.volume_ml), now_s)
-        rinse = self._draw(buffer, min(buffer_volume_ml, buffer.volume_ml), now_s)
+        feed = self._draw(source, part * source.volume_ml, now_s)
+        beads = self._draw(reagent, part * min(reagent_volume_ml, reagent.volume_ml), now_s)
+        rinse = self._draw(buffer, part * min(buffer_volume_ml, buffer.volume_ml), now_s)
         kept, rest = self._separation.select(operation_id, feed, beads, rinse)
         self._pour(rest, waste, now_s)
         moved_ml = self._pour(kept, target, now_s)
@@ -125,8 +140,9 @@ class Liquids:
         buffer_volume_ml: float,
         final_volume_ml: float,
         now_s: float,
+        part: float = 1.0,
     ) -> PumpReading:
-        """Wash and concentrate; see the port."""
+        """Wash and concentrate; see the port. `part` of all has passed when it was ended."""
         _require_volume(final_volume_ml)
         self._strike(operation_id, source, (buffer,), now_s)
         blocked = self._blocked(source, target, now_s)
@@ -137,9 +153,9 @@ class Liquids:
         halted = self._halted(source, target, short, now_s)
         if halted is not None:
             return halted
-        feed = self._draw(source, source.volume_ml, now_s)
-        rinse = self._draw(buffer, min(buffer_volume_ml, buffer.volume_ml), now_s)
-        kept, rest = self._separation.wash(operation_id, feed, rinse, final_volume_ml)
+        feed = self._draw(source, part * source.volume_ml, now_s)
+        rinse = self._draw(buffer, part * min(buffer_volume_ml, buffer.volume_ml), now_s)
+        kept, rest = self._separation.wash(operation_id, feed, rinse, part * final_volume_ml)
         self._pour(rest, waste, now_s)
         moved_ml = self._pour(kept, target, now_s)
         return self._reading(target, moved_ml=moved_ml, now_s=now_s)
@@ -180,9 +196,9 @@ class Liquids:
             now_s=now_s,
         )
 
-    def restore(self, fault: Fault) -> None:
+    def hang_full(self, fault: Fault) -> None:
         """Undo what an ended fault has done to a bag, as hanging a full one does."""
-        withheld = self._withheld.pop(id(fault), None)
+        withheld = self._withheld.pop(self._faults.number_of(fault), None)
         if withheld is not None:
             container, amounts = withheld
             container.amounts += amounts
@@ -205,7 +221,7 @@ class Liquids:
                 missing = 1.0 - self._p.fault.empty_fraction
                 gone = contents.take(supply.amounts, liquid=missing, cells=missing)
                 self._kit.ledger.volume_in_ml -= contents.volume_ml(gone)
-                self._withheld[id(fault)] = (supply, gone)
+                self._withheld[self._faults.number_of(fault)] = (supply, gone)
 
     def _blocked(
         self, source: SimContainer, target: SimContainer, now_s: float

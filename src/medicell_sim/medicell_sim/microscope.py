@@ -20,6 +20,14 @@ class Microscope:
         self._seed = seed
         self._defocus_um = 0.0
 
+    def state(self) -> float:
+        """Return how far the objective is out of focus, in micrometres."""
+        return self._defocus_um
+
+    def restore(self, state: float) -> None:
+        """Have the objective where `state` told."""
+        self._defocus_um = state
+
     def scene(
         self,
         *,
@@ -61,6 +69,6 @@ class Microscope:
         if slip is not None and abs(self._defocus_um) < _FOUND_UM:
             slip.active = False
 
-    def restore(self) -> None:
+    def focus(self) -> None:
         """Bring the objective back into focus, as a person does."""
         self._defocus_um = 0.0

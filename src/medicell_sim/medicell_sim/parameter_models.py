@@ -120,6 +120,12 @@ class SeparationParameters(_Section):
     stirring_fraction: float = Field(ge=0, le=1)
 
 
+class FlowParameters(_Section):
+    """Pumps that nobody commands any more."""
+
+    fail_safe_s: float = Field(ge=0, le=60)
+
+
 class ClimateParameters(_Section):
     """Heat and gas of a bay, and their controllers."""
 
@@ -234,6 +240,7 @@ class WorldParameters(_Section):
     donor: DonorParameters
     materials: MaterialParameters
     separation: SeparationParameters
+    flow: FlowParameters
     climate: ClimateParameters
     optics: SceneParameters
     air: AirParameters

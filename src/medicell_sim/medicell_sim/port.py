@@ -48,6 +48,28 @@ class PumpReading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """A pump that a device has started, and what it does to the liquid by which verb.
+
+    `target` is the vial of `dispense` and the waste of `withdraw`. The volumes and the other
+    containers are those of a separation; `rate_ml_min` is then of all that passes.
+    """
+
+    operation_id: str
+    verb: str
+    source: str
+    target: str
+    rate_ml_min: float
+    mode: str = ''
+    waste: str = ''
+    reagent: str = ''
+    reagent_volume_ml: float = 0.0
+    buffer: str = ''
+    buffer_volume_ml: float = 0.0
+    final_volume_ml: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BayReading:
     """A bay's own sensors."""
 
@@ -91,6 +113,20 @@ class Scene:
     defocus_um: float
     illumination: float
     seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelScene:
+    """What there is to see of a label: what a camera makes a picture of.
+
+    `text` as it was printed; `smear` is the share of the code that a drop covers, 0 to 1.
+    Chance is drawn by `seed` for the print and by `reading`, the count of looks, for each look.
+    """
+
+    text: str
+    smear: float
+    seed: list[int]
+    reading: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,8 +207,12 @@ class WorldPort(Clock, Protocol):
         """Return the id of the container at a location, or an empty string."""
         ...
 
-    def read_label(self, container: str) -> str:
-        """Return the text of a container's label; empty when it cannot be read."""
+    def standing(self, place: str) -> list[str]:
+        """Return the ids of the containers at a station, such as `incubator`, as they came."""
+        ...
+
+    def see_label(self, container: str) -> LabelScene:
+        """Return what a camera has before it that looks at a container's label."""
         ...
 
     def weigh(self, container: str) -> float:
@@ -180,6 +220,13 @@ class WorldPort(Clock, Protocol):
         ...
 
     # liquids
+    def flow(self, flow: Flow) -> None:
+        """Take in that a pump runs from now on, until its verb tells what it has moved.
+
+        If its device dies before, the pump's fail-safe stops it a little later.
+        """
+        ...
+
     def pump(
         self,
         *,
@@ -317,6 +364,10 @@ class WorldPort(Clock, Protocol):
         """Put a printed label on a container, over the old one."""
         ...
 
+    def labels_printed(self, container: str) -> int:
+        """Return how many labels the printer has made for a container, by its own count."""
+        ...
+
     # air and laboratory
     def particles(self, *, operation_id: str, duration_s: float) -> ParticleReading:
         """Count particles in the air drawn over a time that has just passed."""
@@ -331,7 +382,11 @@ class WorldControl(Protocol):
     """What a scenario, the orchestrator's adapter and the end-of-run check do; never a driver."""
 
     def load(self, batch_id: str, materials: list[Material], apheresis_label: str) -> None:
-        """Put a batch's kit into the cell; the donor is drawn from the world's seed."""
+        """Put a batch's kit into the cell; the donor is drawn from the world's seed.
+
+        Raises IDENTITY_MISMATCH, naming it, when something of another batch is there; nothing is
+        put in then.
+        """
         ...
 
     def inject(self, fault: str, phase: str) -> None:

@@ -19,6 +19,7 @@ class TimedWorld:
         leap_limit_s: float,
         rest_pace: float,
         on_time: Callable[[float], None] | None,
+        on_step: Callable[[float], None] | None = None,
     ) -> None:
         self.timeline = Timeline(
             start_s=start_s,
@@ -27,6 +28,7 @@ class TimedWorld:
             leap_limit_s=leap_limit_s,
             rest_pace=rest_pace,
             on_time=on_time,
+            on_step=on_step,
         )
 
     def now_s(self) -> float:

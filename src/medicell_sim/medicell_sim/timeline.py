@@ -36,7 +36,9 @@ class Timeline:
     Turns go by (time, owner), so their order depends on nothing but the durations asked for.
     Nothing moves unless no owner runs and every operation named by the last `idle` sleeps
     here. With no operation named, time passes at `rest_pace` (simulated over wall time, 0
-    stands); before the first word it stands (`paused_until_idle`) or passes likewise.
+    stands); before the first word it stands (`paused_until_idle`) or passes likewise. `on_step`
+    is told of a new time before it is one, with a lock held; `on_time` afterwards. When `on_step`
+    raises a MedicellError, time stands for good, and every sleep ends with that error.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Timeline:
         leap_limit_s: float,
         rest_pace: float = 1.0,
         on_time: Callable[[float], None] | None = None,
+        on_step: Callable[[float], None] | None = None,
     ) -> None:
         if not speed > 0.0:
             raise OperationRefused(ErrorCode.INVALID_GOAL, f'speed: {speed} is not above 0')
@@ -61,6 +64,8 @@ class Timeline:
         self._leap_limit_s = leap_limit_s
         self._paused = paused_until_idle
         self._on_time = on_time
+        self._on_step = on_step
+        self._failure: MedicellError | None = None
         self._changed = threading.Condition(threading.Lock())
         self._sleepers: dict[str, _Sleeper] = {}
         self._running: str | None = None
@@ -88,10 +93,11 @@ class Timeline:
                 self._sleepers[owner] = _Sleeper(self._now_s, None)
                 self._changed.notify_all()
 
-    def begin_async(self, owner: str, callback: Callback) -> None:
+    def begin_async(self, owner: str, callback: Callback, *, wake_s: float = -math.inf) -> None:
         """Announce an owner; `callback` is called, from any thread, when its turn comes.
 
-        Raises INVALID_GOAL when the owner has begun already, WORLD_CLOSED after `close`.
+        That is not before `wake_s`, for one that slept when the world's process died. Raises
+        INVALID_GOAL when the owner has begun already, WORLD_CLOSED after `close`.
         """
         with self._changed:
             self._require_open()
@@ -100,9 +106,8 @@ class Timeline:
                 raise OperationRefused(
                     ErrorCode.INVALID_GOAL, f'owner: "{owner}" has begun and not ended'
                 )
-            self._sleepers[owner] = _Sleeper(
-                self._now_s if known is None else known.wake_s, callback
-            )
+            begins_s = self._now_s if known is None else known.wake_s
+            self._sleepers[owner] = _Sleeper(max(begins_s, wake_s), callback)
             self._changed.notify_all()
 
     def sleep_async(self, owner: str, duration_s: float, callback: Callback) -> None:
@@ -167,6 +172,20 @@ class Timeline:
             self._outstanding = frozenset(outstanding)
             self._changed.notify_all()
 
+    def require_rest(self) -> None:
+        """Raise DEVICE_BUSY while anybody takes part."""
+        with self._changed:
+            self._require_rest()
+
+    def pass_by(self, duration_s: float) -> None:
+        """Let time go on while nobody takes part; raises DEVICE_BUSY while anybody does."""
+        with self._changed:
+            self._require_rest()
+            self._reach(self._now_s + duration_s)
+            now_s = self._now_s
+        if self._on_time is not None:
+            self._on_time(now_s)
+
     def close(self) -> None:
         """Stop time for good; every sleep raises WORLD_CLOSED. Safe to call twice."""
         with self._changed:
@@ -176,8 +195,18 @@ class Timeline:
             self._thread.join()
 
     def _require_open(self) -> None:
+        if self._failure is not None:
+            raise self._failure
         if self._closed:
             raise OperationRefused(ErrorCode.WORLD_CLOSED, 'the world is closed')
+
+    def _require_rest(self) -> None:
+        self._require_open()
+        taking = [*self._sleepers, *filter(None, [self._running])]
+        if taking:
+            raise OperationRefused(
+                ErrorCode.DEVICE_BUSY, f'time is taken by {", ".join(sorted(taking))}'
+            )
 
     def _block(self, start: Callable[[Callback], None]) -> None:
         turn = threading.Event()
@@ -207,8 +236,12 @@ class Timeline:
     def _run(self) -> None:
         while True:
             with self._changed:
-                turn, stepped = self._advance()
-                if self._closed:
+                try:
+                    turn, stepped = self._advance()
+                except MedicellError as error:
+                    _LOG.error('time stands: %s', error.message)
+                    self._failure = error
+                if self._closed or self._failure is not None:
                     break
                 now_s = self._now_s
             if stepped and self._on_time is not None:
@@ -220,7 +253,7 @@ class Timeline:
             self._sleepers.clear()
         closed = OperationRefused(ErrorCode.WORLD_CLOSED, 'the world was closed')
         for waiting in left:
-            self._call(waiting, closed)
+            self._call(waiting, self._failure or closed)
 
     def _call(self, callback: Callback, error: MedicellError | None) -> None:
         """Call back; time must go on for all others when one callback is broken."""
@@ -282,7 +315,12 @@ class Timeline:
 
     def _step(self, step_s: float, due: tuple[float, str] | None) -> None:
         reached_s = self._now_s + step_s
-        self._now_s = reached_s if due is None else min(reached_s, due[0])
+        self._reach(reached_s if due is None else min(reached_s, due[0]))
+
+    def _reach(self, now_s: float) -> None:
+        if self._on_step is not None:
+            self._on_step(now_s)
+        self._now_s = now_s
 
 
 def _cancelled(owner: str) -> OperationRefused:

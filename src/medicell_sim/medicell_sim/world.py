@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
 
 from medicell_core.containers import Material
 from medicell_sim.air import Air
@@ -12,11 +14,13 @@ from medicell_sim.audit import balance_of, truth_of
 from medicell_sim.donors import draw_donor
 from medicell_sim.dosing import Needle
 from medicell_sim.faults import FaultBoard, Hook
+from medicell_sim.flows import Flows
+from medicell_sim.history.kept import Stateful, kept
+from medicell_sim.identity import require_clear, see
 from medicell_sim.incubation import Incubation
 from medicell_sim.incubator import Incubator
 from medicell_sim.instruments import Instruments
 from medicell_sim.kit import Kit
-from medicell_sim.labels import scan
 from medicell_sim.liquids import Liquids
 from medicell_sim.materials import hang
 from medicell_sim.microscope import Microscope
@@ -27,24 +31,26 @@ from medicell_sim.port import (
     BayReading,
     ContainerView,
     FaultView,
+    LabelScene,
     ParticleReading,
     ProbeReading,
-    PumpReading,
     Scene,
     Truth,
 )
+from medicell_sim.pumping import LiquidWorld
 from medicell_sim.robot import Robot
-from medicell_sim.timed import TimedWorld
 
 _TUBED = ('fluid_handler/', 'incubator/')
 """Stations whose containers hang on tubing with a hand clamp."""
 
 
-class World(TimedWorld):
+class World(LiquidWorld):
     """Implements WorldPort and WorldControl; its `timeline` serves callers that must not block.
 
     `speed` is simulated over wall time, infinity for leaps; `rest_pace` the same while nobody
-    waits for an operation, 0 for time that stands. `on_time` is told every new time.
+    waits for an operation, 0 for time that stands. `on_time` is told every new time. `history` is
+    the file in which the world outlives its process: made when it is not there, and else taken
+    up (`taken_up`), with `sync_history` such that it outlives a power cut too.
     """
 
     def __init__(
@@ -57,10 +63,11 @@ class World(TimedWorld):
         bays: list[str],
         rest_pace: float = 1.0,
         on_time: Callable[[float], None] | None = None,
+        history: Path | None = None,
+        sync_history: bool = False,
     ) -> None:
         self._p = parameters
         self._seed = seed
-        self._lock = threading.RLock()
         self._kit = Kit()
         self._faults = FaultBoard()
         self._donor = draw_donor(parameters.donor, seed)
@@ -80,7 +87,16 @@ class World(TimedWorld):
         self._microscope = Microscope(parameters, self._faults, seed=seed)
         self._robot = Robot(parameters, self._kit, self._faults, seed=seed)
         self._air = Air(parameters, self._faults, seed=seed)
+        self._flows = Flows(parameters.flow, self._kit, self._liquids, self._needle, self._robot)
         super().__init__(
+            header={
+                'bays': list(bays),
+                'parameters': parameters.model_dump(mode='json'),
+                'seed': seed,
+                'world': time.time_ns(),
+            },
+            history=history,
+            sync=sync_history,
             start_s=parameters.world.start_s,
             paused_until_idle=paused_until_idle,
             speed=speed,
@@ -89,195 +105,113 @@ class World(TimedWorld):
             on_time=on_time,
         )
 
+    def state(self) -> dict[str, Any]:
+        """Return everything that the world is as JSON values, time and turns aside."""
+        with self._lock:
+            return {name: part.state() for name, part in self._parts().items()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Be as `state` told; of a world that was made of the same."""
+        for name, part in self._parts().items():
+            part.restore(state[name])
+
+    def _parts(self) -> dict[str, Stateful]:
+        """Return what can change, in the order in which it is restored; the rest is the seed's."""
+        return {
+            'kit': self._kit,
+            'faults': self._faults,
+            'flows': self._flows,
+            'incubation': self._incubation,
+            'instruments': self._instruments,
+            'liquids': self._liquids,
+            'microscope': self._microscope,
+        }
+
+    @kept
     def look(self, container: str) -> ContainerView:
         """Return what can be seen of a container."""
-        with self._lock:
-            item = self._kit.get(container)
-            if (
-                item.connected
-                and item.location.startswith(_TUBED)
-                and self._faults.strike(
-                    Hook.LOOK,
-                    operation_id=self.timeline.running,
-                    place=container,
-                    now_s=self.now_s(),
-                )
-            ):
-                item.clamped = True
-            self._robot.look(item, self.timeline.running, self.now_s())
-            return item.view()
+        item = self._kit.get(container)
+        if (
+            item.connected
+            and item.location.startswith(_TUBED)
+            and self._faults.strike(
+                Hook.LOOK,
+                operation_id=self._by,
+                place=container,
+                now_s=self._at_s,
+            )
+        ):
+            item.clamped = True
+        self._robot.look(item, self._by, self._at_s)
+        return item.view()
 
+    @kept
     def at(self, location: str) -> str:
         """Return the id of the container at a location, or an empty string."""
-        with self._lock:
-            return self._robot.at(location, self.timeline.running, self.now_s())
+        return self._robot.at(location, self._by, self._at_s)
 
-    def read_label(self, container: str) -> str:
-        """Return the text of a container's label; empty when it cannot be read."""
+    def standing(self, place: str) -> list[str]:
+        """Return the ids of the containers at a station, as they came."""
         with self._lock:
-            return scan(
-                self._p.fault,
-                self._faults,
-                self._kit.get(container),
-                operation_id=self.timeline.running,
-                now_s=self.now_s(),
-            )
+            return [item.id for item in self._kit if item.location.startswith(f'{place}/')]
 
+    @kept
+    def see_label(self, container: str) -> LabelScene:
+        """Return what a camera has before it that looks at a container's label."""
+        return see(
+            self._p.fault,
+            self._faults,
+            self._kit.get(container),
+            seed=self._seed,
+            operation_id=self._by,
+            now_s=self._at_s,
+        )
+
+    @kept
     def weigh(self, container: str) -> float:
         """Return the net weight in grams with the load cell's error."""
-        with self._lock:
-            item = self._kit.get(container)
-            return self._liquids.scale(item).read(item.volume_ml, self.now_s())
+        item = self._kit.get(container)
+        return self._liquids.scale(item).read(item.volume_ml, self._at_s)
 
-    def pump(
-        self, *, operation_id: str, source: str, target: str, volume_ml: float, rate_ml_min: float
-    ) -> PumpReading:
-        """Move up to `volume_ml` in one stroke."""
-        with self._lock:
-            return self._liquids.pump(
-                operation_id=operation_id,
-                source=self._kit.get(source),
-                target=self._kit.get(target),
-                volume_ml=volume_ml,
-                rate_ml_min=rate_ml_min,
-                now_s=self.now_s(),
-            )
-
-    def dispense(
-        self,
-        *,
-        operation_id: str,
-        source: str,
-        vial: str,
-        duration_s: float,
-        rate_ml_min: float,
-        shut: bool,
-    ) -> PumpReading:
-        """Let the filling needle run for a time that has just passed."""
-        with self._lock:
-            reading = self._needle.dispense(
-                operation_id=operation_id,
-                source=self._kit.get(source),
-                vial=self._kit.get(vial),
-                duration_s=0.0 if self._robot.emergency_stopped else duration_s,
-                rate_ml_min=rate_ml_min,
-                shut=shut,
-                now_s=self.now_s(),
-            )
-            self._robot.filling(operation_id, self.now_s())
-            return reading
-
-    def mix(self, container: str) -> None:
-        """Suspend settled cells evenly."""
-        with self._lock:
-            self._liquids.mix(self._kit.get(container), self.now_s())
-
-    def select_cells(
-        self,
-        *,
-        operation_id: str,
-        source: str,
-        target: str,
-        waste: str,
-        reagent: str,
-        reagent_volume_ml: float,
-        buffer: str,
-        buffer_volume_ml: float,
-    ) -> PumpReading:
-        """Perform the separation's effect on the contents, at once."""
-        with self._lock:
-            return self._liquids.select_cells(
-                operation_id=operation_id,
-                source=self._kit.get(source),
-                target=self._kit.get(target),
-                waste=self._kit.get(waste),
-                reagent=self._kit.get(reagent),
-                reagent_volume_ml=reagent_volume_ml,
-                buffer=self._kit.get(buffer),
-                buffer_volume_ml=buffer_volume_ml,
-                now_s=self.now_s(),
-            )
-
-    def wash(
-        self,
-        *,
-        operation_id: str,
-        source: str,
-        target: str,
-        waste: str,
-        buffer: str,
-        buffer_volume_ml: float,
-        final_volume_ml: float,
-    ) -> PumpReading:
-        """Perform the wash's effect on the contents, at once."""
-        with self._lock:
-            return self._liquids.wash(
-                operation_id=operation_id,
-                source=self._kit.get(source),
-                target=self._kit.get(target),
-                waste=self._kit.get(waste),
-                buffer=self._kit.get(buffer),
-                buffer_volume_ml=buffer_volume_ml,
-                final_volume_ml=final_volume_ml,
-                now_s=self.now_s(),
-            )
-
-    def withdraw(
-        self, *, operation_id: str, source: str, waste: str, volume_ml: float, mode: str
-    ) -> PumpReading:
-        """Take supernatant out, `settled` or through the `filter`."""
-        with self._lock:
-            return self._liquids.withdraw(
-                operation_id=operation_id,
-                source=self._kit.get(source),
-                waste=self._kit.get(waste),
-                volume_ml=volume_ml,
-                mode=mode,
-                now_s=self.now_s(),
-            )
-
+    @kept
     def place(self, container: str, location: str) -> None:
         """Put a container at a free location; raises STATION_OCCUPIED, UNKNOWN_BAY."""
-        with self._lock:
-            item = self._kit.get(container)
-            station, _, bay = location.partition('/')
-            if station == 'incubator':
-                self._incubation.bay(bay, self.now_s())
-            self._incubation.commit(item, self.now_s())
-            self._kit.move(container, location)
+        item = self._kit.get(container)
+        station, _, bay = location.partition('/')
+        if station == 'incubator':
+            self._incubation.bay(bay, self._at_s)
+        self._incubation.commit(item, self._at_s)
+        self._kit.move(container, location)
 
+    @kept
     def set_climate(
         self, *, bay: str, temperature_c: float, co2_pct: float, agitation_rpm: float
     ) -> None:
         """Give a bay's controller its set-points."""
-        with self._lock:
-            self._incubator.set_climate(
-                bay,
-                temperature_c=temperature_c,
-                co2_pct=co2_pct,
-                agitation_rpm=agitation_rpm,
-                now_s=self.now_s(),
-            )
+        self._incubator.set_climate(
+            bay,
+            temperature_c=temperature_c,
+            co2_pct=co2_pct,
+            agitation_rpm=agitation_rpm,
+            now_s=self._at_s,
+        )
 
+    @kept
     def set_door(self, bay: str, *, open_: bool) -> None:
         """Open or close a bay's door; closing it also ends that it is ajar."""
-        with self._lock:
-            self._incubator.set_door(bay, open_=open_, now_s=self.now_s())
+        self._incubator.set_door(bay, open_=open_, now_s=self._at_s)
 
+    @kept
     def bay(self, bay: str) -> BayReading:
         """Read a bay's sensors; raises UNKNOWN_BAY."""
-        with self._lock:
-            return self._incubator.read(
-                bay, operation_id=self.timeline.running, now_s=self.now_s()
-            )
+        return self._incubator.read(bay, operation_id=self._by, now_s=self._at_s)
 
+    @kept
     def probes(self, bay: str) -> ProbeReading:
         """Read the probes of the vessel in a bay; raises BAY_EMPTY."""
-        with self._lock:
-            return self._incubator.probes(
-                bay, operation_id=self.timeline.running, now_s=self.now_s()
-            )
+        return self._incubator.probes(bay, operation_id=self._by, now_s=self._at_s)
 
+    @kept
     def scene(
         self,
         *,
@@ -288,117 +222,122 @@ class World(TimedWorld):
         dilution: float,
     ) -> Scene:
         """Draw the cells that lie under one field of a cartridge."""
-        with self._lock:
-            now_s = self.now_s()
-            return self._microscope.scene(
-                operation_id=operation_id,
-                container=container,
-                amounts=self._incubation.peek(self._kit.get(container), now_s),
-                field_index=field_index,
-                modality=modality,
-                dilution=dilution,
-                now_s=now_s,
-            )
+        now_s = self._at_s
+        return self._microscope.scene(
+            operation_id=operation_id,
+            container=container,
+            amounts=self._incubation.peek(self._kit.get(container), now_s),
+            field_index=field_index,
+            modality=modality,
+            dilution=dilution,
+            now_s=now_s,
+        )
 
+    @kept
     def correct_focus(self, offset_um: float) -> None:
         """Move the objective by an offset, which stays until the next correction."""
-        with self._lock:
-            self._microscope.correct_focus(offset_um)
+        self._microscope.correct_focus(offset_um)
 
+    @kept
     def carry(self, *, operation_id: str, container: str, station: str) -> bool:
         """Carry a container to a station; False when it was dropped on the way."""
-        with self._lock:
-            item = self._kit.get(container)
-            self._incubation.commit(item, self.now_s())
-            return self._robot.carry(operation_id, item, station, self.now_s())
+        item = self._kit.get(container)
+        self._incubation.commit(item, self._at_s)
+        return self._robot.carry(operation_id, item, station, self._at_s)
 
+    @kept
     def arm(self) -> ArmView:
         """Return what ails the arm's drives now; a fault of this operation strikes now."""
-        with self._lock:
-            return self._robot.arm(self.timeline.running, self.now_s())
+        return self._robot.arm(self._by, self._at_s)
 
     def emergency_stopped(self) -> bool:
         """Return whether the emergency stop is pressed."""
         with self._lock:
             return self._robot.emergency_stopped
 
+    @kept
     def stopper(self, *, operation_id: str, vial: str) -> float:
         """Press a stopper in; returns the peak force in newtons."""
-        with self._lock:
-            return self._robot.stopper(operation_id, self._kit.get(vial))
+        return self._robot.stopper(operation_id, self._kit.get(vial))
 
+    @kept
     def cap(self, *, operation_id: str, vial: str) -> float:
         """Crimp a cap; returns the torque in newton metres, 0 without a stopper to hold it."""
-        with self._lock:
-            return self._robot.cap(operation_id, self._kit.get(vial))
+        return self._robot.cap(operation_id, self._kit.get(vial))
 
+    @kept
     def stick_label(self, *, operation_id: str, container: str, text: str) -> None:
         """Put a printed label on a container, over the old one."""
-        with self._lock:
-            self._kit.get(container).label = text
+        item = self._kit.get(container)
+        item.label = text
+        item.labels_printed += 1
 
+    def labels_printed(self, container: str) -> int:
+        """Return how many labels the printer has made for a container."""
+        with self._lock:
+            return self._kit.get(container).labels_printed
+
+    @kept
     def particles(self, *, operation_id: str, duration_s: float) -> ParticleReading:
         """Count particles in the air drawn over a time that has just passed."""
-        with self._lock:
-            return self._air.particles(operation_id, duration_s, self.now_s())
+        return self._air.particles(operation_id, duration_s, self._at_s)
 
+    @kept
     def assay(self, *, operation_id: str, container: str, test: str) -> float:
         """Return a laboratory's figure for a test, with its error."""
-        with self._lock:
-            amounts = self._incubation.peek(self._kit.get(container), self.now_s())
-            return assay(
-                self._p.laboratory, amounts, test, seed=self._seed, operation_id=operation_id
+        amounts = self._incubation.peek(self._kit.get(container), self._at_s)
+        return assay(self._p.laboratory, amounts, test, seed=self._seed, operation_id=operation_id)
+
+    @kept
+    def load(self, batch_id: str, materials: list[Material], apheresis_label: str) -> None:
+        """Put a batch's kit into a cell in which nothing of another batch is."""
+        require_clear(self._kit, batch_id)
+        for material in materials:
+            self._kit.add(
+                hang(
+                    self._p,
+                    self._donor,
+                    material,
+                    batch_id=batch_id,
+                    apheresis_label=apheresis_label,
+                    now_s=self._at_s,
+                )
             )
 
-    def load(self, batch_id: str, materials: list[Material], apheresis_label: str) -> None:
-        """Put a batch's kit into the cell."""
-        with self._lock:
-            for material in materials:
-                self._kit.add(
-                    hang(
-                        self._p,
-                        self._donor,
-                        material,
-                        batch_id=batch_id,
-                        apheresis_label=apheresis_label,
-                        now_s=self.now_s(),
-                    )
-                )
-
+    @kept
     def inject(self, fault: str, phase: str) -> None:
         """Arm a fault for a phase."""
-        with self._lock:
-            self._faults.inject(fault, phase)
+        self._faults.inject(fault, phase)
 
+    @kept
     def remedy(self, fault: str) -> None:
         """End a fault, as a person's intervention would."""
-        with self._lock:
-            for ended in self._faults.end(fault):
-                if ended.kind.hook is Hook.BAY:
-                    self._incubator.repair(ended, self.now_s())
-                elif ended.kind.hook is Hook.LOOK:
-                    self._kit.get(ended.place).clamped = False
-                elif ended.kind.hook is Hook.SUPPLY:
-                    self._liquids.restore(ended)
-                elif ended.kind.name == 'vial_out_of_reach':
-                    self._robot.put_in_place(self._kit.get(ended.place))
-                elif ended.kind.hook is Hook.STATION:
-                    self._robot.take_away(self._kit.get(ended.place))
-                elif ended.kind.name == 'out_of_focus':
-                    self._microscope.restore()
+        for ended in self._faults.end(fault):
+            if ended.kind.hook is Hook.BAY:
+                self._incubator.repair(ended, self._at_s)
+            elif ended.kind.hook is Hook.LOOK:
+                self._kit.get(ended.place).clamped = False
+            elif ended.kind.hook is Hook.SUPPLY:
+                self._liquids.hang_full(ended)
+            elif ended.kind.name == 'vial_out_of_reach':
+                self._robot.put_in_place(self._kit.get(ended.place))
+            elif ended.kind.hook is Hook.STATION:
+                self._robot.take_away(self._kit.get(ended.place))
+            elif ended.kind.name == 'out_of_focus':
+                self._microscope.focus()
 
     def faults(self) -> list[FaultView]:
         """Return the scenario's faults and what became of them."""
         with self._lock:
             return self._faults.views()
 
+    @kept
     def balance(self) -> Balance:
         """Return the conservation check over everything since the world began."""
-        with self._lock:
-            self._incubation.commit_all(self.now_s())
-            return balance_of(self._kit)
+        self._incubation.commit_all(self._at_s)
+        return balance_of(self._kit)
 
+    @kept
     def truth(self, container: str) -> Truth:
         """Return the truth about a container."""
-        with self._lock:
-            return truth_of(self._incubation.peek(self._kit.get(container), self.now_s()))
+        return truth_of(self._incubation.peek(self._kit.get(container), self._at_s))

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 from sim_kit import OPERATION, make_world, pump, seed_culture, select, wash
 
+from medicell_core.containers import label_text
 from medicell_core.operations import OPERATIONS
 from medicell_sim.faults import FAULTS
 from medicell_sim.parameters import load_parameters
@@ -158,17 +159,17 @@ def test_a_closed_clamp_is_seen_and_blocks(world: World) -> None:
 
 def test_a_smeared_label_is_read_the_next_time(world: World) -> None:
     world.inject('label_unreadable', 'feed')
-    assert world.read_label('B.medium') == ''
-    assert world.read_label('B.medium') == 'B|B.medium'
+    assert world.see_label('B.medium').smear == 1.0
+    assert world.see_label('B.medium').smear == 0.0
 
 
 def test_a_wrong_bag_names_another_patient_until_it_is_replaced(world: World) -> None:
     world.inject('wrong_bag', 'feed')
     for _ in range(3):
-        assert not world.read_label('B.medium').startswith('B|')
-    assert world.read_label('B.buffer') == 'B|B.buffer'
+        assert not world.see_label('B.medium').text.startswith('B|')
+    assert world.see_label('B.buffer').text == label_text('B', 'B.buffer')
     world.remedy('wrong_bag')
-    assert world.read_label('B.medium') == 'B|B.medium'
+    assert world.see_label('B.medium').text == label_text('B', 'B.medium')
 
 
 def test_a_drifting_bay_cools_and_stays_bad_while_another_works(world: World) -> None:
@@ -324,7 +325,7 @@ def test_every_fault_strikes_once_and_ends_by_remedy(world: World, name: str) ->
     for _ in range(2):
         world.look('B.medium')
         world.look('B.vial_1')
-        world.read_label('B.medium')
+        world.see_label('B.medium')
         world.bay('bay_1')
         world.probes('bay_1')
         pump(world, 'medium', 'waste', 1.0)

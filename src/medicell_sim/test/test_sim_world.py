@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sim_kit import BAYS, KIT, OPERATION, make_world, material, pump, seed_culture, select, wash
 
-from medicell_core.containers import ContainerKind
+from medicell_core.containers import ContainerKind, label_text
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_sim.donors import draw_donor
 from medicell_sim.parameters import load_parameters
@@ -53,14 +53,23 @@ def test_the_kit_stands_where_it_was_put_and_is_labelled(world: World) -> None:
     assert world.at('fluid_handler/port_99') == ''
     assert world.look('B.medium').connected
     assert not world.look('B.vial_1').connected
-    assert world.read_label('B.medium') == 'B|B.medium'
+    assert world.see_label('B.medium').text == label_text('B', 'B.medium')
+
+
+def test_a_kit_is_not_put_into_a_cell_that_holds_anything_of_another_batch(world: World) -> None:
+    with pytest.raises(MedicellError, match=r'not clear for C: 13 .* B\.apheresis at fluid') as no:
+        world.load('C', KIT, 'C')
+    assert no.value.code is ErrorCode.IDENTITY_MISMATCH
+    assert world.standing('fluid_handler') == [
+        f'B.{item.name}' for item in KIT if item.location == 'fluid_handler'
+    ]
 
 
 def test_the_received_bag_bears_what_the_hospital_printed() -> None:
     world = make_world(loaded=False)
     world.load('B', KIT, 'SOMEONE-ELSE')
-    assert world.read_label('B.apheresis') == 'SOMEONE-ELSE|B.apheresis'
-    assert world.read_label('B.medium') == 'B|B.medium'
+    assert world.see_label('B.apheresis').text == label_text('SOMEONE-ELSE', 'B.apheresis')
+    assert world.see_label('B.medium').text == label_text('B', 'B.medium')
     world.close()
 
 

@@ -6,10 +6,19 @@ import cv2
 import numpy as np
 import pytest
 
+from medicell_core.containers import label_text
 from medicell_core.errors import ErrorCode, MedicellError
-from medicell_vision.labels import LONGEST_TEXT, decode_label, render_label
+from medicell_vision.labels import LONGEST_TEXT, decode_label, label_squares
 
-TEXT = 'MC-2026-0001|MC-2026-0001.vial_07'
+TEXT = label_text('MC-2026-0001', 'MC-2026-0001.vial_07')
+SQUARE_PX = 6
+QUIET_SQUARES = 4
+
+
+def picture_of(text: str) -> np.ndarray:
+    """Return a label's code as a perfect print shows it."""
+    paper = np.pad(~label_squares(text), QUIET_SQUARES, constant_values=True)
+    return np.kron(paper, np.ones((SQUARE_PX, SQUARE_PX))).astype(np.uint8) * 255
 
 
 def turned(image: np.ndarray, degrees: float) -> np.ndarray:
@@ -24,24 +33,24 @@ def turned(image: np.ndarray, degrees: float) -> np.ndarray:
 
 @pytest.mark.parametrize('degrees', [0.0, 17.0, 90.0, 200.0])
 def test_a_turned_label_reads_as_printed(degrees: float) -> None:
-    assert decode_label(turned(render_label(TEXT), degrees)) == TEXT
+    assert decode_label(turned(picture_of(TEXT), degrees)) == TEXT
 
 
 def test_a_noisy_label_reads_as_printed() -> None:
-    image = render_label(TEXT).astype(np.float64)
+    image = picture_of(TEXT).astype(np.float64)
     noisy = image + np.random.default_rng(1).normal(0.0, 25.0, image.shape)
     assert decode_label(noisy.clip(0, 255).astype(np.uint8)) == TEXT
 
 
 def test_a_smeared_label_is_refused() -> None:
-    blurred = cv2.GaussianBlur(render_label(TEXT), (0, 0), 12.0)
-    with pytest.raises(MedicellError, match='0 readable codes') as caught:
+    blurred = cv2.GaussianBlur(picture_of(TEXT), (0, 0), 12.0)
+    with pytest.raises(MedicellError, match='no readable code') as caught:
         decode_label(blurred)
     assert caught.value.code is ErrorCode.LABEL_UNREADABLE
 
 
 def test_two_labels_in_one_picture_are_refused() -> None:
-    one, other = render_label(TEXT), render_label(TEXT.replace('07', '08'))
+    one, other = picture_of(TEXT), picture_of(label_text('MC-2026-0001', 'MC-2026-0001.vial_08'))
     with pytest.raises(MedicellError, match='2 readable codes'):
         decode_label(np.hstack([one, other]))
 
@@ -49,4 +58,20 @@ def test_two_labels_in_one_picture_are_refused() -> None:
 @pytest.mark.parametrize('text', ['', 'x' * (LONGEST_TEXT + 1)])
 def test_a_text_that_does_not_fit_is_refused(text: str) -> None:
     with pytest.raises(MedicellError, match='characters'):
-        render_label(text)
+        label_squares(text)
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        '=A99992612345600',
+        'MC-2026-0001|MC-2026-0001.vial_07',
+        TEXT[:-1] + ('A' if TEXT[-1] != 'A' else 'B'),
+        TEXT.replace('0001', '0002'),
+    ],
+    ids=['a code of another system', 'no check', 'a wrong check', 'the check of another label'],
+)
+def test_a_code_that_reads_well_and_is_no_label_of_this_cell_is_refused(text: str) -> None:
+    with pytest.raises(MedicellError, match=r'form of a label|misread') as caught:
+        decode_label(picture_of(text))
+    assert caught.value.code is ErrorCode.LABEL_UNREADABLE

@@ -65,6 +65,19 @@ GROUPS = {
         "Every tenth pair is given to OMPL's RRTConnect too, with 2 s of time and the same checks "
         'of postures.',
     ),
+    'labels': Group(
+        title='Labels',
+        text='Labels of containers, rendered as a camera sees them under tilt, blur, glare and '
+        'damage, and read as a driver reads them. Every picture is of another label. How bad each '
+        'is goes from 0 to 1. The last kind is seen as in a cell as it should be, and read from '
+        'up to three pictures.',
+    ),
+    'history': Group(
+        title='A cell that is kept',
+        text='A batch in one process without ROS, in memory and with the history of its world and '
+        "the devices' journals on disk, in turn, after one that is not counted. Then its world is "
+        'taken up from its history, as after a kill at the end of the batch.',
+    ),
     'month': Group(
         title='A simulated month',
         text='The cell incubates a vessel for 30 simulated days, one process per node. The '

@@ -13,6 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from medicell_bringup.bench.groups import GROUPS
+from medicell_bringup.bench.label_sheet import draw_sheet
 from medicell_bringup.bench.result import GroupResult, Measure, Report, Series
 
 NAVY, BLUE, TEAL, ORANGE, GREY, LIGHT = (
@@ -65,17 +66,21 @@ def _draw(result: GroupResult) -> Figure:
         'month': _month,
         'motion': _motion,
         'vials': _vials,
+        'labels': _labels,
     }
     return special.get(result.name, _bars)(result)
 
 
-def _figure(result: GroupResult, panels: int, height: float) -> tuple[Figure, list[Axes]]:
+def _figure(
+    result: GroupResult, panels: int, height: float, *, ratios: tuple[float, ...] | None = None
+) -> tuple[Figure, list[Axes]]:
     figure = Figure(figsize=(9.0, height), layout='constrained')
     FigureCanvasAgg(figure)
     figure.suptitle(
         GROUPS[result.name].title, x=0.01, ha='left', color=NAVY, fontsize=13, fontweight='bold'
     )
-    return figure, [figure.add_subplot(panels, 1, index + 1) for index in range(panels)]
+    grid = figure.add_gridspec(panels, 1, height_ratios=ratios)
+    return figure, [figure.add_subplot(grid[index, 0]) for index in range(panels)]
 
 
 def _bars(result: GroupResult) -> Figure:
@@ -210,4 +215,20 @@ def _motion(result: GroupResult) -> Figure:
     axis.set_ylabel('pairs with an answer, %')
     axis.grid()
     axis.legend()
+    return figure
+
+
+def _labels(result: GroupResult) -> Figure:
+    """Draw a sheet of labels, and the share that is not read over how badly they are seen."""
+    figure, (sheet, axis) = _figure(result, 2, 12.0, ratios=(2.4, 1.0))
+    draw_sheet(sheet)
+    for line, colour in zip(result.found.series, COLOURS, strict=False):
+        axis.plot(line.x, line.y, 'o-', color=colour, markersize=3, label=line.label)
+    axis.set_xlabel('how badly it is seen')
+    axis.set_ylabel('not read, %')
+    axis.set_xlim(0.0, 1.0)
+    axis.set_ylim(0.0, 150.0)
+    axis.set_yticks(range(0, 101, 20))
+    axis.grid()
+    axis.legend(fontsize=8, loc='upper left')
     return figure

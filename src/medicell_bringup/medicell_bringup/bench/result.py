@@ -23,7 +23,8 @@ class BenchOptions:
     """What is measured: which recipe, patient's example and seed, and how often.
 
     `runs` is at least 1; `config` is the cell's file or its folder; `vials` is how many the group
-    of that name fills, `pairs` how many pairs of poses the group motion plans.
+    of that name fills, `pairs` how many pairs of poses the group motion plans, `labels` how many
+    labels the group of that name reads.
     """
 
     recipe: str
@@ -32,6 +33,7 @@ class BenchOptions:
     config: Path
     vials: int = 1000
     pairs: int = 10_000
+    labels: int = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from py_trees.behaviour import Behaviour
 
 from medicell_bringup.bench.result import BenchOptions, Found, Measure, Say, Series
 from medicell_bringup.shipped import cell_file_of
-from medicell_core.cell import LostContact
+from medicell_core.cell import LostContact, OnSend, untold
 from medicell_core.containers import Patient
 from medicell_core.operations import Operation, Outcome, Role
 from medicell_orchestrator.engine import BatchEngine
@@ -38,8 +38,13 @@ class WaitingCell:
         """Return a time that stands."""
         return EPOCH_S
 
-    def start(self, role: Role, goal: Operation) -> None:
+    def start(self, role: Role, goal: Operation, *, on_send: OnSend = untold) -> None:
         """Take a goal and leave it running."""
+
+    def take_up(
+        self, role: Role, goal: Operation, *, journal: str, lost: bool, cancelled: bool
+    ) -> None:
+        """Leave it running."""
 
     def outcome(self, operation_id: str) -> Outcome | None:
         """Return None: everything runs."""

@@ -9,35 +9,38 @@ from pathlib import Path
 
 from rich.console import Console
 
-from medicell_bringup.inputs import RunInputs, read_inputs, refused
+from medicell_bringup.inputs import RunInputs, read_inputs, read_resumed, refused
 from medicell_bringup.interrupts import interrupt_by_signals
 from medicell_core.errors import InputError, MedicellError
+from medicell_core.leash import parent_goes
 from medicell_core.operations import Role
 from medicell_devices.cell_config import CellConfig
 from medicell_devices.driver_type import Simulated
 from medicell_devices.registry import driver_of
 from medicell_record.motion import Simulator
 
-DEFAULT_SEED, DEFAULT_SPEED = 1, 'max'
+DEFAULT_RECIPE, DEFAULT_SEED, DEFAULT_SPEED = 'car_t_12_day', 1, 'max'
 READY, BAD_INPUT, FAILED_LIMITS, NOT_MADE = 0, 2, 3, 4
 EXIT_CODES = {
     'ready_for_release': READY,
     'failed_limits': FAILED_LIMITS,
     'failed_motion': FAILED_LIMITS,
+    'not_rehearsed': FAILED_LIMITS,
     'held': NOT_MADE,
     'aborted': NOT_MADE,
     'open': NOT_MADE,
 }
 """The process's exit code by the batch's outcome; on a joined cell a question leaves it open.
 
-`failed_motion` is a batch of whose motion physics has shown something out of its limits."""
+`failed_motion` is a batch of whose motion physics has shown something out of its limits,
+`not_rehearsed` one that was made although a fault was injected, which never struck."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
     """The command line's options."""
 
-    recipe: str
+    recipe: str | None
     patient: Path | None
     seed: int | None
     out: Path | None
@@ -48,6 +51,8 @@ class RunOptions:
     join: bool = False
     simulator: Simulator = Simulator.BUILTIN
     namespace: str = ''
+    resume: Path | None = None
+    gap_s: float | None = None
 
 
 def run(options: RunOptions) -> int:
@@ -56,7 +61,7 @@ def run(options: RunOptions) -> int:
     errors = Console(stderr=True)
     try:
         inputs = inputs_of(options)
-        interrupt_by_signals()
+        interrupt_by_signals(parent_goes=parent_goes if options.join else None)
         if inputs.simulator is Simulator.GAZEBO:
             _prepare_gazebo(errors, inputs.out)
     except MedicellError as error:
@@ -95,6 +100,10 @@ def _prepare_gazebo(console: Console, out: Path) -> None:
 
 def inputs_of(options: RunOptions) -> RunInputs:
     """Return what the options say, read and checked; raises InputError."""
+    if options.resume is not None:
+        return _resumed(options, options.resume)
+    if options.gap_s is not None:
+        raise refused('--gap', 'is only of use with --resume')
     if options.join:
         for name in ('processes', 'seed', 'speed'):
             said = getattr(options, name)
@@ -107,7 +116,7 @@ def inputs_of(options: RunOptions) -> RunInputs:
                 raise refused('--simulator', f'gazebo {text}, without --{name}')
     inputs = read_inputs(
         config=options.config,
-        recipe=options.recipe,
+        recipe=options.recipe or DEFAULT_RECIPE,
         patient=options.patient,
         seed=DEFAULT_SEED if options.seed is None else options.seed,
         out=options.out or default_folder(options),
@@ -125,6 +134,23 @@ def inputs_of(options: RunOptions) -> RunInputs:
     return inputs
 
 
+def _resumed(options: RunOptions, folder: Path) -> RunInputs:
+    """Return the inputs of the batch in a folder; nothing of it can be said anew."""
+    for name in ('recipe', 'patient', 'seed', 'out', 'inject', 'join', 'processes'):
+        said = getattr(options, name)
+        if not (said is None or said is False or said == []):
+            raise refused(f'--{name}', f'cannot be said with --resume: {folder} tells it')
+    if options.simulator is not Simulator.BUILTIN:
+        raise refused('--simulator', 'cannot be said with --resume: Gazebo keeps no world')
+    return read_resumed(
+        config=options.config,
+        folder=folder,
+        speed=options.speed or DEFAULT_SPEED,
+        gap_s=options.gap_s,
+        namespace=options.namespace,
+    )
+
+
 def _is_simulated(cell: CellConfig, role: Role) -> bool:
     return isinstance(driver_of(role, cell.settings(role).driver), Simulated)
 
@@ -134,4 +160,4 @@ def default_folder(options: RunOptions) -> Path:
     now = datetime.now().strftime('%Y%m%d-%H%M%S')
     seed = DEFAULT_SEED if options.seed is None else options.seed
     made_by = 'joined' if options.join else f'seed{seed}'
-    return Path('runs') / f'{now}-{Path(options.recipe).stem}-{made_by}'
+    return Path('runs') / f'{now}-{Path(options.recipe or DEFAULT_RECIPE).stem}-{made_by}'

@@ -6,8 +6,8 @@ import json
 import sys
 from pathlib import Path
 
+from medicell_record.database.postgresql import is_postgresql
 from medicell_record.place import record_of
-from medicell_record.postgresql import is_postgresql
 from medicell_record.summary import OUTCOME_OPEN
 from medicell_record.verify import report_text, verify
 
@@ -29,22 +29,28 @@ def written_head(summary: Path) -> str | None:
     return head if isinstance(head, str) else None
 
 
-def verify_record(record: str, *, head: str | None) -> int:
+def verify_record(
+    record: str, *, head: str | None, key: Path | None = None, state: Path | None = None
+) -> int:
     """Print what the check found; returns 0 when sound, 2 when no record, 3 when altered.
 
-    `record` is a file, the folder of a batch, or a PostgreSQL URL that names the batch.
+    `record` is a file, the folder of a batch, or a PostgreSQL URL that names the batch. `key` is
+    the public key of the cell that made it, `state` the folder of the cells' state: what is
+    pinned here, and the user's own, unless they are given.
 
-    Without `head`, the head that the run's summary wrote down beside the record is expected:
-    so a cut-off end is found, unless the summary was altered with it.
+    Without `head`, the head that the run's summary wrote down beside the record is expected.
     """
-    folder = Path(record)
+    given = Path(record)
     if is_postgresql(record):
-        result = verify(record, expected_head=head)
-    elif folder.is_dir():
-        expected = head or written_head(folder / SUMMARY)
-        result = verify(record_of(folder), expected_head=expected)
+        result = verify(record, expected_head=head, home=state, key=key)
     else:
-        expected = head or written_head(folder.with_name(SUMMARY))
-        result = verify(folder, expected_head=expected)
+        folder = given if given.is_dir() else given.parent
+        result = verify(
+            record_of(folder) if given.is_dir() else given,
+            expected_head=head or written_head(folder / SUMMARY),
+            folder=folder,
+            home=state,
+            key=key,
+        )
     sys.stdout.write(report_text(result) + '\n')
     return result.exit_code

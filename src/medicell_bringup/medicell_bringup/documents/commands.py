@@ -16,7 +16,11 @@ EXIT_CODES = (
     ('0', 'done; of `run`: ready for release'),
     ('1', 'something failed that is not the input'),
     ('2', 'wrong input: nothing was started and nothing overwritten'),
-    ('3', '`run`: made, and failed its limits; `verify`: the record was altered'),
+    (
+        '3',
+        '`run`: made, and failed its limits, or without a fault that was injected; `verify`: '
+        'the record was altered',
+    ),
     ('4', '`run`: held or aborted'),
     ('130', 'interrupted'),
 )

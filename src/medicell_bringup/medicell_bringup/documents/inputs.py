@@ -8,14 +8,14 @@ from typing import Any, cast
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from medicell_bringup.documents.docstrings import field_texts
 from medicell_bringup.documents.markdown import code, page, prose, section, table
 from medicell_bringup.documents.recipes import quantity_range
+from medicell_core.docstrings import field_texts
 from medicell_core.operations import Role
 from medicell_devices.arm.settings import PerJoint
 from medicell_devices.cell_config import CellConfig
 from medicell_orchestrator.patient import QUANTITIES
-from medicell_record.release import FIGURE_UNITS, LimitKind
+from medicell_record.release.specification import FIGURE_UNITS, LimitKind
 
 CELL_INTRODUCTION = (
     '`config/cell.yaml` says which driver serves each role, and what can be set of each '

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from medicell_bringup.documents.docstrings import summary
 from medicell_bringup.documents.markdown import code, page, section, table
+from medicell_core.docstrings import summary
 from medicell_devices.cell_config import CellConfig, load_cell
 from medicell_ros.node_parameters import NODES
 from medicell_ros.parameters import Bounds

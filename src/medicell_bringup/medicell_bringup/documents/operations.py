@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from medicell_bringup.documents.docstrings import summary
 from medicell_bringup.documents.markdown import code, page, prose, section, table
+from medicell_core.docstrings import summary
 from medicell_core.operations import ASSAYS, Role, operations_of
 
 INTRODUCTION = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from medicell_bringup.documents.archives import archive_page
 from medicell_bringup.documents.commands import command_line_page
 from medicell_bringup.documents.failures import errors_page, faults_page
 from medicell_bringup.documents.inputs import cell_page, files_page
@@ -15,6 +16,7 @@ from medicell_bringup.documents.recipes import recipe_page
 from medicell_bringup.documents.records import record_page
 
 PAGES: dict[str, Callable[[], str]] = {
+    'archive.md': archive_page,
     'cell_file.md': cell_page,
     'command_line.md': command_line_page,
     'error_codes.md': errors_page,

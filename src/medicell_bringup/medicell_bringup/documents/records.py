@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
-from medicell_bringup.documents.docstrings import field_texts
 from medicell_bringup.documents.markdown import code, page, prose, section, table
+from medicell_core.docstrings import field_texts
 from medicell_core.entries import ENTRY_TYPES, MEASUREMENTS, Entry
 
 INTRODUCTION = (

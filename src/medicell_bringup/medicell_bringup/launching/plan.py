@@ -13,10 +13,10 @@ from medicell_bringup.launching.arguments import (
     refuse_unknown,
     refused,
 )
-from medicell_bringup.launching.leash import NO_LEASH, leash
 from medicell_bringup.launching.planner import Planner
 from medicell_bringup.launching.process import Process
 from medicell_bringup.shipped import shipped_config
+from medicell_core.leash import NO_LEASH, leash
 from medicell_devices.cell_config import CellConfig, load_cell
 from medicell_ros.node_parameters import NODES
 from medicell_ros.parameters import check_file

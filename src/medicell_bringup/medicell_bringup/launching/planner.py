@@ -21,11 +21,11 @@ from medicell_core.operations import Role
 from medicell_devices.cell_config import CellConfig
 from medicell_devices.driver_type import Simulated
 from medicell_devices.registry import driver_of
+from medicell_orchestrator.resuming.folder import JOURNALS, WORLD_FILE
+from medicell_orchestrator.resuming.note import OpenNote
 from medicell_ros.node_parameters import GAZEBO, NODES
 from medicell_ros.parameters import check_values, given_value, names
 
-JOURNALS = 'journals'
-"""The folder of the devices' journals, below that of a run."""
 NODE_PACKAGES = {'orchestrator': 'medicell_orchestrator'}
 """The package of a node's executable, where it is not medicell_nodes."""
 WORLDS_OWN = ('seed', 'speed', 'rest_pace')
@@ -47,6 +47,7 @@ class Planner:
         )
         self._out = values.out or _new_folder(config)
         self._arm: dict[str, Value] = {}
+        self._note_dir: str | None = None
 
     def add_simulator(self) -> None:
         """Have Gazebo move the fill robot, unless the built-in simulation is asked for.
@@ -84,10 +85,15 @@ class Planner:
             self._claim(journals)
             self._add_node(
                 'world',
-                {name: getattr(self._values, name) for name in WORLDS_OWN},
+                {
+                    **{name: getattr(self._values, name) for name in WORLDS_OWN},
+                    'history': str(self._out / WORLD_FILE),
+                },
             )
         else:
             self._refuse_of_world()
+        if simulated or self._values.out is not None:
+            self._note_dir = str(journals)
         for role, name in drivers.items():
             asked = name if self._values.driver is not None else None
             own = self._values.out is not None or role in simulated
@@ -108,10 +114,11 @@ class Planner:
         url = self._values.record_url or given_value('orchestrator', 'record_url', self._files)
         if url:
             # Half of the launch's start otherwise: only a record in a database needs it.
-            from medicell_record.postgresql import check_url  # noqa: PLC0415
+            from medicell_record.database.postgresql import check_url  # noqa: PLC0415
 
             check_url(url, field='record_url')
-        self._add_node('orchestrator', {'record_url': self._values.record_url})
+        own = {'record_url': self._values.record_url, 'journal_dir': self._note_dir}
+        self._add_node('orchestrator', own)
 
     def add_rviz(self) -> None:
         """Add the scene's node, and RViz where ROS has it."""
@@ -190,7 +197,12 @@ class Planner:
             )
 
     def _claim(self, journals: Path) -> None:
-        """Refuse journals of another world: its operations were done to other material."""
+        """Refuse journals of another world: its operations were done to other material.
+
+        With an open batch and its world beside them they are of this one, which is taken up.
+        """
+        if (self._out / WORLD_FILE).is_file() and OpenNote(str(journals)).read() is not None:
+            return
         if journals.is_dir() and any(journals.iterdir()):
             raise InputError(
                 ErrorCode.RECORD_EXISTS,

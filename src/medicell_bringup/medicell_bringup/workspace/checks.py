@@ -20,6 +20,8 @@ STATIC_CHECKS = {
 
 GAZEBO = 'gazebo'
 """The marker of the tests that need it, and the word by which they are promised it."""
+STAGE = f'{GAZEBO} and not long'
+"""The marks by which they are chosen: what takes minutes alone is run by a full test."""
 PROMISED = 'MEDICELL_TESTS_NEED'
 """The environment's variable with the words of what tests must not be skipped for."""
 TYPED_SINCE = (3, 11)
@@ -49,9 +51,19 @@ def run_gazebo(layout: Layout, arguments: list[str], env: Mapping[str, str]) -> 
     verdicts = [_run(layout, 'Gazebo', ('-m', 'medicell_gazebo', 'prepare'), env)]
     if verdicts[0].passed:
         promised = {**env, PROMISED: f'{env.get(PROMISED, "")} {GAZEBO}'.strip()}
-        command = ('-m', 'pytest', '-m', GAZEBO, *arguments)
+        command = ('-m', 'pytest', '-m', STAGE, *_marked(layout), *arguments)
         verdicts.append(_run(layout, 'pytest', command, promised))
     return _told(verdicts)
+
+
+def _marked(layout: Layout) -> list[str]:
+    """Return the files with tests that need Gazebo: to collect all others takes half a minute."""
+    mark = f'pytest.mark.{GAZEBO}'
+    folders = (*sorted(layout.root.glob('src/*/test')), layout.root / 'tests')
+    files = [file for folder in folders for file in sorted(folder.rglob('test_*.py'))]
+    return [
+        str(file.relative_to(layout.root)) for file in files if mark in file.read_text('utf-8')
+    ]
 
 
 def _told(verdicts: list[Verdict]) -> int:

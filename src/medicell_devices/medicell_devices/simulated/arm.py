@@ -16,6 +16,7 @@ from medicell_devices.arm.port import (
     JointSamples,
 )
 from medicell_devices.arm.settings import ArmSettings
+from medicell_devices.simulated.ailing import Ailing
 from medicell_sim.port import ArmView
 
 _FREQUENCIES_HZ = (0.31, 0.83, 1.9)
@@ -23,8 +24,6 @@ _FREQUENCIES_HZ = (0.31, 0.83, 1.9)
 _REST_S = 1.0
 """So long after its trajectory an arm stands, and one joint state tells of any time since."""
 _KEPT_S = 5.0
-_STRIKES_AT = 0.4
-"""Part of a trajectory after which a fault that has just struck shows."""
 _NEVER_S = np.inf
 _FINGER_M_S = 0.05
 """How fast a finger goes, as those of the model may."""
@@ -74,7 +73,7 @@ class BuiltinArm:
     ) -> None:
         self._now_s = now_s
         self._model = model
-        self._ails = ails
+        self._ailing = Ailing(ails)
         self._holds = holds
         self._lock = threading.Lock()
         rng = np.random.default_rng(model.seed)
@@ -86,8 +85,6 @@ class BuiltinArm:
             positions_rad=np.array(home)[None],
             velocities_rad_s=np.zeros((1, joints)),
         )
-        self._ailment = ArmView(stalled_joint=0, delay_s=0.0, silent=False)
-        self._ails_from_s = _NEVER_S
         self._at_s: float | None = None
         self._posture = np.array(home, dtype=np.float64)
         self._times: list[float] = []
@@ -105,11 +102,7 @@ class BuiltinArm:
         """Follow a trajectory from now on, in place of the one before."""
         with self._lock:
             self._advance(self._now_s())
-            before = self._ailment
-            self._ask()
-            if before == _SOUND != self._ailment:
-                length_s = trajectory.end_s - trajectory.start_s
-                self._ails_from_s = trajectory.start_s + _STRIKES_AT * length_s
+            self._ailing.started(trajectory)
             self._told = trajectory
 
     def stop(self) -> None:
@@ -127,12 +120,11 @@ class BuiltinArm:
     def samples(self, since_s: float) -> JointSamples:
         """Return the joint states with stamps after a time that have arrived, newest last."""
         with self._lock:
-            if self._ailment.silent or self._ailment.stalled_joint:
-                self._ask()
+            self._ailing.look()
             now_s = self._now_s()
             self._advance(now_s)
             times = np.array(self._times)
-            came = (times > since_s) & (times <= self._arrived_until(now_s))
+            came = (times > since_s) & (times <= self._ailing.arrived_until(now_s))
             rows = np.array(self._rows)[came] if came.any() else np.zeros((0, len(self._posture)))
             return JointSamples(times_s=times[came], positions_rad=rows)
 
@@ -161,20 +153,6 @@ class BuiltinArm:
         if self._closed:
             return max(0.0, self._opening_m - way_m)
         return min(GRIPPER_OPEN_M, self._opening_m + way_m)
-
-    def _ask(self) -> None:
-        """Ask what ails the drives; lock held."""
-        self._ailment = self._ails()
-        if self._ailment == _SOUND:
-            self._ails_from_s = _NEVER_S
-
-    def _arrived_until(self, now_s: float) -> float:
-        """Return the newest stamp whose joint state has come by now."""
-        if now_s < self._ails_from_s:
-            return now_s
-        if self._ailment.silent:
-            return self._ails_from_s
-        return max(self._ails_from_s, now_s - self._ailment.delay_s)
 
     def _advance(self, now_s: float) -> None:
         """Make up the joint states since the last time; lock held."""
@@ -209,8 +187,8 @@ class BuiltinArm:
         behind = lag_s * (wanted - before) / step_s
         fade = np.exp(-step_s / lag_s) if lag_s > 0.0 else 0.0
         posture = wanted - behind + (self._posture - before + behind) * fade
-        stalled = self._ailment.stalled_joint
-        if stalled and stamp_s >= self._ails_from_s:
+        stalled = self._ailing.stalled_joint
+        if stalled and stamp_s >= self._ailing.from_s:
             posture[stalled - 1] = self._posture[stalled - 1]
         return np.asarray(posture)
 
@@ -219,6 +197,3 @@ class BuiltinArm:
         turns = 2.0 * np.pi * np.outer(stamps, _FREQUENCIES_HZ)[:, :, None]
         waves = np.sin(turns + self._phases).sum(axis=1) / len(_FREQUENCIES_HZ)
         return np.asarray(self._model.error_rad * waves)
-
-
-_SOUND = ArmView(stalled_joint=0, delay_s=0.0, silent=False)

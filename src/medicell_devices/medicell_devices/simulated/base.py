@@ -11,7 +11,9 @@ from medicell_core.errors import ErrorCode, MedicellError, OperationRefused
 from medicell_core.operations import Operation, Role
 from medicell_devices.checks import check_goal
 from medicell_devices.contract import OperationContext
+from medicell_devices.identity import IdentityCheck
 from medicell_devices.settings import Settings
+from medicell_devices.simulated.label_camera import SimulatedLabelCamera
 from medicell_devices.simulated.machinery import Machinery, NoBodies
 from medicell_sim.port import ContainerView, WorldPort
 
@@ -33,6 +35,7 @@ class SimulatedDriver:
         self._stopped = False
         self._fault = ''
         self._machinery: Machinery = NoBodies()
+        self._identity = IdentityCheck(SimulatedLabelCamera(port, self.role))
 
     def use_machinery(self, machinery: Machinery) -> None:
         """Tell another machinery what moves, from now on."""
@@ -59,6 +62,7 @@ class SimulatedDriver:
         with self._acting:
             self._stopped = False
             self._fault = ''
+        self._identity.forget()
 
     def telemetry(self) -> dict[str, float]:
         """Return the readings that every device has."""
@@ -79,17 +83,23 @@ class SimulatedDriver:
         """Switch off what moves; called with `_acting` held."""
 
     @contextmanager
-    def _admitted(self, goal: Operation, context: OperationContext) -> Iterator[None]:
-        """Check goal and identity, run the body, and leave the instrument safe after a failure."""
+    def _admitted(self, goal: Operation, context: OperationContext) -> Iterator[dict[str, str]]:
+        """Check goal and identity, run the body, and leave the instrument safe after a failure.
+
+        The body is given the texts of the labels that were read, by the goal's fields.
+        """
         self._require_active()
         row = check_goal(goal, self.role)
         self._fault = ''
         try:
-            for field in row.containers:
-                self._identify(goal, field, getattr(goal, field))
+            texts = {
+                field: self._identify(goal, field, getattr(goal, field))
+                for field in row.containers
+            }
             context.check()
-            yield
+            yield texts
         except MedicellError as error:
+            self._identity.forget()
             with self._acting:
                 self._make_safe()
             if error.code not in (ErrorCode.CANCELLED, ErrorCode.STOPPED):
@@ -120,13 +130,7 @@ class SimulatedDriver:
     def _identify(self, goal: Operation, field: str, container: str) -> str:
         """Read a label and hold it against the goal; returns the label's text."""
         self._port.look(container)
-        text = self._port.read_label(container)
-        if not text:
-            raise OperationRefused(
-                ErrorCode.LABEL_UNREADABLE, f'{field}: the label of {container} cannot be read'
-            )
-        check_label(field, text, batch_id=goal.batch_id, container=container)
-        return text
+        return self._identity.require(field, container, batch_id=goal.batch_id)
 
     def _look(self, field: str, container: str, kinds: tuple[ContainerKind, ...]) -> ContainerView:
         """See a container; raises WRONG_CONTAINER when it is of another kind."""
@@ -153,22 +157,3 @@ class SimulatedDriver:
                 ErrorCode.VALVE_CLOSED, f'{field}: a clamp closes the tubing of {container}'
             )
         return view
-
-
-def check_label(field: str, text: str, *, batch_id: str, container: str) -> None:
-    """Hold a label's text against whose cells and which container it should name.
-
-    Raises IDENTITY_MISMATCH for another chain of identity, WRONG_CONTAINER for another container.
-    """
-    chain, _, rest = text.partition('|')
-    named = rest.split('|')[0]
-    if chain != batch_id:
-        raise OperationRefused(
-            ErrorCode.IDENTITY_MISMATCH,
-            f'{field}: the label of {container} says {chain!r}, the batch is {batch_id!r}',
-        )
-    if named != container:
-        raise OperationRefused(
-            ErrorCode.WRONG_CONTAINER,
-            f'{field}: the label says {named!r}, asked for was {container!r}',
-        )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from medicell_core.errors import ErrorCode, OperationFailed, OperationRefused
-from medicell_core.operations import IncubateResult
+from medicell_core.operations import IncubateResult, SetClimate
+from medicell_devices.journal import OperationJournal
 from medicell_sim.port import BayReading
 
 
@@ -16,6 +17,27 @@ class SetPoints:
     temperature_c: float
     co2_pct: float
     agitation_rpm: float
+
+
+_TOLD = (
+    ErrorCode.OK,
+    ErrorCode.TEMPERATURE_OUT_OF_RANGE,
+    ErrorCode.CO2_OUT_OF_RANGE,
+    ErrorCode.AGITATION_FAILED,
+)
+"""How a SetClimate ends whose set-points the bay has, reached or not."""
+
+
+def last_told(journal: OperationJournal, bay: str) -> SetPoints | None:
+    """Return what a bay was told last by the journal; None when it does not tell for sure."""
+    known = journal.latest(SetClimate.__name__, 'bay', bay)
+    if known is None or not known.outcome or known.outcome['error_code'] not in _TOLD:
+        return None
+    return SetPoints(
+        temperature_c=float(known.goal['temperature_c']),
+        co2_pct=float(known.goal['co2_pct']),
+        agitation_rpm=float(known.goal['agitation_rpm']),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

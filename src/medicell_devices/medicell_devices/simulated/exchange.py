@@ -13,7 +13,7 @@ from medicell_devices.failure import PartlyDone
 from medicell_devices.settings import IncubatorSettings
 from medicell_devices.simulated.fluid_path import FluidPath
 from medicell_devices.simulated.liquids import Scales
-from medicell_sim.port import ContainerView, WorldPort
+from medicell_sim.port import ContainerView, Flow, WorldPort
 
 SETTLED = 'settled'
 FILTER = 'filter'
@@ -88,12 +88,14 @@ class Exchange:
         with done.reported(), self.path.flow(context, rate, vessel, goal.waste):
             for left in range(strokes, 0, -1):
                 part_ml = done.due_ml / left
+                self._withdraws(goal, vessel, context, rate_ml_min=rate, mode=SETTLED)
                 context.sleep(part_ml / rate * 60.0, step='withdrawing supernatant')
                 self._withdraw(goal, vessel, context, done, volume_ml=part_ml, mode=SETTLED)
                 context.report(0.5 * (1.0 - (left - 1) / strokes), 'withdrawing supernatant')
         with done.reported(), self.path.flow(context, rate, goal.medium, vessel):
             for left in range(strokes, 0, -1):
                 part_ml = done.owed_ml / left
+                self._adds(goal, vessel, context, rate_ml_min=rate)
                 context.sleep(part_ml / rate * 60.0, step='adding medium')
                 self._add(goal, vessel, context, done, volume_ml=part_ml, rate_ml_min=rate)
                 context.report(1.0 - 0.5 * (left - 1) / strokes, 'adding medium')
@@ -111,6 +113,8 @@ class Exchange:
             self.path.flow(context, rate, vessel, goal.waste, goal.medium),
         ):
             for left in range(strokes, 0, -1):
+                self._withdraws(goal, vessel, context, rate_ml_min=rate, mode=FILTER)
+                self._adds(goal, vessel, context, rate_ml_min=rate)
                 context.sleep(goal.duration_s / strokes, step='perfusing')
                 self._check_bay(self._bay)
                 part_ml = done.due_ml / left
@@ -119,6 +123,37 @@ class Exchange:
                 self._add(goal, vessel, context, done, volume_ml=owed_ml, rate_ml_min=rate)
                 context.report(1.0 - (left - 1) / strokes, 'perfusing')
         return done.result()
+
+    def _withdraws(
+        self,
+        goal: ExchangeMedium,
+        vessel: str,
+        context: OperationContext,
+        *,
+        rate_ml_min: float,
+        mode: str,
+    ) -> None:
+        flow = Flow(
+            operation_id=context.owner,
+            verb='withdraw',
+            source=vessel,
+            target=goal.waste,
+            rate_ml_min=rate_ml_min,
+            mode=mode,
+        )
+        self.path.runs(context, flow)
+
+    def _adds(
+        self, goal: ExchangeMedium, vessel: str, context: OperationContext, *, rate_ml_min: float
+    ) -> None:
+        flow = Flow(
+            operation_id=context.owner,
+            verb='pump',
+            source=goal.medium,
+            target=vessel,
+            rate_ml_min=rate_ml_min,
+        )
+        self.path.runs(context, flow)
 
     def _withdraw(
         self,

@@ -29,9 +29,9 @@ from medicell_devices.checks import check_choice, check_range
 from medicell_devices.contract import OperationContext
 from medicell_devices.cycle_robot import VialSeen
 from medicell_devices.failure import PartlyDone
+from medicell_devices.identity import label_to_print
 from medicell_devices.settings import FillRobotSettings
 from medicell_devices.simulated.armed import ArmedDriver
-from medicell_devices.simulated.base import check_label
 from medicell_devices.simulated.carrying import Carry
 from medicell_devices.simulated.fluid_path import FluidPath
 from medicell_devices.simulated.gravimetric import GravimetricFiller
@@ -83,8 +83,8 @@ class SimulatedFillRobot(ArmedDriver):
 
     def read_label(self, goal: ReadLabel, context: OperationContext) -> ReadLabelResult:
         """Read a container's label with the wrist's camera."""
-        with self._admitted(goal, context):
-            return ReadLabelResult(label_text=self._port.read_label(goal.container))
+        with self._admitted(goal, context) as texts:
+            return ReadLabelResult(label_text=texts['container'])
 
     def move_container(
         self, goal: MoveContainer, context: OperationContext
@@ -132,7 +132,9 @@ class SimulatedFillRobot(ArmedDriver):
         """Take a vial through the whole cycle, or through what is left of it."""
         with self._admitted(goal, context):
             self._check_volume(goal.volume_ml)
-            check_label('label_text', goal.label_text, batch_id=goal.batch_id, container=goal.vial)
+            label_to_print(
+                'label_text', goal.label_text, batch_id=goal.batch_id, container=goal.vial
+            )
             check_choice('station', goal.station, self.stations, ErrorCode.UNKNOWN_STATION)
             self._look('vial', goal.vial, (ContainerKind.VIAL,))
             max_open_s = self._settings.max_open_s
@@ -147,11 +149,17 @@ class SimulatedFillRobot(ArmedDriver):
         place, _, station = view.location.partition('/')
         if place == PLACE:
             self._station_of(view)
+        elif place == FLOOR:
+            self._machinery.lost(vial)
         return VialSeen(
             station=station if place == PLACE and station in self.stations else '',
             stoppered=view.stoppered,
             capped=view.capped,
         )
+
+    def labels_printed(self, vial: str) -> int:
+        """Return how many labels have been printed for a vial."""
+        return self._port.labels_printed(vial)
 
     def tare(self, goal: FillVial, context: OperationContext) -> float:
         """Return what the balance shows under an open, empty vial, in g."""
@@ -169,7 +177,12 @@ class SimulatedFillRobot(ArmedDriver):
     def fill_up(
         self, goal: FillVial, tare_g: float, context: OperationContext, *, fresh: bool
     ) -> FillVialResult:
-        """Fill an open vial on the balance up to a volume, by what it finds missing."""
+        """Fill an open vial on the balance up to a volume, by what it finds missing.
+
+        Both labels are read at the needle: in a vial's cycle the arm has moved since its start.
+        """
+        self._identify(goal, 'source', goal.source)
+        self._identify(goal, 'vial', goal.vial)
         self._require_open(self._vial_at('fill', goal.vial))
         if not fresh:
             missing_ml = goal.volume_ml - self._scales.volume_ml(goal.vial)
@@ -215,7 +228,9 @@ class SimulatedFillRobot(ArmedDriver):
     def label_vial(self, goal: LabelVial, context: OperationContext) -> LabelVialResult:
         """Print, stick and read back; raises LABEL_MISMATCH when the vial says otherwise."""
         with self._admitted(goal, context):
-            check_label('label_text', goal.label_text, batch_id=goal.batch_id, container=goal.vial)
+            label_to_print(
+                'label_text', goal.label_text, batch_id=goal.batch_id, container=goal.vial
+            )
             view = self._vial_at('label', goal.vial)
             self._require_stoppered(view)
             if not view.capped:
@@ -227,11 +242,10 @@ class SimulatedFillRobot(ArmedDriver):
                 self._port.stick_label(
                     operation_id=goal.operation_id, container=goal.vial, text=goal.label_text
                 )
-            read = self._port.read_label(goal.vial)
-            if not read:
-                raise OperationFailed(
-                    ErrorCode.LABEL_UNREADABLE, f'the new label of {goal.vial} cannot be read'
-                )
+            try:
+                read = self._identity.read(goal.vial)
+            except OperationRefused as error:
+                raise OperationFailed(error.code, f'printed anew: {error.message}') from error
             result = LabelVialResult(label_text=read)
             if read != goal.label_text:
                 raise PartlyDone(

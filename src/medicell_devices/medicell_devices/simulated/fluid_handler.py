@@ -30,7 +30,7 @@ from medicell_devices.simulated.base import SimulatedDriver
 from medicell_devices.simulated.fluid_path import FluidPath
 from medicell_devices.simulated.liquids import Scales
 from medicell_devices.simulated.machinery import PUMPS, rotor_angle
-from medicell_sim.port import ContainerView, PumpReading, WorldPort
+from medicell_sim.port import ContainerView, Flow, PumpReading, WorldPort
 
 CELLS = (ContainerKind.BAG, ContainerKind.VESSEL, ContainerKind.TUBE)
 CULTURES = (ContainerKind.BAG, ContainerKind.VESSEL)
@@ -98,8 +98,8 @@ class SimulatedFluidHandler(SimulatedDriver):
 
     def read_label(self, goal: ReadLabel, context: OperationContext) -> ReadLabelResult:
         """Read a container's label with the scanner at the ports."""
-        with self._admitted(goal, context):
-            return ReadLabelResult(label_text=self._port.read_label(goal.container))
+        with self._admitted(goal, context) as texts:
+            return ReadLabelResult(label_text=texts['container'])
 
     def transfer(self, goal: Transfer, context: OperationContext) -> TransferResult:
         """Pump in strokes until the target's load cell has gained the volume."""
@@ -192,6 +192,19 @@ class SimulatedFluidHandler(SimulatedDriver):
             ):
                 context.sleep(settings.selection_incubation_s, step='beads bind')
                 passing_s = passing / settings.selection_rate_ml_min * 60.0
+                flow = Flow(
+                    operation_id=goal.operation_id,
+                    verb='select_cells',
+                    source=goal.source,
+                    target=goal.target,
+                    rate_ml_min=settings.selection_rate_ml_min,
+                    waste=goal.waste,
+                    reagent=goal.reagent,
+                    reagent_volume_ml=goal.reagent_volume_ml,
+                    buffer=goal.buffer,
+                    buffer_volume_ml=goal.buffer_volume_ml,
+                )
+                self._path.runs(context, flow)
                 context.sleep(passing_s, step='cells pass the magnet')
                 with self._moving(context):
                     reading = self._port.select_cells(
@@ -232,6 +245,18 @@ class SimulatedFluidHandler(SimulatedDriver):
             with self._path.flow(context, settings.wash_rate_ml_min, goal.source, goal.waste):
                 context.sleep(settings.wash_spin_s, step='cells settle in the rotor')
                 passing_s = passing / settings.wash_rate_ml_min * 60.0
+                flow = Flow(
+                    operation_id=goal.operation_id,
+                    verb='wash',
+                    source=goal.source,
+                    target=goal.target,
+                    rate_ml_min=settings.wash_rate_ml_min,
+                    waste=goal.waste,
+                    buffer=goal.buffer,
+                    buffer_volume_ml=goal.buffer_volume_ml,
+                    final_volume_ml=goal.final_volume_ml,
+                )
+                self._path.runs(context, flow)
                 context.sleep(passing_s, step='buffer passes the cells')
                 with self._moving(context):
                     reading = self._port.wash(

@@ -11,7 +11,7 @@ from medicell_core.operations import Result, TransferResult
 from medicell_devices.contract import Moving, OperationContext
 from medicell_devices.failure import PartlyDone
 from medicell_devices.simulated.liquids import Scales, check_sensors
-from medicell_sim.port import PumpReading
+from medicell_sim.port import Flow, PumpReading
 
 StrokesOf = Callable[[float], int]
 """In how many strokes a volume in mL is pumped, at least one."""
@@ -76,6 +76,11 @@ class FluidPath:
             self.shut()
             if self._on_pumped is not None:
                 self._on_pumped(self.pumped_ml)
+
+    def runs(self, context: OperationContext, flow: Flow) -> None:
+        """Say that the pump runs from now on: should nobody tell its end, it stops by itself."""
+        with self._moving(context):
+            self._scales.port.flow(flow)
 
     def check(self, reading: PumpReading) -> None:
         """Take in what the sensors say after a stroke; raises LEAK, OCCLUSION, BUBBLE."""
@@ -151,6 +156,16 @@ class FluidPath:
     ) -> PumpReading:
         if self._before_stroke is not None:
             self._before_stroke(context, source, volume_ml)
+        self.runs(
+            context,
+            Flow(
+                operation_id=context.owner,
+                verb='pump',
+                source=source,
+                target=target,
+                rate_ml_min=rate_ml_min,
+            ),
+        )
         context.sleep(volume_ml / rate_ml_min * 60.0, step='pumping')
         with self._moving(context):
             return self._scales.port.pump(

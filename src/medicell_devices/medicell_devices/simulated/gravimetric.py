@@ -13,7 +13,7 @@ from medicell_devices.failure import PartlyDone
 from medicell_devices.in_flight import InFlight
 from medicell_devices.settings import FillRobotSettings
 from medicell_devices.simulated.fluid_path import FluidPath
-from medicell_sim.port import PumpReading, WorldPort
+from medicell_sim.port import Flow, PumpReading, WorldPort
 
 ENDED = (ErrorCode.CANCELLED, ErrorCode.STOPPED, ErrorCode.EMERGENCY_STOP)
 
@@ -179,7 +179,15 @@ class GravimetricFiller:
     ) -> PumpReading | None:
         """Let liquid run for a time; None when the valve was shut from outside meanwhile."""
         begun_s, told = self._port.now_s(), False
+        flow = Flow(
+            operation_id=context.owner,
+            verb='dispense',
+            source=goal.source,
+            target=goal.vial,
+            rate_ml_min=rate_ml_min,
+        )
         try:
+            self._path.runs(context, flow)
             context.sleep(stroke_s, step='filling')
             if self._path.open_valves:
                 with self._moving(context):

@@ -97,8 +97,8 @@ class SimulatedImaging(SimulatedDriver):
 
     def read_label(self, goal: ReadLabel, context: OperationContext) -> ReadLabelResult:
         """Read a container's label with the inlet's camera."""
-        with self._admitted(goal, context):
-            return ReadLabelResult(label_text=self._port.read_label(goal.container))
+        with self._admitted(goal, context) as texts:
+            return ReadLabelResult(label_text=texts['container'])
 
     def acquire_images(
         self, goal: AcquireImages, context: OperationContext

@@ -32,6 +32,7 @@ from medicell_devices.simulated.bays import (
     Extremes,
     SetPoints,
     check_agitation,
+    last_told,
     require_closed,
     require_empty,
     require_vessel,
@@ -137,7 +138,7 @@ class SimulatedIncubator(SimulatedDriver):
         with self._admitted(goal, context):
             check_positive('duration_s', goal.duration_s, 's')
             self._occupied(goal, goal.bay)
-            wanted = self._wanted(goal.bay)
+            wanted = self._wanted(goal.bay, context)
             band = Band(temperature_c=goal.temperature_tolerance_c, co2_pct=goal.co2_tolerance_pct)
             seen = Extremes()
             try:
@@ -196,12 +197,16 @@ class SimulatedIncubator(SimulatedDriver):
         self._identify(goal, 'bay', vessel)
         return vessel
 
-    def _wanted(self, bay: str) -> SetPoints:
+    def _wanted(self, bay: str, context: OperationContext) -> SetPoints:
+        """Return a bay's set-points as told; after a restart, by the journal."""
         wanted = self._set_points.get(bay)
+        if wanted is None:
+            wanted = last_told(context.journal, bay)
         if wanted is None:
             raise OperationRefused(
                 ErrorCode.SETPOINT_OUT_OF_RANGE, f'{bay} has been given no set-points: SetClimate'
             )
+        self._set_points[bay] = wanted
         return wanted
 
     def _apply(self, bay: str, wanted: SetPoints) -> None:
@@ -282,7 +287,7 @@ class SimulatedIncubator(SimulatedDriver):
         self, goal: ExchangeMedium, vessel: str, exchange: Exchange, context: OperationContext
     ) -> ExchangeMediumResult:
         """Stand the vessel still, exchange, and agitate again whatever happens."""
-        wanted = self._wanted(goal.bay)
+        wanted = self._wanted(goal.bay, context)
         static = SetPoints(
             temperature_c=wanted.temperature_c, co2_pct=wanted.co2_pct, agitation_rpm=0.0
         )

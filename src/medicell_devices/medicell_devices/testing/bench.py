@@ -202,7 +202,7 @@ class Bench:
     def places(self) -> dict[str, tuple[object, ...]]:
         """Return all that can move or change about each container, volumes aside."""
         views = [self.world.look(cid(item.name)) for item in kit()]
-        labels = {view.id: self.world.read_label(view.id) for view in views}
+        labels = {view.id: self.world.see_label(view.id).text for view in views}
         return {
             view.id: (view.location, view.stoppered, view.capped, labels[view.id])
             for view in views

@@ -141,7 +141,7 @@ def look(run: PhaseRun, *, bay: str, container: str) -> Steps[ProbeLook | None]:
     ):
         run.measure(name, getattr(result, name), container=container, method='in-line probe')
     seen = ProbeLook(
-        at_s=run.batch.now_s(), glucose_mm=result.glucose_mm, lactate_mm=result.lactate_mm
+        at_s=run.batch.ended_s, glucose_mm=result.glucose_mm, lactate_mm=result.lactate_mm
     )
     run.batch.looks.setdefault(container, []).append(seen)
     return seen

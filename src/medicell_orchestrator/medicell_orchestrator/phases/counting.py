@@ -117,7 +117,7 @@ def count_cells(run: PhaseRun, plan: CountPlan) -> Steps[CellCount]:
     view = View(modality=BRIGHT, fields=plan.fields, dilution=dilution)
     found, view = yield from _pictures(run, cartridge, view, plan)
     count = CellCount(
-        at_s=run.batch.now_s(),
+        at_s=run.batch.ended_s,
         viable_per_ml=found.viable_per_ml,
         viable_per_ml_se=found.viable_per_ml_se,
         viability_pct=found.viability_pct,

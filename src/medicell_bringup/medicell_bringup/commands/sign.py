@@ -1,0 +1,125 @@
+"""`medicell sign`: sign a batch that has ended, close a deviation, or see what is open."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from medicell_bringup.commands.users import ask_credentials, state_of
+from medicell_core.entries import Deviation, Entry, Signature
+from medicell_core.errors import ErrorCode, InputError
+from medicell_core.serialise import from_json
+from medicell_record.access.accounts import Accounts
+from medicell_record.access.database import ACCOUNTS_FILE
+from medicell_record.motion import Motion
+from medicell_record.place import record_of
+from medicell_record.record import BatchRecord
+from medicell_record.report.document import write_report
+from medicell_record.signing.rules import BATCH, Meaning, next_meanings, open_deviations
+from medicell_record.signing.sign import Wish, sign
+
+REPORT, SUMMARY = 'report.pdf', 'summary.json'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignOptions:
+    """What `medicell sign` was told."""
+
+    folder: Path
+    meaning: Meaning | None
+    by: str
+    deviation: str
+    reason: str
+    config: Path
+    state: Path | None
+
+
+def sign_batch(options: SignOptions) -> int:
+    """Sign, and write the report anew; without a meaning tell what is signed and what is open."""
+    console = Console()
+    if not options.folder.is_dir():
+        raise InputError(
+            ErrorCode.RECORD_UNREADABLE, 'there is no such folder', file=str(options.folder)
+        )
+    entries = _entries(options.folder)
+    if options.meaning is None:
+        _show(console, entries)
+        return 0
+    if not options.by:
+        raise InputError(ErrorCode.INVALID_GOAL, 'must be given', field='--as')
+    wish = Wish(
+        meaning=options.meaning,
+        subject=_subject(options, entries),
+        reason=options.reason,
+    )
+    state = state_of(options.config, options.state)
+    with Accounts.open(state / ACCOUNTS_FILE) as accounts:
+        given = ask_credentials(options.by)
+        made = sign(options.folder, wish, given, accounts=accounts, state=state)
+    with BatchRecord.open(record_of(options.folder), read_only=True) as record:
+        write_report(
+            record,
+            options.folder / REPORT,
+            motion=_motion(options.folder),
+            home=state.parent,
+        )
+    console.print(
+        f'{made.signature_id}: {made.subject} {made.meaning} by {made.printed_name} '
+        f'({made.role}): entries 1 to {made.entries}; {options.folder / REPORT} shows it',
+        highlight=False,
+        soft_wrap=True,
+    )
+    return 0
+
+
+def _entries(folder: Path) -> list[Entry]:
+    with BatchRecord.open(record_of(folder), read_only=True) as record:
+        return [item.entry for item in record]
+
+
+def _subject(options: SignOptions, entries: list[Entry]) -> str:
+    """Return the batch, or the deviation that is named by its number or in full."""
+    if not options.deviation:
+        return BATCH
+    for item in entries:
+        if isinstance(item, Deviation):
+            name = item.deviation_id
+            if options.deviation in (name, name.rpartition('/')[2]):
+                return name
+    raise InputError(
+        ErrorCode.INVALID_GOAL,
+        f'the record has no deviation {options.deviation}',
+        field='--deviation',
+    )
+
+
+def _motion(folder: Path) -> Motion | None:
+    """Return by what the cell moved, as the run's summary tells it; None where it does not."""
+    try:
+        content = json.loads((folder / SUMMARY).read_text('utf-8'))
+    except FileNotFoundError:
+        return None
+    told = content.get('motion')
+    if told is None:
+        return None
+    return from_json(Motion, {key: value for key, value in told.items() if key != 'failures'})
+
+
+def _show(console: Console, entries: list[Entry]) -> None:
+    lines = [
+        f'signed: {item.subject} {item.meaning} by {item.printed_name} ({item.role})'
+        for item in entries
+        if isinstance(item, Signature)
+    ]
+    still_open = open_deviations(entries)
+    lines += [
+        f'open: {item.deviation_id}: {item.description}'
+        for item in entries
+        if isinstance(item, Deviation) and item.deviation_id in still_open
+    ]
+    following = ', '.join(str(item) for item in next_meanings(entries))
+    lines.append(f'can be signed next: {following or "nothing"}')
+    console.print('\n'.join(lines), highlight=False, soft_wrap=True)

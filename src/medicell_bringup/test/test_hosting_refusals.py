@@ -1,0 +1,35 @@
+"""A host of a cell whose orchestrator cannot take its batch up says so at once."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from medicell_bringup.hosting import CellHost, OneProcess, RunningCell
+from medicell_core.errors import ErrorCode, MedicellError
+
+
+def host(kind: type[Any], fault: MedicellError | None, *, gap_s: float | None) -> CellHost:
+    made = kind(SimpleNamespace(namespace='/cell_1', gap_s=gap_s))
+    made.client = SimpleNamespace(fault_of=lambda _: fault, sees_orchestrator=lambda: True)
+    return cast('CellHost', made)
+
+
+@pytest.mark.parametrize('gap_s', [None, 0.0], ids=['begun', 'taken up'])
+@pytest.mark.parametrize('kind', [OneProcess, RunningCell])
+def test_refusal_of_the_orchestrator_ends_the_waiting(
+    kind: type[Any], gap_s: float | None
+) -> None:
+    said = MedicellError(ErrorCode.CHAIN_BROKEN, 'the batch in out cannot be taken up')
+    with pytest.raises(MedicellError, match='cannot be taken up') as caught:
+        host(kind, said, gap_s=gap_s).check_alive()
+    assert caught.value is said
+
+
+@pytest.mark.parametrize('kind', [OneProcess, RunningCell])
+def test_lost_device_is_waited_for(kind: type[Any]) -> None:
+    lost = MedicellError(ErrorCode.COMMUNICATION_LOST, 'no contact with imaging')
+    host(kind, lost, gap_s=None).check_alive()
+    host(kind, None, gap_s=None).check_alive()

@@ -1,0 +1,1 @@
+"""The checks of a record: its chain, its checkpoints, its signatures."""

@@ -1,0 +1,1 @@
+"""Where a record is kept: a SQLite file, or a schema of PostgreSQL."""

@@ -1,0 +1,94 @@
+"""What every database of a record can do: hold its tables, its guards, and one connection."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from medicell_core.errors import ErrorCode, InputError, MedicellError
+
+# A damaged schema has SQLite quote bytes in its message that sqlite3 cannot decode.
+READ_ERRORS = (sa.exc.DBAPIError, UnicodeDecodeError)
+"""What a database that is damaged, or none, raises when it is read."""
+
+
+class Store(ABC):
+    """One connection to the database of a record; `name` tells people which."""
+
+    def __init__(self, engine: sa.Engine, name: str) -> None:
+        self.name = name
+        self._engine = engine
+        self._connection: sa.Connection | None = None
+
+    def connect(self) -> None:
+        """Open the connection; raises RECORD_UNREADABLE as InputError."""
+        try:
+            self._connection = self._engine.connect()
+        except READ_ERRORS as error:
+            self.close()
+            raise unreadable(self.name, error) from error
+
+    @property
+    def connection(self) -> sa.Connection:
+        """The open connection; raises RECORD_UNREADABLE after `close`."""
+        if self._connection is None:
+            raise MedicellError(ErrorCode.RECORD_UNREADABLE, f'{self.name} has been let go')
+        return self._connection
+
+    def create(self, metadata: sa.MetaData) -> None:
+        """Make the tables and their guards in one transaction."""
+        with self.connection.begin():
+            metadata.create_all(self.connection)
+            for statement in self.guard_statements():
+                self.connection.exec_driver_sql(statement)
+
+    def read(self, query: sa.Executable) -> Sequence[sa.Row[Any]]:
+        """Return the rows of a query; raises RECORD_UNREADABLE."""
+        try:
+            with self.connection.begin():
+                return self.connection.execute(query).all()
+        except READ_ERRORS as error:
+            raise unreadable(self.name, error) from error
+
+    def write(self, statement: sa.Insert, row: dict[str, Any]) -> None:
+        """Insert a row in a transaction of its own; raises what the database says."""
+        with self.connection.begin():
+            self.connection.execute(statement, row)
+
+    def close(self) -> None:
+        """Let the database go. Safe to call twice."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        self._engine.dispose()
+
+    @abstractmethod
+    def guard_statements(self) -> Sequence[str]:
+        """Return what makes the guards that hold the record append-only."""
+
+    @abstractmethod
+    def missing_guards(self) -> list[str]:
+        """Return the guards that the database lacks or that say something else."""
+
+    @abstractmethod
+    def fault(self) -> str:
+        """Return what is wrong with the database's own structure, or an empty text."""
+
+    @abstractmethod
+    def withdraw(self, own: str) -> None:
+        """Take a new record away again, if it has no entry but that with the hash `own`."""
+
+    @abstractmethod
+    def seal(self) -> None:
+        """Bring a closed record into the form in which it is kept."""
+
+
+def unreadable(name: str, error: sa.exc.DBAPIError | UnicodeDecodeError) -> InputError:
+    """Return the error for a database that is damaged, none, or not to be reached."""
+    cause = error.orig if isinstance(error, sa.exc.DBAPIError) else 'its schema is damaged'
+    return InputError(
+        ErrorCode.RECORD_UNREADABLE, f'this is not a batch record: {cause}', file=name
+    )

@@ -1,0 +1,1 @@
+"""The batch report as a PDF: its pages, tables, figures and words."""

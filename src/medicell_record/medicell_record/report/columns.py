@@ -1,0 +1,144 @@
+"""The columns of the report's tables: headings, relative widths, alignment."""
+
+from __future__ import annotations
+
+from fpdf.enums import Align
+
+from medicell_record.report.pdf import Column
+
+
+def _columns(*items: tuple[str, float] | tuple[str, float, Align]) -> tuple[Column, ...]:
+    return tuple(
+        Column(title=item[0], width=item[1], align=item[2] if len(item) > 2 else Align.L)
+        for item in items
+    )
+
+
+_RIGHT = Align.R
+
+NODES = _columns(
+    ('node', 26),
+    ('driver', 24),
+    ('acts on', 25),
+    ('software', 36),
+    ('host', 26),
+    ('files', 43),
+)
+MATERIALS = _columns(
+    ('material', 26),
+    ('container', 28),
+    ('kind', 16),
+    ('content', 24),
+    ('each, mL', 18, _RIGHT),
+    ('lot or label', 58),
+)
+PHASES = _columns(
+    ('unit procedure', 27),
+    ('phase', 40),
+    ('runs', 11, _RIGHT),
+    ('begin', 28),
+    ('day', 9, _RIGHT),
+    ('end', 28),
+    ('duration', 17, _RIGHT),
+    ('verdict', 22),
+)
+COUNTS = _columns(
+    ('time', 28),
+    ('day', 9, _RIGHT),
+    ('container', 22),
+    ('volume, mL', 19, _RIGHT),
+    ('viable, 10⁶/mL', 25, _RIGHT),
+    ('viable cells', 20, _RIGHT),
+    ('viability, %', 21, _RIGHT),
+    ('CAR+, %', 19, _RIGHT),
+    ('size, µm', 16, _RIGHT),
+)
+PROBES = _columns(
+    ('time', 25),
+    ('day', 10, _RIGHT),
+    ('container', 22),
+    ('glucose, mM', 19, _RIGHT),
+    ('lactate, mM', 19, _RIGHT),
+    ('pH', 14, _RIGHT),
+    ('O₂, %', 14, _RIGHT),
+    ('°C', 14, _RIGHT),
+    ('CO₂, %', 14, _RIGHT),
+)
+SPREADS = _columns(
+    ('measurement', 52),
+    ('values', 14, _RIGHT),
+    ('lowest', 18, _RIGHT),
+    ('mean', 18, _RIGHT),
+    ('highest', 18, _RIGHT),
+    ('method', 44),
+)
+DECISIONS = _columns(
+    ('day', 10, _RIGHT),
+    ('phase', 26),
+    ('question', 28),
+    ('choice', 23),
+    ('reason', 40),
+    ('figures', 60),
+)
+DEVIATIONS = _columns(
+    ('number', 17),
+    ('day', 10, _RIGHT),
+    ('phase', 32),
+    ('code', 26),
+    ('what happened', 44),
+    ('what was done', 40),
+    ('recovered', 20),
+)
+ORDERS = _columns(
+    ('time', 36),
+    ('order', 18),
+    ('by', 30),
+    ('state before', 26),
+    ('state wanted', 26),
+    ('reason', 54),
+)
+SIGNATURES = _columns(
+    ('meaning', 20),
+    ('printed name', 30),
+    ('identifier, role', 36),
+    ('signed, UTC', 36),
+    ('what', 34),
+    ('reason', 34),
+)
+QUESTIONS = _columns(
+    ('number', 17),
+    ('asked', 24),
+    ('question and choices', 50),
+    ('answer', 27),
+    ('by', 22),
+    ('when', 24),
+    ('reason', 38),
+)
+VIALS = _columns(
+    ('vial', 21),
+    ('weight, g', 15, _RIGHT),
+    ('volume, mL', 16, _RIGHT),
+    ('viable cells', 18, _RIGHT),
+    ('CAR+ cells', 18, _RIGHT),
+    ('open, s', 12, _RIGHT),
+    ('force, N', 13, _RIGHT),
+    ('torque, N m', 15, _RIGHT),
+    ('label as read', 42),
+    ('verdict', 31),
+)
+PRODUCT = _columns(
+    ('where the product went', 60),
+    ('volume, mL', 25, _RIGHT),
+    ('viable cells', 30, _RIGHT),
+    ('CAR+ cells', 30, _RIGHT),
+    ('share, %', 20, _RIGHT),
+)
+RELEASE = _columns(
+    ('test', 24),
+    ('result', 16, _RIGHT),
+    ('unit', 18),
+    ('limit', 24),
+    ('verdict', 19),
+    ('method', 44),
+    ('source of the limit', 36),
+)

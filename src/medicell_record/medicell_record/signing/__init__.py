@@ -1,0 +1,1 @@
+"""Electronic signatures: their meanings and order, their seal, and how one is made."""

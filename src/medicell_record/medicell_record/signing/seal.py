@@ -1,0 +1,30 @@
+"""The cell's seal on a signature: it stands for the check of both components at that time."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from medicell_core.entries import Signature
+from medicell_record.anchor.keys import CellKey, PublicKey
+from medicell_record.canonical import canonical_json
+
+PURPOSE = 'medicell signature, format 1'
+"""Sealed along, so that a seal on a signature is none on anything else."""
+
+
+def sealed(signature: Signature, *, at_s: float, key: CellKey) -> Signature:
+    """Return a signature with the key's name and its seal for a time."""
+    named = dataclasses.replace(signature, key=key.public.key_id)
+    return dataclasses.replace(named, seal=key.sign(sealed_text(named, at_s=at_s)))
+
+
+def is_sealed(signature: Signature, *, at_s: float, key: PublicKey) -> bool:
+    """Whether the key has sealed exactly this at exactly that time."""
+    text = sealed_text(signature, at_s=at_s)
+    return signature.key == key.key_id and key.has_signed(signature.seal, text)
+
+
+def sealed_text(signature: Signature, *, at_s: float) -> str:
+    """Return what a seal is over: the signature at its time, and all of it but the seal."""
+    unsealed = dataclasses.replace(signature, seal='')
+    return canonical_json([PURPOSE, at_s, dataclasses.asdict(unsealed)])

@@ -1,0 +1,138 @@
+"""Sign a record: both components, the order kept, one entry that binds to all before it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from medicell_core.clock import Clock, WallClock
+from medicell_core.entries import BatchStarted, Signature
+from medicell_core.errors import ErrorCode, InputError, MedicellError
+from medicell_record.access.accounts import Accounts, Person
+from medicell_record.access.passwords import Credentials
+from medicell_record.anchor.anchor import Anchor
+from medicell_record.anchor.place import ANCHOR_FILE, COPY_FILE
+from medicell_record.place import open_record, record_of
+from medicell_record.record import BatchRecord
+from medicell_record.signing.rules import ACTIONS, BATCH, Intent, Meaning, why_not
+from medicell_record.signing.seal import sealed
+from medicell_record.verify import VerifyResult, verify
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What somebody wants to sign: its meaning, the batch or a deviation of it, and why."""
+
+    meaning: Meaning
+    subject: str = BATCH
+    reason: str = ''
+
+
+def sign(
+    folder: Path,
+    wish: Wish,
+    given: Credentials,
+    *,
+    accounts: Accounts,
+    state: Path,
+    clock: Clock | None = None,
+) -> Signature:
+    """Append a signature to the record of a run's folder, and return it.
+
+    `state` is the folder of the cell whose key seals it. Raises CHAIN_BROKEN for a record that
+    is not sound, or that this cell did not begin, or whose end its own anchor does not know,
+    AccessRefused for credentials that do not hold or a role that may not, NOT_ALLOWED_IN_STATE
+    for what is out of order; nothing has been written then.
+    """
+    checked = verify(record_of(folder), folder=folder, home=state.parent)
+    if not checked.sound:
+        raise InputError(
+            ErrorCode.CHAIN_BROKEN,
+            f'is not signed: it is BROKEN, {checked.problem}: {checked.detail}',
+            file=checked.name,
+        )
+    clock = WallClock() if clock is None else clock
+    anchor = Anchor(state=state, folder=folder, clock=clock, known_head=checked.head_hash)
+    _check_anchored(checked, state, anchor.key.public.key_id)
+    subject = f'{wish.subject} with the head {checked.head_hash}'
+    action = ACTIONS[wish.meaning]
+    proof = accounts.prove(given, action, subject)
+    with open_record(folder, witness=anchor) as record:
+        # The person is known by now; what they may is settled once the order is.
+        person = next(item for item in accounts.all() if item.user_id == proof.user_id)
+        _check_order(record, wish, person.user_id, person.printed_name)
+        signer = accounts.redeem(proof, action, subject)
+        at_s = clock.now_s()
+        signature = sealed(_made(record, wish, signer), at_s=at_s, key=anchor.key)
+        record.append(signature, at_s=at_s, actor=signer.user_id)
+    return signature
+
+
+def _check_anchored(checked: VerifyResult, state: Path, key: str) -> None:
+    """Raise unless the cell, whose key is named, has begun the record and seen the batch end.
+
+    Another cell has people of its own, whom anybody can make who makes a cell. And to take a
+    record up signs a checkpoint of whatever stands there: one that was made elsewhere, or given
+    another end, would be the cell's own from then on. Nor may it be any of several runs: then
+    it could be signed again in another place, under the name of another.
+    """
+    begun_by = checked.anchorage.key
+    if begun_by not in ('', key):
+        raise InputError(
+            ErrorCode.CHAIN_BROKEN,
+            f'is not signed: it was begun by the cell with the key {begun_by}; the people of '
+            f'{state.name}, whose key is {key}, sign what that cell made',
+            file=checked.name,
+        )
+    if len(checked.anchorage.runs) > 1 and not checked.anchorage.beside:
+        raise InputError(
+            ErrorCode.CHAIN_BROKEN,
+            f'is not signed: the cell knows {len(checked.anchorage.runs)} runs that begin as this '
+            f'record does, and no {COPY_FILE} beside it tells which of them it is',
+            file=checked.name,
+        )
+    end = checked.closed_sequence
+    known = checked.anchorage.entries_of(state)
+    if end is not None and known < end:
+        what = f'entries {known + 1} to {end} are' if known else 'it is'
+        raise InputError(
+            ErrorCode.CHAIN_BROKEN,
+            f'is not signed: {what} vouched for by nobody; {state / ANCHOR_FILE} has no '
+            f'checkpoint of this record at its close, entry {end}',
+            file=checked.name,
+        )
+
+
+def _check_order(record: BatchRecord, wish: Wish, user_id: str, printed_name: str) -> None:
+    intent = Intent(
+        signer=user_id,
+        printed_name=printed_name,
+        meaning=wish.meaning,
+        subject=wish.subject,
+        reason=wish.reason,
+    )
+    reason = why_not([item.entry for item in record], intent)
+    if reason:
+        raise MedicellError(ErrorCode.NOT_ALLOWED_IN_STATE, f'not signed: {reason}')
+
+
+def _made(record: BatchRecord, wish: Wish, signer: Person) -> Signature:
+    number = len(record.entries(Signature)) + 1
+    batches = [
+        item.entry.batch_id
+        for item in record.entries(BatchStarted)
+        if isinstance(item.entry, BatchStarted)
+    ]
+    return Signature(
+        signature_id=f'{batches[0] if batches else ""}/S{number:03d}',
+        signer=signer.user_id,
+        printed_name=signer.printed_name,
+        role=str(signer.role),
+        meaning=str(wish.meaning),
+        subject=wish.subject,
+        reason=wish.reason,
+        record=record.first_hash,
+        entries=record.length,
+        head=record.head_hash,
+        key='',
+    )

@@ -1,0 +1,1 @@
+"""A world that survives its process: its calls, kept in a file and made again."""

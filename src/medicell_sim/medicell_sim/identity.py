@@ -1,0 +1,58 @@
+"""Whose a container is: what there is to see of its label, and a line that is clear."""
+
+from __future__ import annotations
+
+import zlib
+
+from medicell_core.containers import label_text
+from medicell_core.errors import ErrorCode, OperationRefused
+from medicell_sim.faults import FaultBoard, Hook
+from medicell_sim.kit import Kit, SimContainer
+from medicell_sim.parameter_models import FaultParameters
+from medicell_sim.port import LabelScene
+
+OTHER_PATIENT = 'OTHER-PATIENT'
+"""Whose container hangs in the place when it is a wrong one."""
+
+
+def see(
+    p: FaultParameters,
+    faults: FaultBoard,
+    container: SimContainer,
+    *,
+    seed: int,
+    operation_id: str,
+    now_s: float,
+) -> LabelScene:
+    """Return what there is to see of a label; smeared, or another patient's, by a fault.
+
+    Each look is another one: the container counts them.
+    """
+    faults.strike(Hook.LABEL, operation_id=operation_id, place=container.id, now_s=now_s)
+    container.label_reads += 1
+    text, drop = container.label, 0.0
+    smear = faults.active('label_unreadable', container.id)
+    if smear is not None:
+        smear.strokes += 1
+        smear.active = smear.strokes < p.label_reads
+        drop = 1.0
+    elif faults.active('wrong_bag', container.id) is not None:
+        text = label_text(OTHER_PATIENT, container.id)
+    return LabelScene(
+        text=text,
+        smear=drop,
+        seed=[seed, zlib.crc32(container.id.encode())],
+        reading=container.label_reads,
+    )
+
+
+def require_clear(kit: Kit, batch_id: str) -> None:
+    """Raise IDENTITY_MISMATCH when a container in the cell is not of a batch."""
+    others = [item for item in kit if not item.id.startswith(f'{batch_id}.')]
+    if others:
+        first = others[0]
+        raise OperationRefused(
+            ErrorCode.IDENTITY_MISMATCH,
+            f'the line is not clear for {batch_id}: {len(others)} containers of others are in '
+            f'the cell, {first.id} at {first.location} the first',
+        )
