@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from medicell_interfaces.msg import BatchState
+from medicell_interfaces.msg import BatchState, DeviceState
 from medicell_interfaces.srv import AnswerQuestion, StartBatch
 
 from medicell_core.entries import Answer, Command, Completed, Deviation, Entry, VialFilled
@@ -102,6 +102,8 @@ def test_bad_air_in_a_fill_holds_covers_and_rejects_the_vial_and_goes_on_after_a
 
     monkeypatch.setattr(world, 'dispense', dispensed)
     states = probe.heard(BatchState, 'orchestrator/batch')
+    ready = probe.heard(DeviceState, 'orchestrator/state')
+    until(lambda: ready and ready[-1].state == PackMLState.IDLE, 'an orchestrator that is IDLE')
     started = probe.call(
         StartBatch,
         'orchestrator/start_batch',

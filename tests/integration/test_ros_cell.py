@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import rclpy
@@ -57,6 +57,14 @@ def restarted() -> Iterator[Node]:
     rclpy.try_shutdown(context=context)
 
 
+@pytest.fixture(autouse=True)
+def closed(nodes: tuple[Node, Node], restarted: Node) -> Iterator[None]:
+    """Close what a failed test leaves: its servers would be in the lists of every later test."""
+    yield
+    while Device.open:
+        Device.open[-1].close()
+
+
 def wait_for(condition: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while not condition():
@@ -87,8 +95,11 @@ def until(cell: RosCell, condition: Callable[[], object], what: str) -> None:
 class Device:
     """A fluid handler that weighs until it is told to finish."""
 
-    def __init__(self, node: Node, *, journal: str = 'one') -> None:
-        self._node = node
+    open: ClassVar[list[Device]] = []
+
+    def __init__(self, node: Node, *, journal: str = 'one', tells: bool = True) -> None:
+        self.open.append(self)
+        self._node, self._journal = node, journal
         self.goals: list[str] = []
         self.marks: list[bytes] = []
         self.unwanted: list[bool] = []
@@ -98,10 +109,14 @@ class Device:
             node, WeighAction, 'fluid_handler/weigh', self._weigh, cancel_callback=self._cancel
         )
         self._state = node.create_publisher(DeviceState, 'fluid_handler/state', living())
+        if tells:
+            self.tell()
+
+    def tell(self) -> None:
         # A STOPPED one counts as starting, and is given time to come up before it is asked.
         state = int(PackMLState.IDLE)
         self._state.publish(
-            DeviceState(role='fluid_handler', state=state, journal=journal, sequence=1)
+            DeviceState(role='fluid_handler', state=state, journal=self._journal, sequence=1)
         )
 
     def finish(self) -> None:
@@ -115,6 +130,7 @@ class Device:
     def close(self) -> None:
         self.close_server()
         self._node.destroy_publisher(self._state)
+        self.open.remove(self)
 
     def _cancel(self, handle: Any) -> CancelResponse:
         self.cancelled.append(handle.request.operation_id)
@@ -248,17 +264,29 @@ def test_device_that_came_back_with_its_journal_is_asked_again_under_the_same_id
     again.close()
 
 
+@pytest.mark.parametrize('tells_late', [False, True])
 def test_device_that_came_back_without_its_journal_is_asked_nothing(
     nodes: tuple[Node, Node],
     restarted: Node,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    tells_late: bool,
 ) -> None:
+    if tells_late:
+        monkeypatch.setattr(pursuing, 'SETTLE_S', 0.2)
     device = Device(nodes[1])
     with cell_of(nodes[0]) as cell:
         cell.start(Role.FLUID_HANDLER, GOAL)
         until(cell, lambda: device.goals, 'goal at the server')
         device.close()
         until(cell, cell.lost, 'word of a lost device')
-        forgetful = Device(restarted, journal='another')
+        forgetful = Device(restarted, journal='another', tells=not tells_late)
+        if tells_late:
+            until(cell, lambda: cell._contacts.of(Role.FLUID_HANDLER).alive, 'a sign of life')
+            for _ in range(20):
+                cell.wait(0.05)
+                assert cell.outcome(GOAL.operation_id) is None
+            forgetful.tell()
         until(cell, lambda: cell.outcome(GOAL.operation_id), 'outcome')
         outcome = cell.outcome(GOAL.operation_id)
     assert outcome is not None

@@ -12,7 +12,6 @@ from medicell_core.entries import Command, Completed, Entry, PhaseStarted
 from medicell_core.errors import ErrorCode
 from medicell_core.operations import Mix, MixResult, Operation, Outcome, Role, Weigh, WeighResult
 from medicell_core.serialise import to_json
-from medicell_core.serving import ServingNode
 from medicell_core.states import PackMLState
 from medicell_orchestrator.pursuing import Contact, Next, Pursuit
 from medicell_orchestrator.resuming.cell import RecordedCell
@@ -86,7 +85,7 @@ class PursuingCell:
             journal=f'journal {journal}',
             sequence=1,
             state=PackMLState.IDLE,
-            serving=ServingNode(node='fluid_handler'),
+            told=True,
         )
         after = next(iter(self.given_up), '')
         found: Steps = {}

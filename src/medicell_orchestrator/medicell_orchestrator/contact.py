@@ -127,6 +127,7 @@ class Contacts:
             now = replace(
                 before,
                 alive=alive,
+                told=False,
                 epoch=before.epoch + alive,
                 changed_s=time.monotonic(),
             )
@@ -145,6 +146,7 @@ class Contacts:
             now = replace(
                 before,
                 alive=True,
+                told=True,
                 epoch=before.epoch + anew,
                 changed_s=before.changed_s if before.alive else time.monotonic(),
                 journal=message.journal,

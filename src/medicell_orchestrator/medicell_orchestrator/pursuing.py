@@ -49,16 +49,13 @@ class Contact:
     state: PackMLState = PackMLState.STOPPED
     serving: ServingNode | None = None
     """By what the role is served; None until the device has told a state."""
+    told: bool = False
+    """Whether it lives and has told its state, and so its journal, since it came into contact."""
 
     @property
     def lost(self) -> bool:
         """Whether there was contact, and is none."""
         return self.epoch > 0 and not self.alive
-
-    @property
-    def told(self) -> bool:
-        """Whether it lives and has told a state, and with it its journal."""
-        return self.alive and self.serving is not None
 
     def settled(self, now_s: float) -> bool:
         """Return whether a device may be asked.

@@ -10,7 +10,6 @@ from dataclasses import replace
 import pytest
 
 from medicell_core.operations import Role, Weigh
-from medicell_core.serving import ServingNode
 from medicell_core.states import PackMLState
 from medicell_orchestrator.pursuing import (
     BEFORE,
@@ -46,7 +45,7 @@ def contacts() -> Iterator[Contact]:
             changed_s=NOW_S - since_s,
             journal=journal,
             state=state,
-            serving=ServingNode(node='fluid_handler') if told else None,
+            told=alive and told,
         )
     yield Contact(role=Role.FLUID_HANDLER)
 
