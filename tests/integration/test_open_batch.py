@@ -16,7 +16,7 @@ from medicell_core.errors import ErrorCode
 from medicell_core.states import PackMLState
 from medicell_devices.cell_config import load_cell
 from medicell_nodes.compose import overrides
-from medicell_orchestrator.engine import BatchEngine
+from medicell_orchestrator.engine.replay import Replay
 from medicell_orchestrator.node import OrchestratorNode
 from medicell_orchestrator.resuming.note import FILE, OpenNote
 from medicell_record.place import RECORD_FILE
@@ -84,7 +84,7 @@ def _no_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(STOP_S, 0.2)
 
 
-STOP_S = 'medicell_orchestrator.engine.STOP_S'
+STOP_S = 'medicell_orchestrator.engine.ending.STOP_S'
 
 
 def test_orchestrator_whose_launch_is_gone_leaves_its_batch_open_for_the_next_one(
@@ -148,7 +148,7 @@ def test_batch_that_cannot_be_taken_up_holds_the_cell_whatever_the_reason(
     if damage == 'folder gone':
         out.rename(tmp_path / 'elsewhere')
     elif damage == 'defect':
-        monkeypatch.setattr(BatchEngine, '_go_through', lambda _: 1 / 0)
+        monkeypatch.setattr(Replay, 'go_through', lambda *_: 1 / 0)
     else:
         note.write_bytes(b'\xff\xfe\n')
     said = note.read_bytes()

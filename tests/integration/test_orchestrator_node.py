@@ -157,7 +157,7 @@ def test_orchestrator_is_idle_again_after_a_batch_and_takes_another(
     orchestrator: OrchestratorNode, probe: Probe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # No device is there to say that it has stopped.
-    monkeypatch.setattr('medicell_orchestrator.engine.STOP_S', 0.2)
+    monkeypatch.setattr('medicell_orchestrator.engine.ending.STOP_S', 0.2)
     states = probe.heard(DeviceState, 'orchestrator/state')
     until(lambda: states and states[-1].state == PackMLState.IDLE, 'IDLE before the batch')
     for name in ('one', 'two'):
@@ -175,7 +175,7 @@ def test_orchestrator_is_idle_again_after_a_batch_and_takes_another(
 def test_record_opens_with_what_each_device_says_that_it_serves_by(
     orchestrator: OrchestratorNode, probe: Probe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr('medicell_orchestrator.engine.STOP_S', 0.2)
+    monkeypatch.setattr('medicell_orchestrator.engine.ending.STOP_S', 0.2)
     told = ServingNode(
         node=ROLE,
         driver='acme',
@@ -301,7 +301,7 @@ def test_transition_that_would_end_a_batch_is_refused(
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr('medicell_orchestrator.engine.STOP_S', 0.2)
+    monkeypatch.setattr('medicell_orchestrator.engine.ending.STOP_S', 0.2)
     states = probe.heard(DeviceState, 'orchestrator/state')
     reply = probe.call(StartBatch, 'orchestrator/start_batch', request(tmp_path / 'batch'))
     assert reply.error_code == ErrorCode.OK, reply.error_msg
@@ -323,7 +323,7 @@ def test_shutdown_while_a_batch_runs_ends_it_with_a_sound_record(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr('medicell_orchestrator.engine.STOP_S', 0.2)
+    monkeypatch.setattr('medicell_orchestrator.engine.ending.STOP_S', 0.2)
     batches = probe.heard(BatchState, 'orchestrator/batch')
     reply = probe.call(StartBatch, 'orchestrator/start_batch', request(tmp_path))
     assert reply.error_code == ErrorCode.OK, reply.error_msg

@@ -20,7 +20,7 @@ from medicell_gazebo.world import Body, GazeboWorld
 from medicell_motion.cell import RobotCell
 from medicell_motion.description import Shape
 from medicell_orchestrator.batch import CellCount
-from medicell_orchestrator.engine import BatchEngine
+from medicell_orchestrator.engine.engine import BatchEngine
 from medicell_orchestrator.patient import load_patient
 from medicell_orchestrator.recipe import load_recipe
 from medicell_orchestrator.simulate import ListRecord, local_cell

@@ -15,7 +15,7 @@ from medicell_core.operations import Role
 from medicell_core.states import PackMLState
 from medicell_devices.arm.port import ArmTrajectory, JointSamples
 from medicell_devices.cell_config import load_cell
-from medicell_orchestrator.engine import BatchEngine
+from medicell_orchestrator.engine.engine import BatchEngine
 from medicell_orchestrator.local import LocalCell
 from medicell_orchestrator.patient import load_patient
 from medicell_orchestrator.recipe import load_recipe

@@ -10,7 +10,7 @@ from medicell_core.states import PackMLState
 from medicell_ros.conversion import time_to_message
 
 if TYPE_CHECKING:
-    from medicell_orchestrator.snapshot import BatchSnapshot
+    from medicell_orchestrator.engine.snapshot import BatchSnapshot
 
 
 def diagnostics_message(

@@ -38,9 +38,9 @@ from medicell_ros.qos import events, living, telemetry
 
 if TYPE_CHECKING:
     from medicell_devices.cell_config import CellConfig
-    from medicell_orchestrator.engine import BatchEngine
+    from medicell_orchestrator.engine.engine import BatchEngine
+    from medicell_orchestrator.engine.snapshot import BatchSnapshot
     from medicell_orchestrator.resuming.taking_up import Absence
-    from medicell_orchestrator.snapshot import BatchSnapshot
     from medicell_orchestrator.starting import Begun
 
 NAME = ORCHESTRATOR

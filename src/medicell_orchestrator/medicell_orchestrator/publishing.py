@@ -22,8 +22,8 @@ from medicell_ros.conversion import time_to_message, to_message
 from medicell_ros.qos import events, latched
 
 if TYPE_CHECKING:
-    from medicell_orchestrator.engine import BatchEngine
-    from medicell_orchestrator.snapshot import BatchSnapshot
+    from medicell_orchestrator.engine.engine import BatchEngine
+    from medicell_orchestrator.engine.snapshot import BatchSnapshot
     from medicell_orchestrator.tree import NodeSnapshot
     from medicell_record.record import BatchRecord
 

@@ -18,7 +18,7 @@ from medicell_devices.driver_type import Fit
 from medicell_devices.journal import MemoryJournal, OperationJournal
 from medicell_devices.server import DeviceStatus, OperationServer
 from medicell_orchestrator.batch import RecordSink
-from medicell_orchestrator.engine import BatchEngine
+from medicell_orchestrator.engine.engine import BatchEngine
 from medicell_orchestrator.local import LocalCell
 from medicell_orchestrator.recipe import Recipe
 from medicell_orchestrator.resuming.folder import JOURNALS, WORLD_FILE

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from medicell_core.entries import BatchClosed
 from medicell_core.errors import ErrorCode, MedicellError
-from medicell_orchestrator.engine import BatchEngine
+from medicell_orchestrator.engine.engine import BatchEngine
 from medicell_orchestrator.fitting import check_cell
 from medicell_orchestrator.patient import load_patient
 from medicell_orchestrator.publishing import BatchPublisher, PublishedRecord

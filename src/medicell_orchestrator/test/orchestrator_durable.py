@@ -8,7 +8,7 @@ from pathlib import Path
 
 from medicell_core.containers import Patient
 from medicell_devices.cell_config import CellConfig
-from medicell_orchestrator.engine import BatchEngine
+from medicell_orchestrator.engine.engine import BatchEngine
 from medicell_orchestrator.recipe import Recipe
 from medicell_orchestrator.resuming.journals import KnownJournals
 from medicell_orchestrator.resuming.opening import OpenRecord, check_inputs, read_open_record

@@ -14,7 +14,7 @@ from medicell_core.containers import Patient, label_text
 from medicell_core.entries import Answer, Entry, Ordered
 from medicell_core.errors import ErrorCode
 from medicell_core.operations import Operation, Outcome, Role
-from medicell_orchestrator.engine import BatchEngine
+from medicell_orchestrator.engine.engine import BatchEngine
 from medicell_orchestrator.recipe import Recipe, load_recipe
 
 CONFIG = Path(__file__).resolve().parents[3] / 'config'

@@ -23,7 +23,7 @@ from medicell_core.entries import (
 )
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.states import PackMLState
-from medicell_orchestrator import engine as engine_module
+from medicell_orchestrator.engine import ending
 
 FEED = '- {phase: feed, type: transfer, source: medium, target: culture, volume: 70 mL}\n'
 REST = '- {phase: rest, type: incubate, bay: bay_1, duration: 10 h}\n'
@@ -159,7 +159,7 @@ def test_abort_stops_the_cell_and_closes_the_record(tmp_path: Path) -> None:
 def test_abort_does_not_wait_for_ever_for_a_device_that_is_gone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_module, 'STOP_S', 0.0)
+    monkeypatch.setattr(ending, 'STOP_S', 0.0)
     rig = make_rig(tmp_path, FEED)
     rig.cell.slow = {ops.Transfer}
     rig.tick()

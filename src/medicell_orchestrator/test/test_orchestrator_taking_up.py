@@ -29,7 +29,7 @@ from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.operations import Role, Transfer
 from medicell_core.states import PackMLState
 from medicell_devices.cell_config import load_cell
-from medicell_orchestrator.engine import BatchEngine
+from medicell_orchestrator.engine.engine import BatchEngine
 from medicell_orchestrator.local import LocalCell
 from medicell_orchestrator.patient import load_patient
 from medicell_orchestrator.recipe import Recipe, load_recipe

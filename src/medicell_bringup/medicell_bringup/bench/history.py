@@ -9,7 +9,7 @@ from pathlib import Path
 from medicell_bringup.bench.result import BenchOptions, Found, Measure, Say
 from medicell_bringup.shipped import cell_file_of
 from medicell_devices.cell_config import load_cell
-from medicell_orchestrator.engine import BatchEngine
+from medicell_orchestrator.engine.engine import BatchEngine
 from medicell_orchestrator.patient import load_patient
 from medicell_orchestrator.recipe import find_recipe, load_recipe
 from medicell_orchestrator.resuming.folder import WORLD_FILE

@@ -15,7 +15,7 @@ from medicell_bringup.shipped import cell_file_of
 from medicell_core.cell import LostContact, OnSend, untold
 from medicell_core.containers import Patient
 from medicell_core.operations import Operation, Outcome, Role
-from medicell_orchestrator.engine import BatchEngine
+from medicell_orchestrator.engine.engine import BatchEngine
 from medicell_orchestrator.patient import load_patient
 from medicell_orchestrator.recipe import Recipe, find_recipe, load_recipe
 from medicell_orchestrator.simulate import ListRecord

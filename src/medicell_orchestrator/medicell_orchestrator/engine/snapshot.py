@@ -12,6 +12,7 @@ from medicell_core.entries import Question
 from medicell_core.states import PackMLState
 from medicell_orchestrator.batch import DAY_S, Batch
 from medicell_orchestrator.behaviours import steps_below
+from medicell_orchestrator.engine.course import Course
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,28 @@ class BatchSnapshot:
     alarm: str
     """Why it is Suspended; empty while every device that is waited for can be reached."""
     outcome: str
+
+
+def snapshot_of_batch(
+    batch: Batch, root: Behaviour, course: Course, *, question: Question | None, alarm: str
+) -> BatchSnapshot:
+    """Return what a person sees of a batch now, whose tree's root is `root`."""
+    count, glucose = batch.measured.get('viable_cells'), batch.measured.get('glucose_mm')
+    return BatchSnapshot(
+        batch_id=batch.batch_id,
+        recipe=batch.recipe.name,
+        state=course.state,
+        phase=course.phase,
+        step=step_of(root),
+        culture_day=batch.culture_day(batch.cell.now_s()),
+        viable_cells=math.nan if count is None else count.value,
+        glucose_mm=math.nan if glucose is None else glucose.value,
+        progress=course.progress,
+        time_left_s=0.0 if course.over else time_left_s(batch),
+        question=question,
+        alarm=alarm,
+        outcome=course.outcome,
+    )
 
 
 def step_of(root: Behaviour) -> str:

@@ -1,0 +1,271 @@
+"""The batch engine: ticks the tree, and brings together what people, devices and it want."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from py_trees.common import Status
+
+from medicell_core.cell import Cell
+from medicell_core.clock import Clock, WallClock
+from medicell_core.containers import Patient
+from medicell_core.entries import Question
+from medicell_core.serving import ServingNode
+from medicell_core.states import PackMLState
+from medicell_orchestrator.batch import Batch, RecordSink
+from medicell_orchestrator.engine.course import Course
+from medicell_orchestrator.engine.desk import EngineDesk
+from medicell_orchestrator.engine.ending import Ending
+from medicell_orchestrator.engine.first_entry import first_entry
+from medicell_orchestrator.engine.holding import outstanding, settle_hold
+from medicell_orchestrator.engine.ordering import Orders
+from medicell_orchestrator.engine.replay import Replay
+from medicell_orchestrator.engine.snapshot import BatchSnapshot, snapshot_of_batch
+from medicell_orchestrator.engine.suspending import Suspension
+from medicell_orchestrator.judging import judge_of
+from medicell_orchestrator.patient import check_fit
+from medicell_orchestrator.recipe import Recipe
+from medicell_orchestrator.resuming.cell import RecordedCell
+from medicell_orchestrator.resuming.history import History
+from medicell_orchestrator.resuming.journals import KnownJournals
+from medicell_orchestrator.resuming.taking_up import Absence
+from medicell_orchestrator.tree import NodeSnapshot, TreeFactory, snapshot_of
+from medicell_record.record import RecordedEntry
+
+WAIT_S = 0.5
+"""Wall seconds after which the engine looks at its commands even if nothing was heard."""
+
+
+def _ignore(cell_s: float) -> None:
+    """Tell nobody."""
+
+
+class BatchEngine:
+    """Runs one batch on a cell; `products` is the folder of the release specifications.
+
+    While a device that is waited for is out of contact the batch is Suspended: nothing new is
+    started, and it goes on by itself. `wall` tells the times of such gaps.
+
+    With the entries of an open record as `recorded` the batch is not begun: `take_up` goes on
+    with it, by the `journals` for which its goals were sent. `on_tick` is told the cell's time
+    after each turn of `run`. The orders of persons are obeyed, and recorded, at the next tick.
+
+    `run` belongs to one thread; the commands and the snapshots may be called from any.
+    """
+
+    def __init__(
+        self,
+        *,
+        recipe: Recipe,
+        patient: Patient,
+        cell: Cell,
+        record: RecordSink,
+        products: Path,
+        seed: int = -1,
+        operator: str = 'system',
+        software_version: str = '',
+        nodes: Sequence[ServingNode] = (),
+        on_change: Callable[[], None] | None = None,
+        on_tick: Callable[[float], None] = _ignore,
+        wall: Clock | None = None,
+        recorded: Sequence[RecordedEntry] = (),
+        journals: KnownJournals | None = None,
+    ) -> None:
+        check_fit(recipe, patient)
+        history = History(recorded)
+        journals = KnownJournals() if journals is None else journals
+        recorded_cell = RecordedCell(history, cell, journals)
+        self.batch = Batch(
+            recipe=recipe,
+            patient=patient,
+            cell=recorded_cell if recorded else cell,
+            record=record,
+            judge=judge_of(recipe.product, products),
+            history=history,
+            journals=journals,
+        )
+        self._cell = self.batch.cell
+        self._seed = seed
+        self._operator = operator
+        self._version = software_version
+        self._nodes = nodes
+        self._on_change = on_change
+        self._on_tick = on_tick
+        self._ticking = threading.RLock()
+        self._left = False
+        self._course = Course(self.batch)
+        self._orders = Orders(self.batch, self._course)
+        wall = WallClock() if wall is None else wall
+        self._suspension = Suspension(self._course, self._cell, wall)
+        desk = EngineDesk(history, self._course, self._orders, self._suspension, self._changed)
+        self.root = TreeFactory(self.batch, desk).procedure(recipe)
+        self._ending = Ending(self.batch, self._course, self._orders, self.root, self._changed)
+        self._replay = Replay(self.batch, self._course, self._orders, self._ending, recorded_cell)
+
+    # --- commands, from any thread ----------------------------------------------------------
+
+    def start(self) -> None:
+        """Accept the batch: write its first entry. Raises BATCH_RUNNING."""
+        self._orders.start(self._begin)
+
+    def hold(self, reason: str, operator: str = '') -> None:
+        """Finish or cancel what runs and start nothing more; safe to call when held."""
+        self._orders.hold(reason, operator)
+
+    def resume(self, reason: str = '', operator: str = '') -> None:
+        """Go on at the phase where the batch was held. Raises NOT_ALLOWED_IN_STATE.
+
+        A question must be answered first.
+        """
+        self._orders.resume(reason, operator)
+
+    def abort(self, reason: str, operator: str = '') -> None:
+        """Stop every device and end the batch; allowed from any state but an ended one."""
+        self._orders.abort(reason, operator)
+
+    def close_held(self, reason: str) -> None:
+        """End a batch that nobody will answer: its outcome is `held`. The cell is stopped."""
+        self._orders.close(reason)
+
+    def answer(self, question_id: str, choice: str, operator: str, reason: str) -> None:
+        """Answer the open question; raises UNKNOWN_QUESTION or INVALID_ANSWER."""
+        self._orders.answer(question_id, choice, operator, reason)
+
+    # --- what can be seen, from any thread --------------------------------------------------
+
+    @property
+    def state(self) -> PackMLState:
+        """The batch's PackML state."""
+        return self._course.state
+
+    @property
+    def outcome(self) -> str:
+        """The outcome of a closed batch; empty before."""
+        return self._course.outcome
+
+    @property
+    def question(self) -> Question | None:
+        """The question that is open, if any."""
+        return self._orders.question
+
+    @property
+    def over(self) -> bool:
+        """Whether the batch has ended."""
+        return self._course.over
+
+    def snapshot(self) -> BatchSnapshot:
+        """Return what a person sees of the batch now."""
+        with self._ticking:
+            return snapshot_of_batch(
+                self.batch,
+                self.root,
+                self._course,
+                question=self.question,
+                alarm=self._suspension.alarm,
+            )
+
+    def tree(self) -> list[NodeSnapshot]:
+        """Return the tree's nodes as they are now."""
+        with self._ticking:
+            return snapshot_of(self.root)
+
+    def outstanding(self) -> list[str]:
+        """Return the operations that have not ended, without those in the background."""
+        return outstanding(self.root)
+
+    # --- the engine's thread ----------------------------------------------------------------
+
+    def run(self) -> str:
+        """Tick until the batch has ended or is left; return its outcome, empty for none."""
+        while not (self.over or self._left):
+            self.tick()
+            self._on_tick(self._cell.now_s())
+            if not self.over:
+                self._cell.wait(WAIT_S)
+        return self.outcome
+
+    def leave(self, reason: str) -> None:
+        """Stop the cell and go no further: the record stays open, for a process after this."""
+        with self._ticking:
+            self._left = True
+            self._cell.stop(reason)
+        self._cell.wake()
+
+    def tick(self) -> None:
+        """Obey what was commanded, then drive the tree once."""
+        with self._ticking:
+            if self.over or self._left or self.state is PackMLState.IDLE:
+                return
+            if self._ending.end is not None:
+                self._ending.await_devices(self._ending.end)
+                return
+            self._obey()
+            if self._orders.end is not None:
+                self._ending.stop(self._orders.end)
+                return
+            self._settle()
+            self.root.tick_once()
+            self._settle()
+            if self.root.status is not Status.RUNNING:
+                self._ending.finish()
+            self._changed()
+
+    def take_up(self, absence: Absence) -> None:
+        """Go through the record, then ask the devices about what it leaves open, and go on.
+
+        Nothing is asked and nothing written before the whole record has been made again.
+        Raises RECORD_UNREADABLE when that gives other entries.
+        """
+        with self._ticking:
+            self._replay.go_through(absence, self.tick)
+            if self.state is PackMLState.IDLE:
+                self._go_starting()
+            self._changed()
+        self._cell.wake()
+
+    def fail(self, error: BaseException) -> None:
+        """End the batch after a defect of the software itself: cell stopped, record closed.
+
+        The batch is over afterwards even if the record cannot be written any more.
+        """
+        with self._ticking:
+            if not self.over:
+                self._ending.fail(error)
+
+    def _begin(self) -> None:
+        self.batch.append(
+            first_entry(
+                self.batch,
+                seed=self._seed,
+                operator=self._operator,
+                software_version=self._version,
+                nodes=self._nodes,
+            )
+        )
+        self._go_starting()
+
+    def _go_starting(self) -> None:
+        self._course.go(PackMLState.STARTING, f'started by {self._operator}')
+
+    def _obey(self) -> None:
+        """Obey what was ordered since the last tick, by people or as the record tells."""
+        if self._replay.over:
+            self._orders.obey_new()
+        else:
+            self._replay.absorb()
+
+    def _settle(self) -> None:
+        """Bring the batch's state in line with orders and with who can be reached."""
+        if not self._replay.over:
+            self._replay.absorb()
+            return
+        if self.state is PackMLState.STARTING:
+            self._course.go(PackMLState.EXECUTE, 'started')
+        settle_hold(self._course, self._orders, self.root)
+        self._suspension.settle()
+
+    def _changed(self) -> None:
+        if self._on_change is not None and self._replay.over:
+            self._on_change()
