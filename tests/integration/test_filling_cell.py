@@ -15,7 +15,7 @@ from medicell_core.errors import ErrorCode
 from medicell_core.states import PackMLState
 from medicell_devices.cell_config import CellConfig
 from medicell_nodes.compose import activate_all, build_nodes, deactivate_all, overrides
-from medicell_orchestrator.node import OrchestratorNode
+from medicell_orchestrator.node.node import OrchestratorNode
 from medicell_orchestrator.patient import load_patient
 from medicell_orchestrator.recipe import load_recipe
 from medicell_record.place import RECORD_FILE

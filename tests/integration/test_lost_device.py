@@ -21,8 +21,8 @@ from medicell_core.errors import ErrorCode
 from medicell_core.operations import Outcome, Role, Transfer, Weigh, WeighResult
 from medicell_core.states import PackMLState
 from medicell_devices.cell_config import CellConfig
-from medicell_orchestrator.contact import Contacts
-from medicell_orchestrator.ros_cell import RosCell
+from medicell_orchestrator.node.contact import Contacts
+from medicell_orchestrator.node.ros_cell import RosCell
 from medicell_ros.host import NodeHost
 
 from .conftest import BATCH, Probe, kit_request, until

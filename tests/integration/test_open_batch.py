@@ -17,7 +17,7 @@ from medicell_core.states import PackMLState
 from medicell_devices.cell_config import load_cell
 from medicell_nodes.compose import overrides
 from medicell_orchestrator.engine.replay import Replay
-from medicell_orchestrator.node import OrchestratorNode
+from medicell_orchestrator.node.node import OrchestratorNode
 from medicell_orchestrator.resuming.note import FILE, OpenNote
 from medicell_record.place import RECORD_FILE
 from medicell_record.record import BatchRecord
@@ -208,7 +208,7 @@ def test_record_that_is_not_there_yet_is_waited_for(
     out, journals = tmp_path / 'batch', tmp_path / 'journals'
     left_open(probe, out, journals)
     (out / RECORD_FILE).rename(tmp_path / RECORD_FILE)
-    monkeypatch.setattr('medicell_orchestrator.node.RETRY_S', 0.2)
+    monkeypatch.setattr('medicell_orchestrator.node.keeping.RETRY_S', 0.2)
     with active(probe, journals, PackMLState.HELD) as (_, states):
         assert states[-1].fault_code == ErrorCode.RECORD_UNREADABLE
         (tmp_path / RECORD_FILE).rename(out / RECORD_FILE)

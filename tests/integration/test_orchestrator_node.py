@@ -19,13 +19,13 @@ from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
 
 from medicell_core.entries import BatchStarted
-from medicell_core.errors import ErrorCode, InputError
+from medicell_core.errors import ErrorCode, InputError, MedicellError
 from medicell_core.operations import Role
 from medicell_core.serving import ServingNode, UsedFile
 from medicell_core.states import PackMLState
 from medicell_devices.cell_config import load_cell
 from medicell_nodes.compose import overrides
-from medicell_orchestrator.node import OrchestratorNode
+from medicell_orchestrator.node.node import OrchestratorNode
 from medicell_orchestrator.pursuing import Contact
 from medicell_record.place import RECORD_FILE
 from medicell_record.record import BatchRecord
@@ -117,7 +117,7 @@ def test_defect_in_a_service_is_answered_and_the_node_lives_on(
     def broken(*_: object) -> None:
         raise ZeroDivisionError('nobody expected this')
 
-    monkeypatch.setattr('medicell_orchestrator.starting.load_recipe', broken)
+    monkeypatch.setattr('medicell_orchestrator.node.starting.load_recipe', broken)
     for _ in range(2):
         reply = probe.call(StartBatch, 'orchestrator/start_batch', request(tmp_path / 'batch'))
         assert reply.error_code == ErrorCode.HARDWARE_FAULT
@@ -206,14 +206,14 @@ def test_record_opens_with_what_each_device_says_that_it_serves_by(
     assert [device for device in devices if device.node != ROLE] == unheard
     abort = AbortBatch.Request(operator_name='test', reason='test')
     assert probe.call(AbortBatch, 'orchestrator/abort_batch', abort).error_code == ErrorCode.OK
-    until(lambda: orchestrator._engine is None, 'the end of the batch')
+    until(lambda: orchestrator._work.engine is None, 'the end of the batch')
 
 
 @pytest.mark.parametrize('tells', [True, False], ids=['told', 'not configured'])
 def test_orchestrator_is_idle_only_when_the_devices_that_it_sees_have_told_or_have_had_their_time(
     probe: Probe, monkeypatch: pytest.MonkeyPatch, tells: bool
 ) -> None:
-    monkeypatch.setattr('medicell_orchestrator.node.TOLD_S', 3600.0)
+    monkeypatch.setattr('medicell_orchestrator.node.node.TOLD_S', 3600.0)
     publisher = probe.node.create_publisher(DeviceState, f'{ROLE}/state', qos.living())
     clock = probe.node.create_publisher(Clock, '/clock', qos.clock())
     states = probe.heard(DeviceState, 'orchestrator/state')
@@ -241,7 +241,7 @@ def test_orchestrator_is_idle_only_when_the_devices_that_it_sees_have_told_or_ha
         if tells:
             publisher.publish(DeviceState(role=ROLE, sequence=1))
         else:
-            monkeypatch.setattr('medicell_orchestrator.node.TOLD_S', 0.0)
+            monkeypatch.setattr('medicell_orchestrator.node.node.TOLD_S', 0.0)
         until(idle, 'IDLE')
         node.bring_down()
 
@@ -339,15 +339,18 @@ def test_shutdown_while_a_batch_runs_ends_it_with_a_sound_record(
 def test_contact_that_changes_while_a_batch_goes_on_leaves_the_newer_state(
     orchestrator: OrchestratorNode, probe: Probe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    inside, go_on, alarm = threading.Event(), threading.Event(), orchestrator._alarm
+    inside, go_on = threading.Event(), threading.Event()
+    telling = orchestrator._telling
+    assert telling is not None
+    fault = telling._fault
 
-    def slow() -> str:
+    def slow() -> MedicellError | None:
         if threading.current_thread() is contact and not inside.is_set():
             inside.set()
             assert go_on.wait(WAIT_S)
-        return alarm()
+        return fault()
 
-    monkeypatch.setattr(orchestrator, '_alarm', slow)
+    monkeypatch.setattr(telling, '_fault', slow)
     changed = Contact(role=Role.INCUBATOR)
     contact = threading.Thread(target=orchestrator._contact_changed, args=(changed,))
     engine = threading.Thread(target=orchestrator._say, args=(PackMLState.EXECUTE,))

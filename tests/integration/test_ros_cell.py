@@ -20,10 +20,11 @@ from medicell_core.cell import LostContact
 from medicell_core.errors import ErrorCode
 from medicell_core.operations import Outcome, Role, Weigh
 from medicell_core.states import PackMLState
-from medicell_orchestrator import pursuing, ros_cell
-from medicell_orchestrator.contact import Contacts
+from medicell_orchestrator import pursuing
+from medicell_orchestrator.node import ros_cell
+from medicell_orchestrator.node.contact import Contacts
+from medicell_orchestrator.node.ros_cell import RosCell
 from medicell_orchestrator.pursuing import Contact
-from medicell_orchestrator.ros_cell import RosCell
 from medicell_record.journal import mark_of
 from medicell_ros.goal_ids import mark_in, was_cancelled
 from medicell_ros.host import NodeHost, on_executor

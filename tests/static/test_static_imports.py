@@ -16,7 +16,7 @@ WORLD_ONLY = ('scipy', 'medicell_sim.world')
     [
         ('medicell_nodes.making, medicell_nodes.device_node', (*BATCH_ONLY, *WORLD_ONLY, 'cv2')),
         ('medicell_nodes.making, medicell_nodes.world_node', (*BATCH_ONLY, 'cv2')),
-        ('medicell_orchestrator.node', (*BATCH_ONLY, *WORLD_ONLY, 'cv2')),
+        ('medicell_orchestrator.node.node', (*BATCH_ONLY, *WORLD_ONLY, 'cv2')),
         ('medicell_nodes.main, medicell_orchestrator.main', ('rclpy', 'numpy', 'pydantic')),
     ],
 )

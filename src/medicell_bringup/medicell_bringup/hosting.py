@@ -23,7 +23,7 @@ from medicell_bringup.version import VERSION
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.states import PackMLState
 from medicell_nodes.compose import activate_all, build_nodes, deactivate_all, overrides
-from medicell_orchestrator.node import OrchestratorNode
+from medicell_orchestrator.node.node import OrchestratorNode
 from medicell_orchestrator.resuming.folder import JOURNALS, WORLD_FILE
 from medicell_orchestrator.resuming.note import OpenNote
 from medicell_record.motion import Motion, Simulator

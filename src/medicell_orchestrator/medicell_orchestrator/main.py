@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from medicell_ros import startup
 
 if TYPE_CHECKING:
-    from medicell_orchestrator.node import OrchestratorNode
+    from medicell_orchestrator.node.node import OrchestratorNode
 
 
 def main() -> int:
@@ -24,7 +24,7 @@ def _make(config: Path) -> tuple[OrchestratorNode, tuple[()]]:
     from importlib.metadata import version  # noqa: PLC0415
 
     from medicell_devices.cell_config import load_cell  # noqa: PLC0415
-    from medicell_orchestrator.node import OrchestratorNode  # noqa: PLC0415
+    from medicell_orchestrator.node.node import OrchestratorNode  # noqa: PLC0415
 
     cell = load_cell(config, drivers_of=())
     node = OrchestratorNode(

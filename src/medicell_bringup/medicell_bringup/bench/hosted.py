@@ -16,8 +16,8 @@ from medicell_bringup.inputs import read_inputs
 from medicell_core.containers import ContainerKind, Material, container_id
 from medicell_core.errors import MedicellError
 from medicell_core.operations import Operation, Outcome, Role
-from medicell_orchestrator.contact import Contacts
-from medicell_orchestrator.ros_cell import RosCell
+from medicell_orchestrator.node.contact import Contacts
+from medicell_orchestrator.node.ros_cell import RosCell
 from medicell_ros.host import NodeHost
 
 BATCH = 'MC-BENCH-0001'

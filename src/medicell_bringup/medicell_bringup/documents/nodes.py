@@ -65,7 +65,7 @@ def running_nodes() -> Iterator[list[Any]]:
     from medicell_nodes.compose import activate_all, build_nodes, deactivate_all  # noqa: PLC0415
     from medicell_nodes.gazebo_node import GazeboNode  # noqa: PLC0415
     from medicell_nodes.scene import SceneNode  # noqa: PLC0415
-    from medicell_orchestrator.node import OrchestratorNode  # noqa: PLC0415
+    from medicell_orchestrator.node.node import OrchestratorNode  # noqa: PLC0415
     from medicell_ros.domain import open_ros  # noqa: PLC0415
     from medicell_ros.host import NodeHost  # noqa: PLC0415
 

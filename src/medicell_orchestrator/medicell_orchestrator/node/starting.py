@@ -11,8 +11,8 @@ from medicell_core.entries import BatchClosed
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_orchestrator.engine.engine import BatchEngine
 from medicell_orchestrator.fitting import check_cell
+from medicell_orchestrator.node.publishing import BatchPublisher, PublishedRecord
 from medicell_orchestrator.patient import load_patient
-from medicell_orchestrator.publishing import BatchPublisher, PublishedRecord
 from medicell_orchestrator.recipe import find_recipe, load_recipe
 from medicell_orchestrator.resuming.folder import PATIENT_FILE, RECIPE_FILE
 from medicell_orchestrator.resuming.journals import FILE as SENT_FILE
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from medicell_core.serving import ServingNode
     from medicell_devices.cell_config import CellConfig
-    from medicell_orchestrator.ros_cell import RosCell
+    from medicell_orchestrator.node.ros_cell import RosCell
     from medicell_record.record import BatchRecord
 
 

@@ -19,7 +19,7 @@ from rclpy.task import Future
 from medicell_core.cell import LostContact, OnSend, untold
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.operations import OBSERVES, OPERATIONS, Operation, Outcome, Role
-from medicell_orchestrator.contact import Contacts
+from medicell_orchestrator.node.contact import Contacts
 from medicell_orchestrator.pursuing import Next, Pursuit
 from medicell_record.journal import mark_of
 from medicell_ros.conversion import (

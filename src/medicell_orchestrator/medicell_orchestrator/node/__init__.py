@@ -1,0 +1,1 @@
+"""The orchestrator's node and its adapters: its one door to ROS."""
