@@ -11,10 +11,10 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 
+from medicell_core.closing import Closing
 from medicell_core.errors import ErrorCode, OperationFailed
 from medicell_devices.arm.port import ArmTrajectory, Array
 from medicell_gazebo.gazebo11 import Gazebo11
@@ -75,7 +75,7 @@ class Stretch:
     held: str | None
 
 
-class LockStep:
+class LockStep(Closing):
     """One Gazebo process; every method is one question and its answer, from any thread.
 
     `text` is the world's file where another one than that of `world` is wanted. Raises
@@ -201,19 +201,6 @@ class LockStep:
             self._process.wait()
         self._said.close()
         self._folder.cleanup()
-
-    def __enter__(self) -> LockStep:
-        """Return itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """End the process."""
-        self.close()
 
     def _ask(self, line: str) -> list[list[str]]:
         """Return the words of each line of the answer, without its end."""

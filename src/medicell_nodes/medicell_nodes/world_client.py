@@ -6,7 +6,6 @@ import math
 import threading
 import time
 from queue import Empty, SimpleQueue
-from types import TracebackType
 from typing import Any
 
 import rclpy
@@ -15,6 +14,7 @@ from rclpy.context import Context
 from rclpy.node import Node
 from rclpy.task import Future
 
+from medicell_core.closing import Closing
 from medicell_core.errors import ErrorCode, MedicellError, OperationRefused
 from medicell_nodes.world_calls import TURNS, WAITING, world_verb
 from medicell_ros import qos
@@ -37,7 +37,7 @@ FIND_S = POLL_S / 10
 _NOW = 'now_s'
 
 
-class WorldClient:
+class WorldClient(Closing):
     """Implements WorldPort, every verb by name, on the service `world/call` of a namespace.
 
     Calls block their thread, which must not be the world's; replies arrive in a thread of the
@@ -111,19 +111,6 @@ class WorldClient:
         if not self._closed:
             self._closed = True
             self._host.close()
-
-    def __enter__(self) -> WorldClient:
-        """Return the client."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close."""
-        self.close()
 
     def _call(self, verb: Verb, arguments: dict[str, Any]) -> Any:
         text = verb.encode_arguments(arguments)

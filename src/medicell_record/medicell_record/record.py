@@ -8,11 +8,11 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Protocol
 
 import sqlalchemy as sa
 
+from medicell_core.closing import Closing
 from medicell_core.entries import ENTRY_TYPES, BatchClosed, Entry, Signature
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.serialise import SerialiseError, dumps, loads
@@ -137,7 +137,7 @@ def decode_entry(kind: str, payload: str) -> Entry:
         ) from error
 
 
-class BatchRecord:
+class BatchRecord(Closing):
     """One batch's record; make it with `create`, reach it again with `open`.
 
     Each append is a transaction of its own, and is on disk before the method returns: on
@@ -306,19 +306,6 @@ class BatchRecord:
             if self._closed and not self._read_only:
                 self._store.seal()
             self._store.close()
-
-    def __enter__(self) -> BatchRecord:
-        """Return the record itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the database."""
-        self.close()
 
     def _insert(self, row: dict[str, Any]) -> None:
         try:

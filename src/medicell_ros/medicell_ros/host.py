@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 import traceback
 from collections.abc import Callable, Sequence
-from types import TracebackType
 from typing import Any
 
 from rclpy.exceptions import InvalidHandle
 from rclpy.executors import ExternalShutdownException, ShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
+
+from medicell_core.closing import Closing
 
 JOIN_S = 5.0
 """Wall seconds that an executor may take to come back from its last callback."""
@@ -20,7 +21,7 @@ FAILURES_IN_A_ROW = 10
 OnFailure = Callable[[Exception], None]
 
 
-class NodeHost:
+class NodeHost(Closing):
     """A context manager that spins nodes; on leaving it stops spinning and destroys them.
 
     One executor per node, because an executor builds its wait set anew from all of its entities
@@ -45,19 +46,6 @@ class NodeHost:
         """Stop spinning, newest node first, and destroy the nodes. Safe to call twice."""
         while self._spinners:
             self._spinners.pop().close()
-
-    def __enter__(self) -> NodeHost:
-        """Return the host; nodes spin already."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close."""
-        self.close()
 
 
 class _Spinner:

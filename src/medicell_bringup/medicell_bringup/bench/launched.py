@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 import rclpy
 from rclpy.node import Node
@@ -18,6 +17,7 @@ from medicell_bringup.bench.cells import last_words, medicell, started
 from medicell_bringup.bench.result import BenchOptions
 from medicell_bringup.operator import NODES, OperatorClient
 from medicell_bringup.shipped import cell_file_of
+from medicell_core.closing import Closing
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_devices.cell_config import load_cell
 from medicell_ros.domain import open_ros
@@ -41,7 +41,7 @@ class Launched:
         return last_words(self.log)
 
 
-class Observer:
+class Observer(Closing):
     """A node that hears the states of a cell's nodes; the ROS domain is the caller's.
 
     It is made before the cell, so that its own making is not in what is measured.
@@ -62,16 +62,11 @@ class Observer:
             self._client = OperatorClient(node)
             self._exits.callback(self._client.close)
         except BaseException:
-            self._exits.close()
+            self.close()
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         """Close the ROS context."""
         self._exits.close()
 

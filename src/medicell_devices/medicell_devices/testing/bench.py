@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from medicell_core.closing import Closing
 from medicell_core.containers import ContainerKind, Material, container_id, label_text
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.operations import OPERATIONS, Operation, Progress, Result, Role
@@ -78,7 +79,7 @@ def kit() -> list[Material]:
     )
 
 
-class Bench:
+class Bench(Closing):
     """A world at leaps with a kit, and its drivers: one under test, the others simulated.
 
     `driver` serves `role`, with `settings` added to those of the bench's cell. Use it as a
@@ -110,14 +111,6 @@ class Bench:
         self._numbers = itertools.count(1)
         self._words = itertools.count(1)
         self._drivers: dict[Role, Driver] = {}
-
-    def __enter__(self) -> Bench:
-        """Return the bench."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close the bench."""
-        self.close()
 
     def close(self) -> None:
         """End the world."""

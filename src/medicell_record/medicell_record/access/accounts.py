@@ -7,9 +7,9 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
 
 from medicell_core.clock import Clock, WallClock
+from medicell_core.closing import Closing
 from medicell_record.access.database import Account, AccountsFile, Change
 from medicell_record.access.errors import AccessRefused, Refusal
 from medicell_record.access.passwords import Credentials, PasswordKeeper, Policy
@@ -40,7 +40,7 @@ class Person:
     role: UserRole
 
 
-class Accounts:
+class Accounts(Closing):
     """The accounts in a file, by the rules that stand in it.
 
     Whatever is refused raises AccessRefused; what is refused for its credentials, and whatever
@@ -206,19 +206,6 @@ class Accounts:
     def close(self) -> None:
         """Let the file go."""
         self._file.close()
-
-    def __enter__(self) -> Accounts:
-        """Return the accounts themselves."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Let the file go."""
-        self.close()
 
     # --- how it is done -------------------------------------------------------------------------
 
