@@ -1,0 +1,1 @@
+"""The options of the commands: declared here, their work is imported when one is given."""
