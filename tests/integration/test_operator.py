@@ -16,9 +16,9 @@ from rclpy.publisher import Publisher
 from rich.console import Console
 from std_msgs.msg import String
 
-from medicell_bringup import hosting, operator
+from medicell_bringup import operator
 from medicell_bringup.display import Display
-from medicell_bringup.hosting import RunningCell
+from medicell_bringup.hosting.running_cell import RunningCell
 from medicell_bringup.inputs import RunInputs, read_inputs
 from medicell_bringup.making import follow_batch
 from medicell_bringup.operator import OperatorClient
@@ -232,7 +232,7 @@ def test_cell_that_is_not_there_is_told_with_the_options_that_name_it(
     inputs: RunInputs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(RunningCell, 'open_context', lambda _: None)
-    monkeypatch.setattr(hosting, 'START_S', 0.5)
+    monkeypatch.setattr('medicell_bringup.hosting.host.START_S', 0.5)
     elsewhere = replace(inputs, namespace='/elsewhere')
     text = r'orchestrator.* in /elsewhere, .*--config FILE.*--namespace NAME'
     with pytest.raises(MedicellError, match=text) as caught, RunningCell(elsewhere):

@@ -11,7 +11,8 @@ from medicell_interfaces.srv import StartBatch
 from rich.console import Console
 
 from medicell_bringup.display import Display
-from medicell_bringup.hosting import CellHost, host_of
+from medicell_bringup.hosting.choosing import host_of
+from medicell_bringup.hosting.host import Host
 from medicell_bringup.inputs import RunInputs, refused
 from medicell_bringup.interrupts import LeftAlone
 from medicell_bringup.results import NEVER_STRUCK, RunEnd, RunMeasures, finish, show_results
@@ -75,7 +76,7 @@ def outcome_of(end: RunEnd) -> str:
     return NOT_REHEARSED if missed else outcome
 
 
-def measure(host: CellHost, begun_s: float) -> RunMeasures:
+def measure(host: Host, begun_s: float) -> RunMeasures:
     """Return what is measured of a run whose cell is whole."""
     if not host.has_world:
         return measure_lost(host, begun_s)
@@ -90,7 +91,7 @@ def measure(host: CellHost, begun_s: float) -> RunMeasures:
     )
 
 
-def measure_lost(host: CellHost, begun_s: float) -> RunMeasures:
+def measure_lost(host: Host, begun_s: float) -> RunMeasures:
     """Return what is measured without a world: on hardware, or when it no longer answers."""
     return RunMeasures(
         wall_s=time.monotonic() - begun_s,
@@ -103,7 +104,7 @@ def measure_lost(host: CellHost, begun_s: float) -> RunMeasures:
     )
 
 
-def follow_batch(inputs: RunInputs, host: CellHost, display: Display) -> BatchState:
+def follow_batch(inputs: RunInputs, host: Host, display: Display) -> BatchState:
     """Hang the kit, arm the faults, start the batch and follow it to its outcome or question.
 
     On hardware the kit has been hung by a person.
@@ -153,7 +154,7 @@ def follow_batch(inputs: RunInputs, host: CellHost, display: Display) -> BatchSt
         return follow(batch_id)
 
 
-def follow_resumed(inputs: RunInputs, host: CellHost, display: Display) -> BatchState:
+def follow_resumed(inputs: RunInputs, host: Host, display: Display) -> BatchState:
     """Follow a batch that the orchestrator takes up by itself to its outcome or question."""
     client, batch_id = host.client, inputs.patient.chain_of_identity
     limit_s = LEAST_LIMIT_S + wall_limit_s(inputs)

@@ -7,14 +7,16 @@ from typing import Any, cast
 
 import pytest
 
-from medicell_bringup.hosting import CellHost, OneProcess, RunningCell
+from medicell_bringup.hosting.host import Host
+from medicell_bringup.hosting.one_process import OneProcess
+from medicell_bringup.hosting.running_cell import RunningCell
 from medicell_core.errors import ErrorCode, MedicellError
 
 
-def host(kind: type[Any], fault: MedicellError | None, *, gap_s: float | None) -> CellHost:
+def host(kind: type[Any], fault: MedicellError | None, *, gap_s: float | None) -> Host:
     made = kind(SimpleNamespace(namespace='/cell_1', gap_s=gap_s))
     made.client = SimpleNamespace(fault_of=lambda _: fault, sees_orchestrator=lambda: True)
-    return cast('CellHost', made)
+    return cast('Host', made)
 
 
 @pytest.mark.parametrize('gap_s', [None, 0.0], ids=['begun', 'taken up'])

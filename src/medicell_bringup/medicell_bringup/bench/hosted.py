@@ -11,7 +11,7 @@ from rclpy.node import Node
 
 from medicell_bringup.bench.cells import domain_of_its_own, last_words
 from medicell_bringup.bench.result import BenchOptions
-from medicell_bringup.hosting import host_of
+from medicell_bringup.hosting.choosing import host_of
 from medicell_bringup.inputs import read_inputs
 from medicell_core.containers import ContainerKind, Material, container_id
 from medicell_core.errors import MedicellError
