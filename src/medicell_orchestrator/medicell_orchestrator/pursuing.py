@@ -102,6 +102,8 @@ class Pursuit:
     journal: str = ''
     """The journal of the device at the first sending: it alone can know what became of it."""
     missing_since: float | None = None
+    back_s: float = -math.inf
+    """When the device could be reached again."""
     away: bool = False
     insist: bool = False
     accepted: bool = False
@@ -138,8 +140,11 @@ class Pursuit:
         if not contact.told or not ready or held_back:
             said = f'what became of {after} is not known' if held_back else ''
             return self._miss(contact, now_s, said)
-        self.missing_since = None
-        if not contact.settled(now_s):
+        if self.missing_since is not None:
+            self.missing_since, self.back_s = None, now_s
+        # The action server may go and come before the loss of its process is noticed.
+        unsure = self.away and now_s - self.back_s < SETTLE_S
+        if unsure or not contact.settled(now_s):
             return Next.WAIT
         anew = self.away or (self.sent and self.epoch != contact.epoch)
         if self.sent and (contact.journal != self.journal or (anew and not self.journal)):

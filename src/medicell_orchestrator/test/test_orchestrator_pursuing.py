@@ -13,6 +13,7 @@ from medicell_core.operations import Role, Weigh
 from medicell_core.states import PackMLState
 from medicell_orchestrator.pursuing import (
     BEFORE,
+    SERVER_LOST_S,
     SETTLE_S,
     UNSENT,
     Contact,
@@ -129,6 +130,21 @@ def test_a_state_of_another_process_is_known_by_its_count_or_its_journal() -> No
     assert met.another(3, '')
     assert replace(met, alive=False).another(3, 'one')
     assert not replace(met, journal='').another(3, 'one')
+
+
+def test_a_server_that_was_away_is_asked_once_its_process_would_be_known_for_another() -> None:
+    contact = Contact(
+        role=Role.FLUID_HANDLER, alive=True, told=True, epoch=1, journal='one', sequence=1
+    )
+    item = Pursuit(role=Role.FLUID_HANDLER, goal=GOAL, patience_s=PATIENCE_S)
+    assert item.next(contact, NOW_S, ready=True) is Next.SEND
+    for late_s in (0.1, SERVER_LOST_S + 0.2):
+        assert item.next(contact, NOW_S + late_s, ready=False) is Next.WAIT
+    assert item.away
+    back_s = NOW_S + SERVER_LOST_S + 1.0
+    assert item.next(contact, back_s, ready=True) is Next.WAIT
+    assert item.next(contact, back_s + SETTLE_S - 0.1, ready=True) is Next.WAIT
+    assert item.next(contact, back_s + SETTLE_S, ready=True) is Next.SEND
 
 
 def test_every_decision_is_reached() -> None:
