@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from medicell_core.entries import Movement
 from medicell_core.errors import ErrorCode
 from medicell_core.operations import (
     ExchangeMedium,
@@ -57,12 +58,17 @@ def finish_exchange(run: PhaseRun, attempt: Attempt) -> Steps[Outcome]:
     run.decide('how far has the exchange come', f'{withdrawn:.1f} mL', found.said)
     if max(withdrawn, added) <= UNTOUCHED_ML:
         return (yield from run.attempt(ExchangeMedium, **parameters))
+    if attempt.outcome.result is None:
+        _record_moved(run, attempt, withdrawn, added)
     owed = withdrawn - added
     if owed > UNTOUCHED_ML:
         added += yield from _give_back(run, attempt, owed)
     rest = wanted - withdrawn
     if rest > tolerance_of(wanted):
+        # Who wanted the whole counts it as drawn; a rest that fails too is told by weights alone.
+        run.batch.drew(parameters['medium'], added)
         done = yield from _exchange_rest(run, attempt, rest)
+        run.batch.drew(parameters['medium'], -added)
         withdrawn, added = withdrawn + done.withdrawn_ml, added + done.added_ml
     return done_with(_result(withdrawn, added))
 
@@ -94,6 +100,25 @@ def _how_far(run: PhaseRun, attempt: Attempt) -> Steps[Exchanged]:
         said=f'{source} {withdrawn:.1f} mL were withdrawn and {added:.1f} mL added of'
         f' {wanted:.1f} mL; {vessel} held {attempt.before_ml:.1f} mL and holds {now:.1f} mL',
     )
+
+
+def _record_moved(run: PhaseRun, attempt: Attempt, withdrawn_ml: float, added_ml: float) -> None:
+    """Record what the weights say has moved and no device has told."""
+    batch, parameters = run.batch, attempt.parameters
+    bay = f'{batch.batch_id}/{batch.bay_of(parameters["bay"])}'
+    for source, target, volume_ml in (
+        (bay, batch.id_of(parameters['waste']), withdrawn_ml),
+        (batch.id_of(parameters['medium']), bay, added_ml),
+    ):
+        if volume_ml > UNTOUCHED_ML:
+            batch.append(
+                Movement(
+                    operation_id=attempt.operation_id,
+                    source=source,
+                    target=target,
+                    volume_ml=volume_ml,
+                )
+            )
 
 
 def _give_back(run: PhaseRun, attempt: Attempt, owed_ml: float) -> Steps[float]:

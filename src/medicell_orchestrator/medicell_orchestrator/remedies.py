@@ -218,9 +218,17 @@ def _separate_once(run: PhaseRun, attempt: Attempt) -> Steps[Outcome]:
         figures += f' {target} holds {got:.2f} mL'
         if _separated(attempt, left, got):
             run.decide('is the separation done', 'yes', figures)
-            return done_with(_separated_result(attempt, got))
+            return _separation_done(run, attempt, got)
         if (yield from ask_what_moved(run, attempt, figures)):
-            return done_with(_separated_result(attempt, got))
+            return _separation_done(run, attempt, got)
+
+
+def _separation_done(run: PhaseRun, attempt: Attempt, got_ml: float) -> Outcome:
+    """Record where the cells are now, and return that they have been separated."""
+    if attempt.parameters['source'] != attempt.parameters['target']:
+        _record_lost(run, attempt, got_ml)
+    separated = SelectCellsResult if attempt.goal_type is SelectCells else WashAndConcentrateResult
+    return done_with(separated(volume_ml=got_ml))
 
 
 def _may_be_done(attempt: Attempt, left_ml: float) -> bool:
@@ -237,12 +245,6 @@ def _separated(attempt: Attempt, left_ml: float, got_ml: float) -> bool:
     if attempt.parameters['source'] == attempt.parameters['target']:
         return abs(left_ml - attempt.before_ml) > 2.0 * UNTOUCHED_ML
     return left_ml <= EMPTIED_ML and got_ml > UNTOUCHED_ML
-
-
-def _separated_result(attempt: Attempt, got_ml: float) -> Result:
-    if attempt.goal_type is SelectCells:
-        return SelectCellsResult(volume_ml=got_ml)
-    return WashAndConcentrateResult(volume_ml=got_ml)
 
 
 def refocus(run: PhaseRun, attempt: Attempt) -> Steps[Outcome]:

@@ -230,6 +230,24 @@ def test_bad_air_that_does_not_pass_asks_and_goes_on_only_when_it_is_clean(
     assert answered(rig, 'retry').engine.outcome == 'ready_for_release'
 
 
+def test_counter_that_takes_no_goals_is_not_asked_until_a_person_has_looked(
+    tmp_path: Path,
+) -> None:
+    rig = filling_rig(tmp_path)
+    rig.cell.scripts = [
+        Script(ops.CountParticles, ErrorCode.OUTCOME_UNKNOWN),
+        Script(ops.CountParticles, ErrorCode.NOT_ACTIVE),
+    ]
+    rig.tick()
+    assert rig.engine.question is not None
+    assert len(rig.cell.sent(ops.CountParticles)) == 2
+    rig.cell.scripts.clear()
+    answered(rig, 'retry')
+    while rig.engine.question is not None:
+        answered(rig, 'retry')
+    assert rig.engine.outcome == 'ready_for_release'
+
+
 def test_counter_that_is_lost_holds_like_bad_air(tmp_path: Path) -> None:
     rig = filling_rig(tmp_path)
     rig.cell.scripts = [Script(ops.CountParticles, ErrorCode.COMMUNICATION_LOST)]

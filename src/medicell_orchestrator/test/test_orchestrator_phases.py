@@ -215,6 +215,24 @@ def test_assay_in_the_background_does_not_stop_the_culture(tmp_path: Path) -> No
     assert measured(rig, 'sterility') == [0.0]
 
 
+def test_assay_of_unknown_outcome_is_begun_anew_beside_the_culture(tmp_path: Path) -> None:
+    rig = growing_rig(tmp_path)
+    rig.cell.scripts = [Script(ops.AssaySample, ErrorCode.OUTCOME_UNKNOWN)]
+    rig.tick()
+    assert 'AssaySample failed with OUTCOME_UNKNOWN' in rig.engine.question.text
+    rig.cell.slow = {ops.AssaySample, ops.Incubate}
+    answered(rig, 'retry')
+    incubated = len(rig.cell.sent(ops.Incubate))
+    rig.cell.finish(rig.cell.sent(ops.Incubate)[-1])
+    assert len(rig.tick().cell.sent(ops.Incubate)) == incubated + 1
+    rig.cell.slow = set()
+    rig.cell.finish(rig.cell.sent(ops.AssaySample)[-1])
+    rig.cell.finish(rig.cell.sent(ops.Incubate)[-1])
+    assert rig.tick().engine.outcome == 'ready_for_release'
+    assert len(rig.cell.sent(ops.AssaySample)) == 2
+    assert measured(rig, 'sterility') == [0.0]
+
+
 def test_release_table_fails_a_batch_without_its_tests(tmp_path: Path) -> None:
     rig = make_rig(tmp_path, '- {phase: judge, type: release}\n').tick()
     assert rig.engine.outcome == 'failed_limits'

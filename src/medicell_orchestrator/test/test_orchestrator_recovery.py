@@ -282,6 +282,9 @@ def test_retry_of_a_lost_separation_that_was_complete_does_not_repeat_it(
     answered(rig.tick())
     assert rig.engine.outcome == 'ready_for_release'
     assert len(rig.cell.sent(kind)) == 1
+    (moved,) = rig.sink.of(Movement)
+    assert (moved.source, moved.target) == ('MC-1.apheresis', 'MC-1.selected')
+    assert moved.volume_ml == pytest.approx(40.0)
 
 
 @pytest.mark.parametrize('code', LOST)
@@ -381,6 +384,11 @@ def test_retry_of_a_lost_exchange_that_was_complete_does_not_repeat_it(
     assert rig.engine.outcome == 'ready_for_release'
     assert len(rig.cell.sent(ops.ExchangeMedium)) == 1
     assert not rig.cell.sent(ops.Transfer)
+    moved = [(item.source, item.target, item.volume_ml) for item in rig.sink.of(Movement)]
+    assert moved == [
+        ('MC-1/bay_1', 'MC-1.waste', pytest.approx(100.0)),
+        ('MC-1.medium_1', 'MC-1/bay_1', pytest.approx(100.0)),
+    ]
 
 
 def test_exchange_that_was_complete_before_its_bubble_is_not_done_twice(tmp_path: Path) -> None:
@@ -399,6 +407,25 @@ def test_exchange_that_stopped_half_way_exchanges_the_rest(tmp_path: Path) -> No
     assert rig.engine.outcome == 'ready_for_release'
     assert [item.volume_ml for item in rig.cell.sent(ops.ExchangeMedium)] == [100.0, 40.0]
     assert [item.volume_ml for item in rig.cell.sent(ops.Transfer)] == [40.0]
+
+
+def test_rest_of_an_exchange_that_is_lost_too_is_told_by_its_own_weights(tmp_path: Path) -> None:
+    rig = make_rig(tmp_path, CLIMATE + EXCHANGE)
+    rig.cell.volumes['MC-1.culture'] = 250.0
+    withdrew = Script(
+        ops.ExchangeMedium, ErrorCode.OUTCOME_UNKNOWN, weights={'MC-1.culture': 210.0}
+    )
+    # Of the medium 40 mL were given back, and the rest of 60 mL was exchanged.
+    ended = Script(
+        ops.ExchangeMedium, ErrorCode.OUTCOME_UNKNOWN, weights={'MC-1.medium_1': 400.0}
+    )
+    rig.cell.scripts = [withdrew, ended]
+    rig = answered(answered(rig.tick()))
+    assert rig.engine.question is None
+    assert rig.engine.outcome == 'ready_for_release'
+    assert [item.volume_ml for item in rig.cell.sent(ops.ExchangeMedium)] == [100.0, 60.0]
+    assert [item.volume_ml for item in rig.cell.sent(ops.Transfer)] == [40.0]
+    assert rig.engine.batch.left_ml('medium_1') == pytest.approx(400.0)
 
 
 @pytest.mark.parametrize(

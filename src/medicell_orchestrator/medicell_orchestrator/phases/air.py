@@ -95,6 +95,9 @@ class AirWatch:
                 latest = yield from run.attempt(CountParticles, duration_s=self._sample_s)
                 note_air(run, latest)
                 samples += 1
+                if latest.error_code is ErrorCode.NOT_ACTIVE:
+                    # It counts nothing, however often it is asked, until a person has looked.
+                    break
                 clean_s = clean_s + self._sample_s if latest.ok else 0.0
             tried = [f'open work held; {self._counted(samples, clean_s)}']
             yield from ask_about(run, 'CountParticles', told, tried, [RETRY, ABORT])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 from medicell_core.errors import ErrorCode, MedicellError
@@ -188,24 +189,36 @@ def begin_assays(
 ) -> Steps[str]:
     """Sample into the next tube and have all tests begun; return the tube's name."""
     tube = yield from draw_sample(run, source=source, group=tubes, volume_ml=volume_ml)
-    yield from run.begin(*(run.goal(AssaySample, container=tube, test=test) for test in tests))
+    yield from _begin_tests(run, tube, tests)
     return tube
+
+
+def _begin_tests(run: PhaseRun, tube: str, tests: Iterable[str]) -> Steps[None]:
+    yield from run.begin(*(run.goal(AssaySample, container=tube, test=test) for test in tests))
 
 
 def collect_assays(
     run: PhaseRun, *, source: str, tube: str, tests: tuple[str, ...], wait: bool = True
-) -> Steps[bool]:
-    """Record the figures of the tests begun on a tube; return whether they were all there.
+) -> Steps[tuple[str, ...]]:
+    """Record the figures of the tests begun on a tube; return the tests that are still in work.
 
-    Waits for them, or returns False at once when any is still in work.
+    Waits for all of them; or returns at once, and has a test that failed begun anew when a person
+    has looked: cells that grow meanwhile are not left alone for it.
     """
     outcomes = yield from run.collect(wait=wait)
     if not outcomes:
-        return False
+        return tests
+    anew: list[str] = []
     for test, outcome in zip(tests, outcomes, strict=True):
         result = outcome.result
+        if not outcome.ok and not wait:
+            yield from ask_about(run, AssaySample.__name__, outcome, [], [RETRY, ABORT])
+            anew.append(test)
+            continue
         if not outcome.ok or not isinstance(result, AssaySampleResult):
             result = yield from run.operate(AssaySample, container=tube, test=test)
         if result is not None:
             run.measure(test, result.value, container=source, method='laboratory')
-    return True
+    if anew:
+        yield from _begin_tests(run, tube, anew)
+    return tuple(anew)

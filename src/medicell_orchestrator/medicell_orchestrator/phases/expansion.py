@@ -183,7 +183,7 @@ class ExpandPhase(Phase):
 
     def _grow(self, run: PhaseRun) -> Steps[None]:
         counts, assays = sorted(self.count_days), [self.assay_day]
-        tube = ''
+        tube, tests = '', tuple[str, ...]()
         while True:
             seen = yield from look(run, bay=self.bay, container=self.vessel)
             if self._due(run, counts):
@@ -196,23 +196,18 @@ class ExpandPhase(Phase):
                     volume_ml=self.assay_volume_ml,
                     tests=self.assay_tests,
                 )
-            if tube and (yield from self._collected(run, tube)):
-                tube = ''
-            if self._done(run) and not tube:
+                tests = self.assay_tests
+            if tests:
+                tests = yield from collect_assays(
+                    run, source=self.vessel, tube=tube, tests=tests, wait=False
+                )
+            if self._done(run) and not tests:
                 return
             wait_s = yield from self._feed(run, seen)
             wait_s = min([wait_s, *(self._until(run, day) for day in (*counts, *assays))])
             left_s = self._until(run, self.until_day)
             wait_s = min(wait_s, left_s if left_s > NEAR_S else self.soonest_look_s)
             yield from incubate(run, bay=self.bay, duration_s=max(SHORTEST_WAIT_S, wait_s))
-
-    def _collected(self, run: PhaseRun, tube: str) -> Steps[bool]:
-        """Record the laboratory's figures once they are all there."""
-        return (
-            yield from collect_assays(
-                run, source=self.vessel, tube=tube, tests=self.assay_tests, wait=False
-            )
-        )
 
     def _due(self, run: PhaseRun, days: list[float]) -> bool:
         """Take what is due from a list of culture days; return whether there was any."""
