@@ -39,6 +39,24 @@ BatchRecord._insert = dying
 sys.exit(main(sys.argv[1:]))
 """
 """A run that is killed between two phases: the cells have been selected, and nothing is open."""
+KILLED_AT_WORK = """
+import os, signal, sys
+from medicell_bringup.cli import main
+from medicell_record.journal import Journal
+
+started = Journal.started
+
+
+def dying(journal, operation_id, operation, goal):
+    started(journal, operation_id, operation, goal)
+    if operation == 'Transfer':
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+Journal.started = dying
+sys.exit(main(sys.argv[1:]))
+"""
+"""A run that is killed when a device has just begun an operation."""
 UNINTERRUPTED = (3, 'failed_limits')
 """How the batch ends that nobody interrupts: a product that was not tested is not released."""
 
@@ -147,6 +165,23 @@ def test_killed_run_is_taken_up_and_its_batch_comes_to_its_end(
     ended = cli('run', '--resume', str(folder), '--config', str(CONFIG))
     assert ended.code == 2
     assert f'the batch has ended, {closed.outcome}' in ended.err
+
+
+def test_run_that_is_killed_at_work_ends_as_held_with_its_results(
+    tmp_path: Path, cli: Cli
+) -> None:
+    folder = tmp_path / 'out'
+    words = ('run', '--recipe', str(TRANSFERS), '--patient', str(PATIENT))
+    words += ('--config', str(CONFIG), '--out', str(folder))
+    ended = cli.end_of(cli.program([sys.executable, '-c', KILLED_AT_WORK, *words]))
+    assert ended.code == -signal.SIGKILL, ended.err
+    again = cli('run', '--resume', str(folder), '--config', str(CONFIG))
+    assert again.code == 4, again.err
+    assert 'TIMEOUT' not in again.err
+    summary = json.loads((folder / 'summary.json').read_text('utf-8'))
+    assert summary['outcome'] == 'held'
+    assert 'OUTCOME_UNKNOWN' in summary['error_codes']
+    assert (folder / 'report.pdf').is_file()
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from medicell_core.states import PackMLState
 from medicell_record.motion import Motion, Simulator
 from medicell_ros.domain import VARIABLE, open_ros, own_domain
 from medicell_ros.host import NodeHost
-from medicell_ros.node_parameters import ORCHESTRATOR
+from medicell_ros.node_parameters import ORCHESTRATOR, WORLD
 
 if TYPE_CHECKING:
     from medicell_gazebo.pose_log import PoseLog
@@ -97,10 +97,14 @@ class Host(Closing):
         self.exits.callback(self.client.close)
 
     def wait_ready(self) -> None:
-        """Wait until each node's state says that it is ready; raises TIMEOUT."""
+        """Wait until each node's state says that it is ready; raises TIMEOUT.
+
+        The devices of a batch that is taken up work, or are held, before anybody looks.
+        """
         deadline = time.monotonic() + START_S
+        needed = NODES if self.inputs.gap_s is None else (WORLD, ORCHESTRATOR)
         while True:
-            waiting = [name for name in NODES if not self._is_ready(name)]
+            waiting = [name for name in needed if not self._is_ready(name)]
             if not waiting:
                 return
             self.check_alive()
