@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from orchestrator_durable import run_durable_batch
 from orchestrator_fakes import CONFIG, recipe_text
 from test_orchestrator_local_batch import SHORT
 
 from medicell_core.entries import Question
 from medicell_devices.cell_config import load_cell
 from medicell_orchestrator.asking import DONE
+from medicell_orchestrator.durable import run_durable_batch
 from medicell_orchestrator.patient import load_patient
 from medicell_orchestrator.recipe import Recipe, load_recipe
 from medicell_orchestrator.resuming.journals import KnownJournals

@@ -416,9 +416,7 @@ def test_rest_of_an_exchange_that_is_lost_too_is_told_by_its_own_weights(tmp_pat
         ops.ExchangeMedium, ErrorCode.OUTCOME_UNKNOWN, weights={'MC-1.culture': 210.0}
     )
     # Of the medium 40 mL were given back, and the rest of 60 mL was exchanged.
-    ended = Script(
-        ops.ExchangeMedium, ErrorCode.OUTCOME_UNKNOWN, weights={'MC-1.medium_1': 400.0}
-    )
+    ended = Script(ops.ExchangeMedium, ErrorCode.OUTCOME_UNKNOWN, weights={'MC-1.medium_1': 400.0})
     rig.cell.scripts = [withdrew, ended]
     rig = answered(answered(rig.tick()))
     assert rig.engine.question is None

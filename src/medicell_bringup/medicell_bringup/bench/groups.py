@@ -78,6 +78,16 @@ GROUPS = {
         "the devices' journals on disk, in turn, after one that is not counted. Then its world is "
         'taken up from its history, as after a kill at the end of the batch.',
     ),
+    'recovery': Group(
+        title='Killed and taken up',
+        text='Batches in one process without ROS, killed with SIGKILL at random instants: three '
+        'in four at a share of what their devices do, the others in the first 2 s of a process. '
+        'A person is played who looks and has the rest done. Each batch is held against one that '
+        'nobody interrupts, its record verified, its operations held against the journals, and '
+        'volume and cells balanced. Then `medicell run` is killed and taken up by '
+        '`medicell run --resume`; and each node of a launched cell is killed while it works, if '
+        'that can be had within 5 s.',
+    ),
     'month': Group(
         title='A simulated month',
         text='The cell incubates a vessel for 30 simulated days, one process per node. The '

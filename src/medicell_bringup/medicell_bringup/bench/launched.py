@@ -87,12 +87,15 @@ class Observer(Closing):
 
 
 @contextmanager
-def launched_cell(options: BenchOptions) -> Iterator[Launched]:
-    """Start a cell by `medicell launch` as users do, and end it with the context."""
+def launched_cell(options: BenchOptions, *words: str) -> Iterator[Launched]:
+    """Start a cell by `medicell launch` as users do, and end it with the context.
+
+    What it keeps is in the folder `cell` beside its log; `words` are more arguments.
+    """
     with tempfile.TemporaryDirectory(prefix='medicell-bench-') as folder:
         file = Path(folder) / 'launch.log'
-        words = (f'cell:={cell_file_of(options.config)}', f'seed:={options.seed}')
-        command = medicell('launch', 'cell', *words, f'out:={folder}/cell')
+        own = (f'cell:={cell_file_of(options.config)}', f'seed:={options.seed}')
+        command = medicell('launch', 'cell', *own, *words, f'out:={folder}/cell')
         with (
             open(file, 'wb') as log,
             started(command, cwd=folder, stdout=log, stderr=log) as process,

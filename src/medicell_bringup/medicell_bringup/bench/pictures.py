@@ -67,6 +67,7 @@ def _draw(result: GroupResult) -> Figure:
         'motion': _motion,
         'vials': _vials,
         'labels': _labels,
+        'recovery': _recovery,
     }
     return special.get(result.name, _bars)(result)
 
@@ -231,4 +232,24 @@ def _labels(result: GroupResult) -> Figure:
     axis.set_yticks(range(0, 101, 20))
     axis.grid()
     axis.legend(fontsize=8, loc='upper left')
+    return figure
+
+
+def _recovery(result: GroupResult) -> Figure:
+    """Draw where in the batch processes were killed, and how soon killed nodes were well."""
+    kills, *times = result.found.series
+    figure, (axis, below) = _figure(result, 2, 6.0)
+    axis.bar(kills.x, kills.y, width=0.9 * 100.0 / len(kills.x), color=BLUE)
+    axis.set_xlabel('how far the batch had come, %')
+    axis.set_ylabel('kills')
+    axis.set_xlim(0.0, 100.0)
+    axis.grid(axis='y')
+    for line, colour in zip(times, COLOURS, strict=False):
+        below.step(line.x, line.y, where='post', color=colour, label=line.label)
+    below.set_xlabel('from the kill of a node of a launched cell, s')
+    below.set_ylabel('kills, %')
+    below.set_xlim(left=0.0)
+    below.grid()
+    if times and times[0].x:
+        below.legend(fontsize=8)
     return figure

@@ -151,6 +151,12 @@ def bench_command(
     labels: Annotated[
         int, typer.Option(min=6, help='How many labels the group `labels` reads.')
     ] = 10_000,
+    kills: Annotated[
+        int, typer.Option(min=1, help='How many processes of batches `recovery` kills.')
+    ] = 40,
+    node_kills: Annotated[
+        int, typer.Option(min=0, help='How often `recovery` kills each node of a launched cell.')
+    ] = 1,
     json: Annotated[
         Path | None, typer.Option(help='Write all figures to this new file as well.')
     ] = None,
@@ -180,6 +186,8 @@ def bench_command(
         vials=vials,
         pairs=pairs,
         labels=labels,
+        kills=kills,
+        node_kills=node_kills,
     )
     return bench(groups or [], options, output)
 
