@@ -162,6 +162,13 @@ def test_killed_run_is_taken_up_and_its_batch_comes_to_its_end(
     assert (folder / 'report.pdf').is_file()
     (told,) = json.loads((folder / 'summary.json').read_text('utf-8'))['interruptions']
     assert told['gap_s'] == resumed.gap_s
+    for name in ('summary.json', 'report.pdf'):
+        (folder / name).unlink()
+    late = cli('run', '--resume', str(folder), '--config', str(CONFIG))
+    assert late.code == 3, late.err
+    assert (folder / 'report.pdf').is_file()
+    summary = json.loads((folder / 'summary.json').read_text('utf-8'))
+    assert (summary['outcome'], summary['wall_s']) == (closed.outcome, None)
     ended = cli('run', '--resume', str(folder), '--config', str(CONFIG))
     assert ended.code == 2
     assert f'the batch has ended, {closed.outcome}' in ended.err

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from dataclasses import replace
+from pathlib import Path
 
 from medicell_interfaces.msg import BatchState
 from medicell_interfaces.srv import StartBatch
@@ -62,6 +64,24 @@ def make_batch(
     show_results(console, inputs.out, end, state)
     if lost is not None:
         raise lost
+    return outcome_of(end)
+
+
+def finish_late(out: Path, *, console: Console) -> str:
+    """Write the results of a batch whose process died between its end and them.
+
+    What only that process had measured stays unknown. Returns the outcome.
+    """
+    unknown = RunMeasures(
+        wall_s=math.nan,
+        peak_rss_mb=math.nan,
+        messages=0,
+        balance=None,
+        faults=(),
+        motion=None,
+    )
+    end = finish(out, unknown)
+    show_results(console, out, end, BatchState())
     return outcome_of(end)
 
 

@@ -113,8 +113,12 @@ def show_results(console: Console, out: Path, end: RunEnd, state: BatchState) ->
         ('vials', f'{len(accepted)} accepted of {len(summary["vials"])} filled'),
         ('process', number(summary['duration_days'], '{:.2f} days')),
         ('deviations', str(len(summary['deviations']))),
-        ('wall time', f'{summary["wall_s"]:.1f} s, {summary["speed_up"]:,.0f} times real time'),
-        ('memory', f'{summary["peak_rss_mb"]:.0f} MB at its peak'),
+        (
+            'wall time',
+            number(summary['wall_s'], '{:.1f} s')
+            + number(summary['speed_up'], ', {:,.0f} times real time', none=''),
+        ),
+        ('memory', number(summary['peak_rss_mb'], '{:.0f} MB at its peak')),
         ('traffic', f'{summary["actions"]} actions, {summary["messages"]} messages'),
         ('mass balance', number(summary['mass_balance_error_pct'], '{:.1e} % off')),
         ('results', str(out)),
@@ -138,6 +142,6 @@ def show_results(console: Console, out: Path, end: RunEnd, state: BatchState) ->
         console.print(f'[yellow]why:[/] {end.reason}', highlight=False)
 
 
-def number(value: float | None, pattern: str) -> str:
-    """Return a figure, or `not measured`."""
-    return 'not measured' if value is None else pattern.format(value)
+def number(value: float | None, pattern: str, *, none: str = 'not measured') -> str:
+    """Return a figure, or what is said without one."""
+    return none if value is None else pattern.format(value)

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from medicell_bringup.inputs import RunInputs, read_inputs, read_resumed, refused
 from medicell_bringup.interrupts import interrupt_by_signals
-from medicell_core.errors import InputError, MedicellError
+from medicell_core.errors import ErrorCode, InputError, MedicellError
 from medicell_core.leash import parent_goes
 from medicell_core.operations import Role
 from medicell_devices.cell_config import CellConfig
@@ -65,6 +65,10 @@ def run(options: RunOptions) -> int:
         if inputs.simulator is Simulator.GAZEBO:
             _prepare_gazebo(errors, inputs.out)
     except MedicellError as error:
+        if error.code is ErrorCode.RECORD_CLOSED and options.resume is not None:
+            outcome = _finished_late(options.resume, console)
+            if outcome is not None:
+                return EXIT_CODES[outcome]
         errors.print(f'medicell run: {error.message}', highlight=False, soft_wrap=True)
         return BAD_INPUT
     # ROS and the plots come after the inputs: a wrong one is answered at once.
@@ -80,6 +84,15 @@ def run(options: RunOptions) -> int:
         )
         return BAD_INPUT if isinstance(error, InputError) else NOT_MADE
     return EXIT_CODES[outcome]
+
+
+def _finished_late(folder: Path, console: Console) -> str | None:
+    """Write what a process has not, which died right after its batch; None if nothing lacks."""
+    # Only for what has ended.
+    from medicell_bringup.making import finish_late  # noqa: PLC0415
+    from medicell_bringup.results import SUMMARY  # noqa: PLC0415
+
+    return None if (folder / SUMMARY).is_file() else finish_late(folder, console=console)
 
 
 def _prepare_gazebo(console: Console, out: Path) -> None:
