@@ -11,7 +11,7 @@ import pytest
 from synthetic_batch import write_batch
 
 from medicell_bringup import cli
-from medicell_core.entries import Signature
+from medicell_core.entries import Deviation, Signature
 from medicell_record.access.accounts import Accounts
 from medicell_record.access.database import ACCOUNTS_FILE
 from medicell_record.anchor.anchor import Anchor
@@ -163,18 +163,51 @@ def test_batch_is_signed_to_its_release_and_the_report_shows_it(
         words = ('closed', '--deviation', short, '--reason', 'no harm to the product')
         assert sign('quinn', *words)[0] == 0
     assert sign('quinn', 'approved')[0] == 0
+    told = typed('sign', str(batch))[1]
+    assert 'awaited: final result of Sterility\nstage: approved\n' in told
+    assert 'final results are awaited: Sterility' in sign('petra', 'released')[2]
+    assert sign('petra', 'released_conditionally')[0] == 0
+    entered = ('tested', '--test', 'Sterility', '--result', 'negative', '--reference', 'LAB-7')
+    said = sign('quinn', *entered)[1]
+    assert ': Sterility tested: negative (LAB-7) by Quinn Quality (quality)' in said
     code, said, _ = sign('petra', 'released')
     assert code == 0
     assert 'MC-2026-0001/S' in said
     assert ': batch released by Petra Person (qualified_person)' in said
     assert (batch / 'report.pdf').stat().st_size > 10_000
     told = typed('sign', str(batch))[1]
-    assert told.endswith('can be signed next: nothing\n')
+    assert told.endswith('stage: released\ncan be signed next: recalled, notified\n')
     code, said, _ = typed('verify', str(batch), '--state', home)
     assert code == 0
     assert 'signed: batch released by Petra Person (petra), qualified_person, on ' in said
     with BatchRecord.open(batch / RECORD_FILE) as record:
-        assert len(record.entries(Signature)) == 4 + len(deviations)
+        assert len(record.entries(Signature)) == 6 + len(deviations)
+
+
+def test_positive_result_after_the_first_stage_is_an_alarm(
+    home: str, batch: Path, typed: Type
+) -> None:
+    people(typed, home, *PEOPLE)
+
+    def sign(user: str, *words: str) -> int:
+        words = ('sign', str(batch), *words, '--as', user, '--state', home)
+        return typed(*words, lines=(PASSWORD,))[0]
+
+    with BatchRecord.open(batch / RECORD_FILE, read_only=True) as record:
+        deviations = [
+            item.entry.deviation_id for item in record if isinstance(item.entry, Deviation)
+        ]
+    closed = [('closed', '--deviation', item, '--reason', 'x') for item in deviations]
+    entered = ('tested', '--test', 'Sterility', '--result', 'positive', '--reference', 'LAB-7')
+    assert sign('olga', 'performed') == sign('sven', 'reviewed') == 0
+    assert [sign('quinn', *words) for words in closed] == [0] * len(closed)
+    assert sign('quinn', 'approved') == sign('petra', 'released_conditionally') == 0
+    assert sign('quinn', *entered) == 0
+    told = typed('sign', str(batch))[1]
+    assert 'ALARM: Sterility is positive (LAB-7) after the release: recall the product' in told
+    assert 'stage: released_conditionally\ncan be signed next: recalled, notified\n' in told
+    assert sign('petra', 'recalled', '--reason', 'fetched back') == 0
+    assert 'stage: recalled\n' in typed('sign', str(batch))[1]
 
 
 @pytest.mark.parametrize(

@@ -320,6 +320,10 @@ class ReleaseTest(Entry):
     method: str
     passed: bool
     source: str
+    final: bool = False
+    """Whether its final result comes after the end of the batch; never in older records."""
+    waivable: bool = True
+    """Whether a batch that misses it can be released out of specification."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -351,9 +355,9 @@ class Signature(Entry):
     role: str
     """The role by which the table of permissions allows it."""
     meaning: str
-    """`performed`, `reviewed`, `approved`, `rejected`, `released` or `closed`."""
+    """One of `medicell_record.signing.meanings`: `performed`, `reviewed`, `released`, ..."""
     subject: str
-    """`batch`, or the deviation that is closed."""
+    """`batch`, the deviation that is closed, or the test of which the final result is entered."""
     reason: str
     record: str
     """Hash of the record's first entry."""
@@ -364,6 +368,16 @@ class Signature(Entry):
     key: str
     """The cell's key that sealed it, by the first digits of its SHA-256."""
     seal: str = ''
+    result: str = ''
+    """Of a test's final result: `negative` or `positive`; empty otherwise, as in older records."""
+    reference: str = ''
+    """The laboratory's name for that result."""
+
+    @property
+    def what(self) -> str:
+        """What is said of what, for people."""
+        found = f': {self.result} ({self.reference})' if self.result else ''
+        return f'{self.subject} {self.meaning}{found}'
 
 
 ENTRY_TYPES: dict[str, type[Entry]] = {

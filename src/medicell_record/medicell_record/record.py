@@ -16,7 +16,7 @@ from medicell_core.closing import Closing
 from medicell_core.entries import ENTRY_TYPES, BatchClosed, Entry, Signature
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.serialise import SerialiseError, dumps, loads
-from medicell_record.canonical import canonical_json
+from medicell_record.canonical import canonical_json, parse_json
 from medicell_record.database.dialect import store_at
 from medicell_record.database.store import Store
 
@@ -84,6 +84,11 @@ class HashedEntry:
 
     text: str
     hash: str
+
+    @property
+    def payload(self) -> str:
+        """The entry's fields as they are recorded, as canonical JSON."""
+        return str(parse_json(self.text)[4])
 
 
 def hashed_text(

@@ -16,7 +16,7 @@ from medicell_record.anchor.anchor import Anchor
 from medicell_record.anchor.keys import cell_key
 from medicell_record.place import RECORD_FILE, open_record
 from medicell_record.record import BatchRecord
-from medicell_record.signing.rules import BATCH as WHOLE
+from medicell_record.signing.meanings import BATCH as WHOLE
 from medicell_record.signing.seal import sealed
 
 RECIPE = 'recipe: car_t_12_day  # by café hours\n'
@@ -49,7 +49,7 @@ def write_run(folder: Path, state: Path, *, end: bool = True, sign: bool = True)
         summary = {'recipe': 'car_t_12_day', 'record_head': record.head_hash}
     (folder / 'summary.json').write_text(json.dumps(summary), encoding='utf-8')
     for number, (user, name, role, meaning) in enumerate(SIGNERS if end and sign else (), 1):
-        _sign(folder, state, at_s=2e9 + number / 3, person=(user, name, role), meaning=meaning)
+        sign_run(folder, state, at_s=2e9 + number / 3, person=(user, name, role), meaning=meaning)
 
 
 def _write_record(folder: Path, state: Path, *, end: bool) -> None:
@@ -74,9 +74,16 @@ def _write_record(folder: Path, state: Path, *, end: bool) -> None:
                 record.append(entry, at_s=item.at_s, actor=item.actor)
 
 
-def _sign(
-    folder: Path, state: Path, *, at_s: float, person: tuple[str, str, str], meaning: str
+def sign_run(
+    folder: Path,
+    state: Path,
+    *,
+    at_s: float,
+    person: tuple[str, str, str],
+    meaning: str,
+    **said: str,
 ) -> None:
+    """Sign as a person, which is identifier, name and role; `said` are further fields."""
     user, name, role = person
     with open_record(folder, witness=Anchor(state=state, folder=folder)) as record:
         signature = Signature(
@@ -92,5 +99,6 @@ def _sign(
             head=record.head_hash,
             key='',
         )
+        signature = replace(signature, **said)  # type: ignore[arg-type]
         made = sealed(signature, at_s=at_s, key=cell_key(state))
         record.append(made, at_s=at_s, actor=user)

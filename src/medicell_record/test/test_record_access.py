@@ -32,8 +32,9 @@ ALLOWED = {
     UserRole.SUPERVISOR: 'start_batch answer_question hold_batch resume_batch abort_batch'
     ' clear_device sign_performed sign_reviewed change_own_password',
     UserRole.QUALITY: 'hold_batch sign_reviewed sign_approved sign_rejected close_deviation'
-    ' change_own_password',
-    UserRole.QUALIFIED_PERSON: 'sign_rejected sign_released change_own_password',
+    ' enter_result sign_recalled change_own_password',
+    UserRole.QUALIFIED_PERSON: 'sign_rejected sign_released sign_recalled change_own_password',
+    UserRole.PHYSICIAN: 'sign_requested change_own_password',
     UserRole.MAINTENANCE: 'hold_batch clear_device change_own_password',
     UserRole.ADMINISTRATOR: 'manage_accounts change_own_password',
 }

@@ -16,14 +16,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from archived_batch import ORDER, SPECIFICATION, write_run
+from archived_batch import ORDER, SPECIFICATION, sign_run, write_run
 
+from medicell_core.entries import Entry
+from medicell_record import record
 from medicell_record.anchor.keys import cell_key
 from medicell_record.archive import verifier
 from medicell_record.archive.contents import Inputs
 from medicell_record.archive.ended import read_ended
 from medicell_record.archive.export import make_archive
 from medicell_record.archive.readme import FILES
+from medicell_record.canonical import canonical_json, parse_json
+from medicell_record.record import encode_entry
+from medicell_record.signing import seal
 
 SOUND, NO_ARCHIVE, BROKEN = 0, 2, 3
 PATH = os.environ['PATH']
@@ -94,6 +99,62 @@ def told(files: Files, **known: bytes | str) -> str:
     check = verifier.Check(files, **known)  # type: ignore[arg-type]
     assert not check.sound
     return '\n'.join(check.problems)
+
+
+def archived(place: Path) -> Files:
+    """Return the files of the archive of the run that was written below a folder."""
+    batch = read_ended(place / 'run', home=place / 'state')
+    made = make_archive(batch, Inputs(order=ORDER, specification=SPECIFICATION))
+    with zipfile.ZipFile(io.BytesIO(made)) as content:
+        return {name.partition('/')[2]: content.read(name) for name in content.namelist()}
+
+
+@NEEDS_OPENSSL
+def test_final_result_is_in_the_archive_and_is_checked(tmp_path: Path, openssl: None) -> None:
+    write_run(tmp_path / 'run', tmp_path / 'state' / 'cell_1')
+    sign_run(
+        tmp_path / 'run',
+        tmp_path / 'state' / 'cell_1',
+        at_s=2e9 + 1,
+        person=('quinn', 'Quinn Quality', 'quality'),
+        meaning='tested',
+        subject='Sterility',
+        result='negative',
+        reference='LAB "7"',
+    )
+    files = archived(tmp_path)
+    check = verifier.Check(files)
+    assert check.sound, check.text
+    assert 'signed: Sterility tested: negative (LAB "7") by Quinn Quality (quinn)' in check.text
+    assert b'signed    Sterility tested: negative (LAB "7")' in files['signatures.txt']
+    altered = files['entries.jsonl'].replace(b'LAB', b'BAD')
+    assert altered != files['entries.jsonl']
+    assert 'entries.jsonl' in told(relisted({**files, 'entries.jsonl': altered}))
+
+
+@NEEDS_OPENSSL
+def test_archive_of_an_older_record_is_sound(
+    tmp_path: Path, openssl: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = {'Signature': ('result', 'reference'), 'ReleaseTest': ('final', 'waivable')}
+
+    def as_before(entry: Entry) -> str:
+        fields = parse_json(encode_entry(entry))
+        for name in later.get(type(entry).__name__, ()):
+            del fields[name]
+        return canonical_json(fields)
+
+    for module in (record, seal):
+        monkeypatch.setattr(module, 'encode_entry', as_before)
+    write_run(tmp_path / 'run', tmp_path / 'state' / 'cell_1')
+    monkeypatch.undo()
+    monkeypatch.setenv('PATH', PATH)
+    files = archived(tmp_path)
+    assert b'waivable' not in files['entries.jsonl']
+    assert b'reference' not in files['entries.jsonl']
+    check = verifier.Check(files)
+    assert check.sound, check.text
+    assert 'checked by openssl' in check.text
 
 
 @NEEDS_OPENSSL

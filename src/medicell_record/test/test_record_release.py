@@ -173,6 +173,9 @@ tests:
         ('minimum: 70', 'expect: sterile', 9, 'tests[0].expect', 'must be negative or'),
         ('minimum: 70', 'expect: [1]', 9, 'tests[0].expect', 'must be negative or'),
         ('test: Endotoxin', 'test: Viability', 11, 'tests[1].test', 'is given twice'),
+        ('minimum: 70', 'minimum: 70\n    stage: last', 10, 'tests[0].stage', 'must be final'),
+        ('minimum: 70', 'minimum: 70\n    stage: final', 10, 'tests[0].stage', 'needs `expect'),
+        ('70', '70\n    waivable: 0', 10, 'tests[0].waivable', 'must be true or false, not 0'),
         ('minimum: 70', 'minimum: 70\n    minimum: 60', 10, '', 'not YAML'),
         ('    method: m\n    min', '   method: m\n    min', 8, '', 'not YAML'),
     ],
@@ -218,3 +221,15 @@ def test_a_good_specification_is_read(tmp_path: Path) -> None:
     path = tmp_path / 'p.yaml'
     path.write_text(TEXT)
     assert [line.test for line in load_specification(path).tests] == ['Viability', 'Endotoxin']
+
+
+@pytest.mark.parametrize(
+    ('product', 'final'),
+    [('cd19_car_t', ['Sterility']), ('cd20_car_t', ['Sterility', 'Mycoplasma'])],
+)
+def test_release_table_says_what_is_awaited_and_what_nobody_waives(
+    product: str, final: list[str]
+) -> None:
+    lines = evaluate(load_specification(PRODUCTS / f'{product}.yaml'), GOOD)
+    assert [item.test for item in lines if item.final] == final
+    assert [item.test for item in lines if not item.waivable] == ['Identity']

@@ -1,4 +1,4 @@
-"""`medicell sign`: sign a batch that has ended, close a deviation, or see what is open."""
+"""`medicell sign`: sign a batch that has ended, close a deviation, enter a final result."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ from medicell_record.motion import Motion
 from medicell_record.place import record_of
 from medicell_record.record import BatchRecord
 from medicell_record.report.document import write_report
-from medicell_record.signing.rules import BATCH, Meaning, next_meanings, open_deviations
+from medicell_record.signing.meanings import BATCH, Meaning
+from medicell_record.signing.rules import next_meanings
 from medicell_record.signing.sign import Wish, sign
+from medicell_record.signing.standing import alarms, awaited_tests, open_deviations, stage_of
 
 REPORT, SUMMARY = 'report.pdf', 'summary.json'
 
@@ -32,6 +34,9 @@ class SignOptions:
     meaning: Meaning | None
     by: str
     deviation: str
+    test: str
+    result: str
+    reference: str
     reason: str
     config: Path
     state: Path | None
@@ -54,6 +59,8 @@ def sign_batch(options: SignOptions) -> int:
         meaning=options.meaning,
         subject=_subject(options, entries),
         reason=options.reason,
+        result=options.result,
+        reference=options.reference,
     )
     state = state_of(options.config, options.state)
     with Accounts.open(state / ACCOUNTS_FILE) as accounts:
@@ -67,7 +74,7 @@ def sign_batch(options: SignOptions) -> int:
             home=state.parent,
         )
     console.print(
-        f'{made.signature_id}: {made.subject} {made.meaning} by {made.printed_name} '
+        f'{made.signature_id}: {made.what} by {made.printed_name} '
         f'({made.role}): entries 1 to {made.entries}; {options.folder / REPORT} shows it',
         highlight=False,
         soft_wrap=True,
@@ -81,7 +88,9 @@ def _entries(folder: Path) -> list[Entry]:
 
 
 def _subject(options: SignOptions, entries: list[Entry]) -> str:
-    """Return the batch, or the deviation that is named by its number or in full."""
+    """Return the batch, the test, or the deviation that is named by its number or in full."""
+    if options.test:
+        return options.test
     if not options.deviation:
         return BATCH
     for item in entries:
@@ -110,7 +119,7 @@ def _motion(folder: Path) -> Motion | None:
 
 def _show(console: Console, entries: list[Entry]) -> None:
     lines = [
-        f'signed: {item.subject} {item.meaning} by {item.printed_name} ({item.role})'
+        f'signed: {item.what} by {item.printed_name} ({item.role})'
         for item in entries
         if isinstance(item, Signature)
     ]
@@ -120,6 +129,9 @@ def _show(console: Console, entries: list[Entry]) -> None:
         for item in entries
         if isinstance(item, Deviation) and item.deviation_id in still_open
     ]
+    lines += [f'awaited: final result of {test}' for test in awaited_tests(entries)]
+    lines += [f'ALARM: {alarm}' for alarm in alarms(entries)]
+    lines.append(f'stage: {stage_of(entries)}')
     following = ', '.join(str(item) for item in next_meanings(entries))
     lines.append(f'can be signed next: {following or "nothing"}')
     console.print('\n'.join(lines), highlight=False, soft_wrap=True)

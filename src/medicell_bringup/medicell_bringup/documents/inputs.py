@@ -75,6 +75,8 @@ _PRODUCT_KEYS = (
     ('unit', "the figure's unit", 'a wrong one is refused'),
     ('method', 'text', 'how the figure is found'),
     ('source', 'text', 'where the limit comes from'),
+    ('stage', 'may be `final`', 'a final result follows the end; needs `expect: negative` alone'),
+    ('waivable', 'true (the default) or false', 'whether a batch that misses it may be requested'),
 )
 
 

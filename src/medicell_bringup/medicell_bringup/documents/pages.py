@@ -14,6 +14,7 @@ from medicell_bringup.documents.nodes import nodes_page
 from medicell_bringup.documents.operations import operations_page
 from medicell_bringup.documents.recipes import recipe_page
 from medicell_bringup.documents.records import record_page
+from medicell_bringup.documents.releases import release_page
 
 PAGES: dict[str, Callable[[], str]] = {
     'archive.md': archive_page,
@@ -28,5 +29,6 @@ PAGES: dict[str, Callable[[], str]] = {
     'patient_and_product.md': files_page,
     'recipe_files.md': recipe_page,
     'record_entries.md': record_page,
+    'release_decisions.md': release_page,
 }
 """By file: what makes it."""

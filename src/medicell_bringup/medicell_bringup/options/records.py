@@ -11,7 +11,7 @@ from medicell_bringup.options.shared import ByOption, ConfigOption, ReasonOption
 from medicell_bringup.people import UsersAction
 from medicell_bringup.shipped import shipped_config
 from medicell_record.access.permissions import UserRole
-from medicell_record.signing.rules import Meaning
+from medicell_record.signing.meanings import Meaning
 
 app = typer.Typer()
 
@@ -43,21 +43,31 @@ def verify_command(
     return verify_record(record, head=head, key=key, state=state)
 
 
-@app.command('sign', help='Sign a batch that has ended, close a deviation, or see what is open.')
+@app.command(
+    'sign',
+    help='Sign a batch that has ended, close a deviation, enter a final result, see what is open.',
+)
 def sign_command(
     folder: Annotated[Path, typer.Argument(help='The folder of a batch.')],
     meaning: Annotated[
         Meaning | None,
         typer.Argument(
             metavar='MEANING',
-            help='performed, reviewed, approved, rejected, released; closed with --deviation.'
-            ' What is signed and what is open is shown without it.',
+            help=f'{", ".join(Meaning)}; closed needs --deviation, tested --test, --result and'
+            ' --reference. What is signed and what is open is shown without it.',
         ),
     ] = None,
     *,
     by: ByOption = '',
     deviation: Annotated[
         str, typer.Option(metavar='D001', help='The deviation to be closed.')
+    ] = '',
+    test: Annotated[
+        str, typer.Option(metavar='TEST', help='The test whose final result is entered.')
+    ] = '',
+    result: Annotated[str, typer.Option(metavar='RESULT', help='negative or positive.')] = '',
+    reference: Annotated[
+        str, typer.Option(metavar='TEXT', help="The laboratory's name for the result.")
     ] = '',
     reason: ReasonOption = '',
     config: ConfigOption = None,
@@ -72,6 +82,9 @@ def sign_command(
             meaning=meaning,
             by=by,
             deviation=deviation,
+            test=test,
+            result=result,
+            reference=reference,
             reason=reason,
             config=config or shipped_config(),
             state=state,

@@ -14,6 +14,7 @@ class UserRole(TextEnum):
     SUPERVISOR = 'supervisor'
     QUALITY = 'quality'
     QUALIFIED_PERSON = 'qualified_person'
+    PHYSICIAN = 'physician'
     MAINTENANCE = 'maintenance'
     ADMINISTRATOR = 'administrator'
 
@@ -31,13 +32,17 @@ class Action(TextEnum):
     SIGN_REVIEWED = 'sign_reviewed'
     SIGN_APPROVED = 'sign_approved'
     SIGN_REJECTED = 'sign_rejected'
+    SIGN_REQUESTED = 'sign_requested'
     SIGN_RELEASED = 'sign_released'
+    SIGN_RECALLED = 'sign_recalled'
     CLOSE_DEVIATION = 'close_deviation'
+    ENTER_RESULT = 'enter_result'
     MANAGE_ACCOUNTS = 'manage_accounts'
     CHANGE_OWN_PASSWORD = 'change_own_password'
 
 
 _MAKE = frozenset({UserRole.OPERATOR, UserRole.SUPERVISOR})
+_JUDGE = frozenset({UserRole.QUALITY, UserRole.QUALIFIED_PERSON})
 
 PERMISSIONS: Mapping[Action, frozenset[UserRole]] = {
     Action.START_BATCH: _MAKE,
@@ -50,9 +55,13 @@ PERMISSIONS: Mapping[Action, frozenset[UserRole]] = {
     Action.SIGN_PERFORMED: _MAKE,
     Action.SIGN_REVIEWED: frozenset({UserRole.SUPERVISOR, UserRole.QUALITY}),
     Action.SIGN_APPROVED: frozenset({UserRole.QUALITY}),
-    Action.SIGN_REJECTED: frozenset({UserRole.QUALITY, UserRole.QUALIFIED_PERSON}),
+    Action.SIGN_REJECTED: _JUDGE,
+    Action.SIGN_REQUESTED: frozenset({UserRole.PHYSICIAN}),
     Action.SIGN_RELEASED: frozenset({UserRole.QUALIFIED_PERSON}),
+    # Whoever of them learns first that a product is bad calls it back.
+    Action.SIGN_RECALLED: _JUDGE,
     Action.CLOSE_DEVIATION: frozenset({UserRole.QUALITY}),
+    Action.ENTER_RESULT: frozenset({UserRole.QUALITY}),
     # Who hands out roles has no part in making or judging a product.
     Action.MANAGE_ACCOUNTS: frozenset({UserRole.ADMINISTRATOR}),
     Action.CHANGE_OWN_PASSWORD: frozenset(UserRole),

@@ -106,11 +106,11 @@ def _signatures(batch: EndedBatch) -> dict[str, bytes]:
     """Return each signature as it was sealed, its seal, and all of them for people."""
     files: dict[str, bytes] = {}
     told: list[str] = []
-    for item in batch.entries:
+    for item, chained in zip(batch.entries, batch.hashed, strict=True):
         if isinstance(item.entry, Signature):
             number = len(told) + 1
             text, seal = verifier.SEALED.format(number), verifier.SEAL.format(number)
-            files[text] = sealed_text(item.entry, at_s=item.at_s).encode()
+            files[text] = sealed_text(chained.payload, at_s=item.at_s).encode()
             files[seal] = _seal(item.entry)
             told.append(_told(item.entry, item.at_s, f'{text}, {seal}'))
     files[SIGNATURES] = _text(told or ['Nobody has signed.'])
@@ -127,7 +127,7 @@ def _seal(signature: Signature) -> bytes:
 
 def _told(signature: Signature, at_s: float, sealed: str) -> str:
     rows = (
-        ('signed', f'{signature.subject} {signature.meaning}'),
+        ('signed', signature.what),
         ('by', f'{signature.printed_name} ({signature.signer}), {signature.role}'),
         ('on', moment(at_s)),
         ('reason', signature.reason or '-'),

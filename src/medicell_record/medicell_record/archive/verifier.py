@@ -242,8 +242,9 @@ class Check:
             for name, due in ((SEALED, content), (SEAL, self._signed[-1].signature)):
                 if self._file(name.format(number)) != due:
                     raise Broken(f'{name.format(number)} is not what stands in {where}')
+            found = f': {told["result"]} ({told["reference"]})' if told.get('result') else ''
             self.holds.append(
-                f'signed: {told["subject"]} {told["meaning"]} by {told["printed_name"]} '
+                f'signed: {told["subject"]} {told["meaning"]}{found} by {told["printed_name"]} '
                 f'({told["signer"]}), {told["role"]}, on {_time(entry)}'
             )
 

@@ -7,13 +7,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from medicell_core.entries import Entry, Signature
-from medicell_record.access.permissions import UserRole, role_for
 from medicell_record.checking.chain import Rows
 from medicell_record.checking.checkpoints import moment
 from medicell_record.checking.problems import Fault, Problem
 from medicell_record.checking.sources import Keys
 from medicell_record.record import decode_entry
-from medicell_record.signing.rules import ACTIONS, Intent, why_not
+from medicell_record.signing.rules import Intent, why_not
 from medicell_record.signing.seal import is_sealed
 
 UNSEALED = 'the seals of the signatures were not checked: no key of a cell was found'
@@ -80,7 +79,7 @@ def _forged(row: sa.Row[Any], entry: Signature, keys: Keys) -> Fault | None:
         return _fault(
             Problem.OTHER_KEY, row, f'sealed by the key {entry.key}; to be trusted here: {known}'
         )
-    if not is_sealed(entry, at_s=row.at_s, key=key):
+    if not is_sealed(row.payload, at_s=row.at_s, key=key):
         detail = f'the key {entry.key} has not sealed this of {_who(entry)}'
         return _fault(Problem.FORGED_SIGNATURE, row, detail)
     return None
@@ -100,12 +99,9 @@ def _of_another_cell(row: sa.Row[Any], entry: Signature, first_key: str) -> Faul
 def _out_of_order(row: sa.Row[Any], entry: Signature, before: list[Entry]) -> Fault | None:
     try:
         intent = Intent.of(entry)
-        allowed = role_for(ACTIONS[intent.meaning], [UserRole(entry.role)]) is not None
     except ValueError as error:
         return _fault(Problem.FORGED_SIGNATURE, row, str(error))
     why = why_not(before, intent)
-    if not allowed:
-        why = f'{entry.role} may not sign {entry.meaning}'
     return _fault(Problem.OUT_OF_SEQUENCE, row, why) if why else None
 
 
@@ -118,7 +114,4 @@ def _who(entry: Signature) -> str:
 
 
 def _told(row: sa.Row[Any], entry: Signature) -> str:
-    return (
-        f'signed: {entry.subject} {entry.meaning} by {_who(entry)}, {entry.role}, '
-        f'on {moment(row.at_s)}'
-    )
+    return f'signed: {entry.what} by {_who(entry)}, {entry.role}, on {moment(row.at_s)}'

@@ -50,7 +50,8 @@ _SIGNS: Mapping[LimitKind, str] = {
 }
 _OUTCOMES: Mapping[str, float] = {'negative': 0.0, 'positive': 1.0}
 _TEXT_KEYS = ('test', 'figure', 'unit', 'method', 'source')
-_TEST_KEYS = (*_TEXT_KEYS, *(str(kind) for kind in LimitKind))
+_FINAL = 'final'
+_TEST_KEYS = (*_TEXT_KEYS, *(str(kind) for kind in LimitKind), 'stage', 'waivable')
 _FILE_KEYS = ('product', 'title', 'version', 'tests')
 
 
@@ -76,7 +77,11 @@ class Limit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TestLine:
-    """One test of a specification; all its limits must hold."""
+    """One test of a specification; all its limits must hold.
+
+    A `final` one has a result to date by which a first stage releases, and a final one after
+    the batch's end. One that is not `waivable` bars every release of a batch that misses it.
+    """
 
     __test__ = False
 
@@ -86,6 +91,8 @@ class TestLine:
     method: str
     source: str
     limits: tuple[Limit, ...]
+    final: bool = False
+    waivable: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +171,8 @@ def _judge(line: TestLine, value: float | None) -> ReleaseTest:
         method=line.method if measured else f'not measured ({line.method})',
         passed=measured and all(limit.holds(figure) for limit in line.limits),
         source=line.source,
+        final=line.final,
+        waivable=line.waivable,
     )
 
 
@@ -248,7 +257,27 @@ class _Reader:
         limits = tuple(self._limit(node, kind, place) for kind in LimitKind if str(kind) in node)
         if not limits:
             raise self.error(node, 'limit', f'needs one of {", ".join(LimitKind)}', place)
-        return TestLine(**texts, limits=limits)
+        return TestLine(
+            **texts,
+            limits=limits,
+            final=self._is_final(node, limits, place),
+            waivable=self._is_waivable(node, place),
+        )
+
+    def _is_final(self, node: CommentedMap, limits: tuple[Limit, ...], place: str) -> bool:
+        if 'stage' not in node:
+            return False
+        if node['stage'] != _FINAL:
+            raise self.error(node, 'stage', f'must be {_FINAL}, not {node["stage"]!r}', place)
+        if limits != (Limit(kind=LimitKind.EXPECT, bound=0.0),):
+            raise self.error(node, 'stage', f'{_FINAL} needs `expect: negative` alone', place)
+        return True
+
+    def _is_waivable(self, node: CommentedMap, place: str) -> bool:
+        value = node.get('waivable', True)
+        if not isinstance(value, bool):
+            raise self.error(node, 'waivable', f'must be true or false, not {value!r}', place)
+        return value
 
     def _check_figure(self, node: CommentedMap, texts: dict[str, str], place: str) -> None:
         unit = FIGURE_UNITS.get(texts['figure'])

@@ -4,22 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from medicell_core.entries import Ordered, Signature
+from medicell_core.entries import Entry, Ordered, Signature
 from medicell_record.report import columns
-from medicell_record.report.pdf import BLACK, GREEN, GREY, RED, Cell, Colour, ReportPages
+from medicell_record.report.pdf import AMBER, BLACK, GREEN, GREY, RED, Cell, Colour, ReportPages
 from medicell_record.report.rows import Line
 from medicell_record.report.texts import NOT_KNOWN, to_second, words
-from medicell_record.signing.rules import Meaning, batch_signatures, open_deviations
+from medicell_record.signing.decisions import ENDED, Limits, Stage
+from medicell_record.signing.meanings import Meaning
+from medicell_record.signing.standing import (
+    POSITIVE,
+    alarms,
+    awaited_tests,
+    batch_signatures,
+    condition_of,
+    open_deviations,
+    stage_of,
+)
 from medicell_record.view import BatchView
 
-_VERDICTS: dict[Meaning, tuple[str, Colour]] = {
-    Meaning.RELEASED: ('RELEASED', GREEN),
-    Meaning.REJECTED: ('REJECTED', RED),
+_VERDICTS: dict[Stage, tuple[str, Colour]] = {
+    Stage.RELEASED_CONDITIONALLY: ('RELEASED CONDITIONALLY', AMBER),
+    Stage.RELEASED_OUT_OF_SPECIFICATION: ('RELEASED OUT OF SPECIFICATION', AMBER),
+    Stage.RELEASED: ('RELEASED', GREEN),
+    Stage.REJECTED: ('REJECTED', RED),
+    Stage.RECALLED: ('RECALLED', RED),
 }
+_COLOURS = {str(stage): colour for stage, (_, colour) in _VERDICTS.items()}
 _SIGNERS = {
     Meaning.PERFORMED: 'Made by: operator of the cell',
     Meaning.REVIEWED: 'Checked by: second person, record and deviations read',
     Meaning.APPROVED: 'Approved by: quality, deviations closed',
+    Meaning.REQUESTED: 'Requested by: treating physician, limits are missed',
     Meaning.RELEASED: 'Released or rejected by: qualified person',
 }
 _SIGNED = (
@@ -35,11 +50,15 @@ _UNCHECKED = 'The seals of these signatures were not checked when this report wa
 
 def verdict_of(view: BatchView) -> tuple[str, Colour] | None:
     """Return what the last signature has made of the batch, or None while it is not judged."""
-    given = [entry for _, entry in view.of(Signature) if entry.meaning in _VERDICTS]
-    if not given:
+    entries = [item.entry for item in view.entries]
+    stage = stage_of(entries)
+    if stage not in _VERDICTS:
         return None
-    text, colour = _VERDICTS[Meaning(given[-1].meaning)]
-    return f'{text} by {given[-1].printed_name}', colour
+    text, colour = _VERDICTS[stage]
+    signer = batch_signatures(entries)[Meaning(stage)].printed_name
+    if alarms(entries) and stage is not Stage.RECALLED:
+        return f'POSITIVE AFTER RELEASE, {text} by {signer}', RED
+    return f'{text} by {signer}', colour
 
 
 def draw_orders(pages: ReportPages, view: BatchView) -> None:
@@ -80,30 +99,45 @@ def draw_signatures(pages: ReportPages, view: BatchView, *, sound: bool, checked
         else:
             pages.paragraph(f'{_SIGNED if checked else _UNCHECKED} Key: {keys}.', colour=GREY)
         pages.ln(2.0)
-    signed = batch_signatures(entry for _, entry in given)
-    if not signed.keys() & set(_VERDICTS):
-        still_open = open_deviations(item.entry for item in view.entries)
-        if still_open:
-            numbers = ', '.join(item.rpartition('/')[2] for item in still_open)
-            pages.paragraph(f'Deviations that nobody has closed: {numbers}.', colour=RED)
-            pages.ln(2.0)
-        pages.signature_blocks([text for role, text in _SIGNERS.items() if role not in signed])
+    _draw_open(pages, [item.entry for item in view.entries])
+
+
+def _draw_open(pages: ReportPages, entries: list[Entry]) -> None:
+    """Place what is open yet, and a block for each signature that is missing."""
+    still_open = [item.rpartition('/')[2] for item in open_deviations(entries)]
+    told = [(str(alarm), RED) for alarm in alarms(entries)]
+    if still_open:
+        told.append((f'Deviations that nobody has closed: {", ".join(still_open)}', RED))
+    if awaited_tests(entries):
+        told.append(
+            (f'Final results that are awaited: {", ".join(awaited_tests(entries))}', AMBER)
+        )
+    for text, colour in told:
+        pages.paragraph(f'{text}.', colour=colour)
+        pages.ln(2.0)
+    condition, signed = condition_of(entries), batch_signatures(entries)
+    if condition.stage in ENDED and condition.stage is not Stage.RELEASED_CONDITIONALLY:
+        return
+    due = dict(_SIGNERS)
+    if condition.limits is not Limits.MISSED:
+        del due[Meaning.REQUESTED]
+    pages.signature_blocks([text for meaning, text in due.items() if meaning not in signed])
 
 
 def signature_lines(items: Sequence[tuple[float, Signature]]) -> list[Line]:
     """Return a line per signature, with the time at which it was made by the host's clock."""
     return [
         [
-            Cell(text=entry.meaning, bold=True, colour=_meaning_colour(entry.meaning)),
+            Cell(text=words(entry.meaning), bold=True, colour=_colour(entry)),
             Cell(text=entry.printed_name, bold=True),
             f'{entry.signer}, {words(entry.role)}',
             to_second(at_s),
             f'{entry.subject.rpartition("/")[2]}; entries 1 to {entry.entries}',
-            entry.reason or NOT_KNOWN,
+            '; '.join(filter(None, (entry.result, entry.reference, entry.reason))) or NOT_KNOWN,
         ]
         for at_s, entry in items
     ]
 
 
-def _meaning_colour(meaning: str) -> Colour:
-    return {'released': GREEN, 'rejected': RED}.get(meaning, BLACK)
+def _colour(entry: Signature) -> Colour:
+    return RED if entry.result == POSITIVE else _COLOURS.get(entry.meaning, BLACK)

@@ -1,144 +1,140 @@
-"""Who may sign what, when: the order of signatures and who must be somebody else, as data."""
+"""Who may sign what, when: the decision table, and who must be somebody else."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from medicell_core.entries import (
-    Answer,
-    BatchClosed,
-    BatchStarted,
-    Deviation,
-    Entry,
-    Ordered,
-    Signature,
+from medicell_core.entries import Answer, BatchStarted, Entry, Ordered, Signature
+from medicell_record.access.permissions import UserRole
+from medicell_record.signing.decisions import (
+    DECISIONS,
+    ENDED,
+    LET_GO,
+    Condition,
+    Fact,
+    Limits,
+    Stage,
+    refusing_fact,
 )
-from medicell_core.enums import TextEnum
-from medicell_record.access.permissions import Action
-
-BATCH = 'batch'
-"""The subject of a signature for the whole record before it."""
-RELEASABLE = 'ready_for_release'
-
-
-class Meaning(TextEnum):
-    """What a signature says."""
-
-    PERFORMED = 'performed'
-    REVIEWED = 'reviewed'
-    APPROVED = 'approved'
-    REJECTED = 'rejected'
-    RELEASED = 'released'
-    CLOSED = 'closed'
-    """Of a deviation: investigated, and judged."""
-
-
-ACTIONS: Mapping[Meaning, Action] = {
-    Meaning.PERFORMED: Action.SIGN_PERFORMED,
-    Meaning.REVIEWED: Action.SIGN_REVIEWED,
-    Meaning.APPROVED: Action.SIGN_APPROVED,
-    Meaning.REJECTED: Action.SIGN_REJECTED,
-    Meaning.RELEASED: Action.SIGN_RELEASED,
-    Meaning.CLOSED: Action.CLOSE_DEVIATION,
-}
-"""The action of the table of permissions that a signature is."""
-COMES_AFTER: Mapping[Meaning, Meaning | None] = {
-    Meaning.PERFORMED: None,
-    Meaning.REVIEWED: Meaning.PERFORMED,
-    Meaning.APPROVED: Meaning.REVIEWED,
-    Meaning.REJECTED: Meaning.REVIEWED,
-    Meaning.RELEASED: Meaning.APPROVED,
-    Meaning.CLOSED: Meaning.PERFORMED,
-}
-"""What must be signed before."""
-NOT_BY_SIGNER_OF: Mapping[Meaning, tuple[Meaning, ...]] = {
-    Meaning.PERFORMED: (),
-    Meaning.REVIEWED: (Meaning.PERFORMED,),
-    Meaning.APPROVED: (Meaning.PERFORMED, Meaning.REVIEWED),
-    Meaning.REJECTED: (Meaning.PERFORMED,),
-    Meaning.RELEASED: (Meaning.PERFORMED,),
-    Meaning.CLOSED: (Meaning.PERFORMED,),
-}
-"""What the same person must not have signed before; nor may they have made the batch."""
-LAST = (Meaning.REJECTED, Meaning.RELEASED)
-"""Nothing is signed after these."""
-NEEDS_NO_OPEN_DEVIATION = (Meaning.APPROVED, Meaning.RELEASED)
-NEEDS_REASON = (Meaning.REJECTED, Meaning.CLOSED)
+from medicell_record.signing.meanings import (
+    BATCH,
+    NEEDS_REASON,
+    NOT_BY_SIGNER_OF,
+    Meaning,
+)
+from medicell_record.signing.standing import (
+    POSITIVE,
+    RESULTS,
+    awaited_tests,
+    batch_signatures,
+    condition_of,
+    final_tests,
+    missed_tests,
+    open_deviations,
+    outcome_of,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
-    """What somebody is about to sign, or has signed."""
+    """What somebody is about to sign, or has signed; without a role, by whoever may."""
 
     signer: str
     printed_name: str
+    role: UserRole | None = None
     meaning: Meaning
     subject: str
     reason: str
+    result: str = ''
+    reference: str = ''
 
     @classmethod
     def of(cls, entry: Signature) -> Intent:
-        """Return that of a signature; raises ValueError for a meaning that there is not."""
+        """Return that of a signature; raises ValueError for a meaning or role there is not."""
         return cls(
             signer=entry.signer,
             printed_name=entry.printed_name,
+            role=UserRole(entry.role),
             meaning=Meaning(entry.meaning),
             subject=entry.subject,
             reason=entry.reason,
+            result=entry.result,
+            reference=entry.reference,
         )
-
-
-def open_deviations(entries: Iterable[Entry]) -> list[str]:
-    """Return the deviations that nobody has closed, in the order in which they came up."""
-    found: dict[str, None] = {}
-    for entry in entries:
-        if isinstance(entry, Deviation):
-            found[entry.deviation_id] = None
-        elif isinstance(entry, Signature) and entry.meaning == Meaning.CLOSED:
-            found.pop(entry.subject, None)
-    return list(found)
-
-
-def batch_signatures(entries: Iterable[Entry]) -> dict[Meaning, Signature]:
-    """Return the signatures for the whole batch, by their meaning."""
-    return {
-        Meaning(entry.meaning): entry
-        for entry in entries
-        if isinstance(entry, Signature) and entry.subject == BATCH
-    }
 
 
 def next_meanings(entries: Sequence[Entry]) -> list[Meaning]:
     """Return what can be signed for the batch now, by whoever may."""
-    nobody = {'signer': '', 'printed_name': '', 'subject': BATCH, 'reason': '-'}
-    return [
-        meaning
-        for meaning in Meaning
-        if meaning is not Meaning.CLOSED
-        and not why_not(entries, Intent(meaning=meaning, **nobody))
-    ]
+    return [meaning for meaning in Meaning if not why_not(entries, _of_nobody(meaning))]
 
 
-def why_not(before: Sequence[Entry], wanted: Intent) -> str:
+def _of_nobody(meaning: Meaning) -> Intent:
+    return Intent(signer='', printed_name='', meaning=meaning, subject=BATCH, reason='-')
+
+
+def why_not(before: Sequence[Entry], wanted: Intent, *, sound: bool = True) -> str:
     """Return why something must not be signed after these entries; empty when it may be."""
-    closed = next((entry for entry in before if isinstance(entry, BatchClosed)), None)
-    if closed is None:
+    if not outcome_of(before):
         return 'the batch has not ended: there is no whole record to sign yet'
-    given = batch_signatures(before)
-    for last in LAST:
-        if last in given:
-            return f'{given[last].printed_name} has {last} the batch: nothing is signed after it'
-    needed = COMES_AFTER[wanted.meaning]
-    if needed is not None and needed not in given:
-        return f'{wanted.meaning} comes after {needed}, which nobody has signed'
+    condition = condition_of(before, sound=sound)
+    fact = refusing_fact(condition, wanted.meaning, wanted.role)
+    if fact is not None:
+        return _told(fact, condition, before, wanted)
     if wanted.meaning in NEEDS_REASON and not wanted.reason.strip():
         return f'{wanted.meaning}: a reason must be given'
     return (
         _wrong_subject(before, wanted)
-        or _own_work(before, given, wanted)
-        or _not_ready(before, closed, wanted)
+        or _wrong_result(before, wanted)
+        or _own_work(before, wanted)
     )
+
+
+def _told(fact: Fact, condition: Condition, before: Sequence[Entry], wanted: Intent) -> str:
+    """Say which fact refuses, for people who can do something about it."""
+    if fact is Fact.STAGE:
+        return _out_of_order(condition.stage, before, wanted)
+    if fact is Fact.LIMITS:
+        return _limits_refuse(condition, before)
+    if fact is Fact.FINALS:
+        awaited = ', '.join(awaited_tests(before))
+        return f'final results are awaited: {awaited}' if awaited else 'no final result is awaited'
+    return {
+        Fact.ROLE: f'{wanted.role} may not sign {wanted.meaning}',
+        Fact.CHAIN: 'the record is not sound',
+        Fact.DEVIATIONS: f'open deviations: {", ".join(open_deviations(before))}; '
+        'quality closes them first',
+        Fact.LABELS: 'not every label that was printed is accounted for',
+    }[fact]
+
+
+def _out_of_order(stage: Stage, before: Sequence[Entry], wanted: Intent) -> str:
+    given = batch_signatures(before)
+    if stage in ENDED:
+        after = [str(meaning) for meaning, row in DECISIONS.items() if stage in row.stage]
+        return (
+            f'{given[Meaning(stage)].printed_name} has signed {stage}: '
+            f'{", ".join(after) or "nothing"} can be signed after it'
+        )
+    if wanted.meaning in given and wanted.meaning is not Meaning.REQUESTED:
+        return f'{given[wanted.meaning].printed_name} has signed {wanted.meaning} already'
+    needed = ' or '.join(DECISIONS[wanted.meaning].stage)
+    since = ' since the last final result' if Meaning.REQUESTED in given else ''
+    return f'{wanted.meaning} comes after {needed}, which nobody has signed{since}'
+
+
+def _limits_refuse(condition: Condition, before: Sequence[Entry]) -> str:
+    limits = condition.limits
+    if limits is Limits.MET:
+        return 'every limit is met: nothing is to be released out of specification'
+    if limits is Limits.NOT_JUDGED:
+        return f'its outcome is {outcome_of(before)}: there is no product to release'
+    missed = ', '.join(test.test for test in missed_tests(before))
+    if condition.stage in LET_GO:
+        return f'missed: {missed}; recall the product'
+    if limits is Limits.MISSED_FOR_GOOD:
+        return f'missed: {missed}; not all of it can be waived'
+    return f'missed: {missed}; it can be released out of specification alone'
 
 
 def _wrong_subject(before: Sequence[Entry], wanted: Intent) -> str:
@@ -147,30 +143,45 @@ def _wrong_subject(before: Sequence[Entry], wanted: Intent) -> str:
         if wanted.subject in still_open:
             return ''
         return f'{wanted.subject} is no open deviation; open are {", ".join(still_open) or "none"}'
+    if wanted.meaning is Meaning.TESTED:
+        tests = final_tests(before)
+        if wanted.subject in tests:
+            return ''
+        known = ', '.join(tests) or 'none'
+        return f'{wanted.subject} has no final result; those that have are {known}'
     if wanted.subject != BATCH:
         return f'{wanted.meaning} is signed for the batch, not for {wanted.subject}'
-    given = batch_signatures(before).get(wanted.meaning)
-    return '' if given is None else f'{given.printed_name} has signed {wanted.meaning} already'
-
-
-def _own_work(before: Sequence[Entry], given: Mapping[Meaning, Signature], wanted: Intent) -> str:
-    """Return why somebody would judge what they have done themselves."""
-    others = NOT_BY_SIGNER_OF[wanted.meaning]
-    for meaning in others:
-        if meaning in given and _is(wanted, given[meaning].signer, given[meaning].printed_name):
-            return f'{wanted.printed_name} has signed {meaning}: {wanted.meaning} is for another'
-    for entry in before if others else ():
-        if isinstance(entry, BatchStarted | Answer | Ordered) and _is(wanted, entry.operator):
-            return f'{wanted.printed_name} has made this batch: {wanted.meaning} is for another'
     return ''
 
 
-def _not_ready(before: Sequence[Entry], closed: BatchClosed, wanted: Intent) -> str:
-    still_open = open_deviations(before)
-    if wanted.meaning in NEEDS_NO_OPEN_DEVIATION and still_open:
-        return f'open deviations: {", ".join(still_open)}; quality closes them first'
-    if wanted.meaning is Meaning.RELEASED and closed.outcome != RELEASABLE:
-        return f'its outcome is {closed.outcome}; must be {RELEASABLE}'
+def _wrong_result(before: Sequence[Entry], wanted: Intent) -> str:
+    """Return what is wrong with a final result; a bad one may follow a good one, never back."""
+    if wanted.meaning is not Meaning.TESTED:
+        if wanted.result or wanted.reference:
+            return f'{wanted.meaning} has no result and no reference; tested has'
+        return ''
+    if wanted.result not in RESULTS:
+        return f'{wanted.subject}: the result is {wanted.result!r}; must be {" or ".join(RESULTS)}'
+    if not wanted.reference.strip():
+        return f"{wanted.subject}: the laboratory's reference must be given"
+    known = final_tests(before)[wanted.subject]
+    if known in (POSITIVE, wanted.result):
+        return f'{wanted.subject} is known to be {known}'
+    return ''
+
+
+def _own_work(before: Sequence[Entry], wanted: Intent) -> str:
+    """Return why somebody would judge what they have done themselves."""
+    others = NOT_BY_SIGNER_OF[wanted.meaning]
+    for entry in before if others else ():
+        if isinstance(entry, Signature) and entry.meaning in others:
+            if _is(wanted, entry.signer, entry.printed_name):
+                return (
+                    f'{wanted.printed_name} has signed {entry.meaning}: '
+                    f'{wanted.meaning} is for another'
+                )
+        elif isinstance(entry, BatchStarted | Answer | Ordered) and _is(wanted, entry.operator):
+            return f'{wanted.printed_name} has made this batch: {wanted.meaning} is for another'
     return ''
 
 

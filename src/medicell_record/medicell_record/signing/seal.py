@@ -6,7 +6,8 @@ import dataclasses
 
 from medicell_core.entries import Signature
 from medicell_record.anchor.keys import CellKey, PublicKey
-from medicell_record.canonical import canonical_json
+from medicell_record.canonical import canonical_json, parse_json
+from medicell_record.record import encode_entry
 
 PURPOSE = 'medicell signature, format 1'
 """Sealed along, so that a seal on a signature is none on anything else."""
@@ -15,16 +16,20 @@ PURPOSE = 'medicell signature, format 1'
 def sealed(signature: Signature, *, at_s: float, key: CellKey) -> Signature:
     """Return a signature with the key's name and its seal for a time."""
     named = dataclasses.replace(signature, key=key.public.key_id)
-    return dataclasses.replace(named, seal=key.sign(sealed_text(named, at_s=at_s)))
+    return dataclasses.replace(named, seal=key.sign(sealed_text(encode_entry(named), at_s=at_s)))
 
 
-def is_sealed(signature: Signature, *, at_s: float, key: PublicKey) -> bool:
-    """Whether the key has sealed exactly this at exactly that time."""
-    text = sealed_text(signature, at_s=at_s)
-    return signature.key == key.key_id and key.has_signed(signature.seal, text)
+def is_sealed(payload: str, *, at_s: float, key: PublicKey) -> bool:
+    """Whether the key has sealed exactly this signature, as recorded, at exactly that time."""
+    fields = parse_json(payload)
+    text = sealed_text(payload, at_s=at_s)
+    return bool(fields['key'] == key.key_id and key.has_signed(fields['seal'], text))
 
 
-def sealed_text(signature: Signature, *, at_s: float) -> str:
-    """Return what a seal is over: the signature at its time, and all of it but the seal."""
-    unsealed = dataclasses.replace(signature, seal='')
-    return canonical_json([PURPOSE, at_s, dataclasses.asdict(unsealed)])
+def sealed_text(payload: str, *, at_s: float) -> str:
+    """Return what a seal is over: the signature at its time, and all of it but the seal.
+
+    `payload` holds its fields as canonical JSON, as they are recorded: those of an older record
+    lack what signatures have learnt to say since.
+    """
+    return canonical_json([PURPOSE, at_s, {**parse_json(payload), 'seal': ''}])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,23 +10,28 @@ from medicell_core.clock import Clock, WallClock
 from medicell_core.entries import BatchStarted, Signature
 from medicell_core.errors import ErrorCode, InputError, MedicellError
 from medicell_record.access.accounts import Accounts, Person
+from medicell_record.access.database import Account
 from medicell_record.access.passwords import Credentials
+from medicell_record.access.permissions import role_for
 from medicell_record.anchor.anchor import Anchor
 from medicell_record.anchor.place import ANCHOR_FILE, COPY_FILE
 from medicell_record.place import open_record, record_of
 from medicell_record.record import BatchRecord
-from medicell_record.signing.rules import ACTIONS, BATCH, Intent, Meaning, why_not
+from medicell_record.signing.meanings import ACTIONS, BATCH, Meaning
+from medicell_record.signing.rules import Intent, why_not
 from medicell_record.signing.seal import sealed
 from medicell_record.verify import VerifyResult, verify
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What somebody wants to sign: its meaning, the batch or a deviation of it, and why."""
+    """What somebody wants to sign: its meaning, of what, why, and a test's final result."""
 
     meaning: Meaning
     subject: str = BATCH
     reason: str = ''
+    result: str = ''
+    reference: str = ''
 
 
 def sign(
@@ -60,7 +66,7 @@ def sign(
     with open_record(folder, witness=anchor) as record:
         # The person is known by now; what they may is settled once the order is.
         person = next(item for item in accounts.all() if item.user_id == proof.user_id)
-        _check_order(record, wish, person.user_id, person.printed_name)
+        _check_order(record, wish, person)
         signer = accounts.redeem(proof, action, subject)
         at_s = clock.now_s()
         signature = sealed(_made(record, wish, signer), at_s=at_s, key=anchor.key)
@@ -103,13 +109,12 @@ def _check_anchored(checked: VerifyResult, state: Path, key: str) -> None:
         )
 
 
-def _check_order(record: BatchRecord, wish: Wish, user_id: str, printed_name: str) -> None:
+def _check_order(record: BatchRecord, wish: Wish, person: Account) -> None:
     intent = Intent(
-        signer=user_id,
-        printed_name=printed_name,
-        meaning=wish.meaning,
-        subject=wish.subject,
-        reason=wish.reason,
+        signer=person.user_id,
+        printed_name=person.printed_name,
+        role=role_for(ACTIONS[wish.meaning], person.roles),
+        **dataclasses.asdict(wish),
     )
     reason = why_not([item.entry for item in record], intent)
     if reason:
@@ -135,4 +140,6 @@ def _made(record: BatchRecord, wish: Wish, signer: Person) -> Signature:
         entries=record.length,
         head=record.head_hash,
         key='',
+        result=wish.result,
+        reference=wish.reference,
     )
