@@ -37,6 +37,7 @@ RESULTS = (
     URL_FILE,
     'summary.json',
     'report.pdf',
+    'certificate.pdf',
     'growth.png',
     'poses.npz',
     'recipe.yaml',
@@ -48,7 +49,7 @@ RESULTS = (
     JOURNALS_FILE,
     *BESIDE,
 )
-"""What a run writes into its folder."""
+"""What a run writes into its folder, and what its signatures do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

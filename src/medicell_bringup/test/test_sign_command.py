@@ -154,6 +154,7 @@ def test_batch_is_signed_to_its_release_and_the_report_shows_it(
 
     code, _, said = sign('petra', 'released')
     assert code == 1
+    assert not (batch / 'certificate.pdf').exists()
     assert 'released comes after approved' in said
     assert sign('olga', 'performed')[0] == 0
     assert sign('sven', 'reviewed')[0] == 0
@@ -174,6 +175,8 @@ def test_batch_is_signed_to_its_release_and_the_report_shows_it(
     assert code == 0
     assert 'MC-2026-0001/S' in said
     assert ': batch released by Petra Person (qualified_person)' in said
+    assert said.endswith(f'shown by {batch / "report.pdf"} and {batch / "certificate.pdf"}\n')
+    assert (batch / 'certificate.pdf').read_bytes().startswith(b'%PDF-1.7')
     assert (batch / 'report.pdf').stat().st_size > 10_000
     told = typed('sign', str(batch))[1]
     assert told.endswith('stage: released\ncan be signed next: recalled, notified\n')

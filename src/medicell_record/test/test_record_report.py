@@ -32,7 +32,7 @@ from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.serving import ServingNode
 from medicell_record.database.sqlite import GUARDS
 from medicell_record.record import BatchRecord
-from medicell_record.report import rows
+from medicell_record.report import results, rows
 from medicell_record.report.document import write_report
 from medicell_record.report.looks import looks_of
 from medicell_record.report.pdf import Cell, ReportPages
@@ -129,7 +129,8 @@ def test_the_report_has_its_sections_and_says_what_the_record_says(
 ) -> None:
     data = report(path, tmp_path / 'report.pdf')
     titles = [item.decode() for item in re.findall(rb'/Title \(([^)]*)\)', data)]
-    assert titles == [*SECTIONS, 'Batch report MC-2026-0001']
+    assert titles == SECTIONS
+    assert b'x-default">Batch report MC-2026-0001</rdf:li>' in data
     with BatchRecord.open(path, read_only=True) as record:
         head = record.head_hash
     for expected in (
@@ -196,7 +197,7 @@ def test_the_same_record_gives_the_same_bytes_later(path: Path, tmp_path: Path) 
     first = report(path, tmp_path / 'one.pdf')
     time.sleep(1.1)
     assert report(path, tmp_path / 'two.pdf') == first
-    assert b'/CreationDate (D:20260413' in first
+    assert b'xmp:CreateDate="2026-04-13T' in first
 
 
 @pytest.mark.usefixtures('no_pictures')
@@ -386,9 +387,9 @@ def test_a_qualitative_result_is_a_word() -> None:
 
 def test_labels_that_are_missing_are_named() -> None:
     found = LabelsReconciled(printed=3, used=2, destroyed=0, unaccounted=1, detail='vial_2: gone')
-    assert rows.labels(found).endswith('1 NOT ACCOUNTED FOR: vial_2: gone.')
+    assert results.labels(found).endswith('1 NOT ACCOUNTED FOR: vial_2: gone.')
     whole = replace(found, destroyed=1, unaccounted=0, detail='')
-    assert rows.labels(whole).startswith('Labels: 3 printed, 2 on accepted vials, 1 destroyed')
+    assert results.labels(whole).startswith('Labels: 3 printed, 2 on accepted vials, 1 destroyed')
 
 
 def test_ways_of_the_product_add_up_to_what_there_was() -> None:

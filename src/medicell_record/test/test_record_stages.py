@@ -94,7 +94,7 @@ def test_positive_result_after_a_release_is_an_alarm_until_the_product_is_recall
 ) -> None:
     enter(let_go, 'positive')
     texts = drawn(let_go, monkeypatch)
-    assert texts[0].startswith('POSITIVE AFTER RELEASE, RELEASED ')
+    assert texts[0] == 'POSITIVE AFTER RELEASE by Petra Person'
     assert (
         'Sterility is positive (LAB-7) after the release: recall the product, notify the '
         'physician.'

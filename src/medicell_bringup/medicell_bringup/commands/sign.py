@@ -17,13 +17,14 @@ from medicell_record.access.database import ACCOUNTS_FILE
 from medicell_record.motion import Motion
 from medicell_record.place import record_of
 from medicell_record.record import BatchRecord
+from medicell_record.report.certificate import CERTIFIED, write_certificate
 from medicell_record.report.document import write_report
 from medicell_record.signing.meanings import BATCH, Meaning
 from medicell_record.signing.rules import next_meanings
 from medicell_record.signing.sign import Wish, sign
 from medicell_record.signing.standing import alarms, awaited_tests, open_deviations, stage_of
 
-REPORT, SUMMARY = 'report.pdf', 'summary.json'
+REPORT, CERTIFICATE, SUMMARY = 'report.pdf', 'certificate.pdf', 'summary.json'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +44,7 @@ class SignOptions:
 
 
 def sign_batch(options: SignOptions) -> int:
-    """Sign, and write the report anew; without a meaning tell what is signed and what is open."""
+    """Sign, and write report and certificate anew; without a meaning tell what is open."""
     console = Console()
     if not options.folder.is_dir():
         raise InputError(
@@ -73,9 +74,13 @@ def sign_batch(options: SignOptions) -> int:
             motion=_motion(options.folder),
             home=state.parent,
         )
+        shown = [options.folder / REPORT]
+        if stage_of(item.entry for item in record) in CERTIFIED:
+            shown.append(options.folder / CERTIFICATE)
+            write_certificate(record, shown[-1], home=state.parent)
     console.print(
         f'{made.signature_id}: {made.what} by {made.printed_name} '
-        f'({made.role}): entries 1 to {made.entries}; {options.folder / REPORT} shows it',
+        f'({made.role}): entries 1 to {made.entries}; shown by {" and ".join(map(str, shown))}',
         highlight=False,
         soft_wrap=True,
     )

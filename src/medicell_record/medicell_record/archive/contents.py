@@ -20,10 +20,11 @@ from medicell_record.release.specification import evaluate, load_specification
 from medicell_record.signing.seal import sealed_text
 
 VERIFIER, SCHEMA, SPECIFICATION = 'verify.py', 'schema.json', 'specification.yaml'
-REPORT, PICTURE, SIGNATURES, JOURNALS = 'report.pdf', 'growth.png', 'signatures.txt', 'journals'
+REPORT, CERTIFICATE, PICTURE = 'report.pdf', 'certificate.pdf', 'growth.png'
+SIGNATURES, JOURNALS = 'signatures.txt', 'journals'
 NEEDED = (verifier.RECIPE, verifier.SUMMARY, REPORT)
 """What the folder of every batch has that has ended, and goes into the archive as it is."""
-WHERE_THERE = (PICTURE, verifier.KEY)
+WHERE_THERE = (CERTIFICATE, PICTURE, verifier.KEY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

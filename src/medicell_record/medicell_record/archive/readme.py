@@ -8,6 +8,7 @@ from textwrap import indent
 from medicell_core.entries import BatchClosed
 from medicell_record.archive import verifier
 from medicell_record.archive.contents import (
+    CERTIFICATE,
     JOURNALS,
     PICTURE,
     REPORT,
@@ -32,6 +33,7 @@ FILES: Mapping[str, str] = {
     SPECIFICATION: "the product's limits; those of the ReleaseTest entries",
     verifier.SUMMARY: 'the figures of the batch and of its run',
     REPORT: 'the batch report for people',
+    CERTIFICATE: 'the certificate of a batch that was let go, for people',
     PICTURE: 'growth of the culture',
     verifier.CHECKPOINTS: 'heads of the record, signed by the cell while it was written',
     verifier.KEY: "the public half of the cell's key (Ed25519, PEM)",
@@ -101,8 +103,9 @@ So compare the key with the one that the cell handed out, on another way than th
 (`--head HASH`). Then no entry was altered, removed, added or cut off. Whether Ed25519 still holds
 when this is read, its reader knows better; a hash on paper needs SHA-256 alone.
 
-{REPORT}, {PICTURE}, {JOURNALS}, the figures of {verifier.SUMMARY} and {SPECIFICATION} are
-bound to the record by the manifest alone: where they differ from the entries, the entries count.
+{REPORT}, {CERTIFICATE}, {PICTURE}, {JOURNALS}, the figures of {verifier.SUMMARY} and
+{SPECIFICATION} are bound to the record by the manifest alone: where they differ from the
+entries, the entries count.
 That those who signed were permitted to is checked by Medicell, and not here.
 
 Times are UTC by the clock of the cell; those of signatures by the clock of its host. The order

@@ -98,12 +98,12 @@ ORDERS = _columns(
     ('reason', 54),
 )
 SIGNATURES = _columns(
-    ('meaning', 20),
-    ('printed name', 30),
-    ('identifier, role', 36),
-    ('signed, UTC', 36),
-    ('what', 34),
-    ('reason', 34),
+    ('meaning', 29),
+    ('printed name', 29),
+    ('identifier, role', 33),
+    ('signed, UTC', 34),
+    ('what', 32),
+    ('reason', 33),
 )
 QUESTIONS = _columns(
     ('number', 17),
@@ -132,6 +132,13 @@ PRODUCT = _columns(
     ('viable cells', 30, _RIGHT),
     ('CAR+ cells', 30, _RIGHT),
     ('share, %', 20, _RIGHT),
+)
+CLOSED_DEVIATIONS = _columns(
+    ('number', 15),
+    ('what happened', 50),
+    ('what was done', 45),
+    ('closed by', 28),
+    ('reason', 45),
 )
 RELEASE = _columns(
     ('test', 24),

@@ -26,7 +26,7 @@ from medicell_core.errors import ErrorCode
 from medicell_record.anchor.files import replace_file
 from medicell_record.motion import Motion
 from medicell_record.record import BatchRecord
-from medicell_record.report import columns, rows
+from medicell_record.report import columns, results, rows
 from medicell_record.report.looks import looks_of, spreads_of
 from medicell_record.report.pdf import AMBER, GREEN, GREY, RED, Colour, Column, ReportPages
 from medicell_record.report.people import draw_orders, draw_signatures, verdict_of
@@ -257,13 +257,13 @@ def _vials(pages: ReportPages, view: BatchView) -> None:
         _table(pages, columns.PRODUCT, rows.product(entry, sampled_ml), '')
     for _, balance in view.of(LabelsReconciled):
         pages.ln(2.0)
-        pages.paragraph(rows.labels(balance), colour=RED if balance.unaccounted else GREEN)
+        pages.paragraph(results.labels(balance), colour=RED if balance.unaccounted else GREEN)
 
 
 def _release(pages: ReportPages, view: BatchView) -> None:
     pages.heading('Release tests', room_mm=60.0)
     tests = [entry for _, entry in view.of(ReleaseTest)]
-    _table(pages, columns.RELEASE, rows.release(tests), 'No release test was recorded.')
+    _table(pages, columns.RELEASE, results.release(view), 'No release test was recorded.')
     if tests:
         failed = [words(item.test) for item in tests if not item.passed]
         pages.ln(2.0)

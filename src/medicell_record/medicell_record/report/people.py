@@ -57,7 +57,7 @@ def verdict_of(view: BatchView) -> tuple[str, Colour] | None:
     text, colour = _VERDICTS[stage]
     signer = batch_signatures(entries)[Meaning(stage)].printed_name
     if alarms(entries) and stage is not Stage.RECALLED:
-        return f'POSITIVE AFTER RELEASE, {text} by {signer}', RED
+        return f'POSITIVE AFTER RELEASE by {signer}', RED
     return f'{text} by {signer}', colour
 
 

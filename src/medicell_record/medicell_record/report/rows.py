@@ -8,17 +8,15 @@ from medicell_core.entries import (
     Answer,
     Decision,
     Deviation,
-    LabelsReconciled,
     ProductBalance,
     Question,
-    ReleaseTest,
     Resumed,
     VialFilled,
 )
 from medicell_core.errors import ErrorCode
 from medicell_core.serving import ServingNode
 from medicell_record.report.looks import Look, Spread
-from medicell_record.report.pdf import AMBER, GREEN, GREY, NAVY, RED, SHADE, Cell
+from medicell_record.report.pdf import AMBER, GREEN, NAVY, RED, SHADE, Cell
 from medicell_record.report.texts import (
     NOT_KNOWN,
     code_name,
@@ -253,17 +251,6 @@ def product(entry: ProductBalance, sampled_ml: float) -> list[Line]:
     return [*lines, [Cell(text=str(text), bold=True, fill=SHADE) for text in whole]]
 
 
-def labels(entry: LabelsReconciled) -> str:
-    """Say what became of the labels that were printed."""
-    told = (
-        f'Labels: {entry.printed} printed, {entry.used} on accepted vials, {entry.destroyed} '
-        'destroyed with rejected vials or under a second label'
-    )
-    if entry.unaccounted:
-        return f'{told}; {entry.unaccounted} NOT ACCOUNTED FOR: {entry.detail}.'
-    return f'{told}; none unaccounted for.'
-
-
 def _way(entry: ProductBalance, name: str, volume_ml: float) -> Line:
     return [
         name,
@@ -271,24 +258,6 @@ def _way(entry: ProductBalance, name: str, volume_ml: float) -> Line:
         number(entry.viable_per_ml * volume_ml),
         number(entry.car_positive_per_ml * volume_ml),
         fixed(100.0 * volume_ml / entry.before_ml, 1),
-    ]
-
-
-def release(tests: Sequence[ReleaseTest]) -> list[Line]:
-    """Return a line per release test."""
-    return [
-        [
-            entry.test,
-            Cell(text=result(entry.value, entry.unit), bold=True),
-            words(entry.unit),
-            entry.limit,
-            Cell(text='met', colour=GREEN, bold=True)
-            if entry.passed
-            else Cell(text='NOT MET', colour=RED, bold=True),
-            entry.method,
-            Cell(text=entry.source, colour=GREY),
-        ]
-        for entry in tests
     ]
 
 

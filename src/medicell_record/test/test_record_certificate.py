@@ -1,0 +1,157 @@
+"""The certificate says what the record says, as PDF/A, and only of what was let go."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from signing_site import PEOPLE, Site, site_at, write_people
+from synthetic_batch import write_batch
+
+from medicell_core.entries import Deviation, Entry, ReleaseTest, Signature
+from medicell_core.errors import ErrorCode, InputError
+from medicell_record.place import RECORD_FILE
+from medicell_record.record import BatchRecord
+from medicell_record.report.certificate import write_certificate
+from medicell_record.report.pdf import Cell, ReportPages
+from medicell_record.signing.meanings import Meaning
+
+
+@pytest.fixture(scope='module')
+def entries(tmp_path_factory: pytest.TempPathFactory) -> tuple[Entry, ...]:
+    """A whole batch with deviations, that meets its limits and awaits its sterility."""
+    path = tmp_path_factory.mktemp('batch') / RECORD_FILE
+    with BatchRecord.create(path) as record:
+        write_batch(record)
+        return tuple(item.entry for item in record)
+
+
+@pytest.fixture(scope='module')
+def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp('state')
+    write_people(home)
+    return home
+
+
+@pytest.fixture
+def site(people: Path, tmp_path: Path, entries: tuple[Entry, ...]) -> Iterator[Site]:
+    with site_at(tmp_path, people, entries) as made:
+        made.sign('olga', Meaning.PERFORMED)
+        made.sign('sven', Meaning.REVIEWED)
+        for entry in entries:
+            if isinstance(entry, Deviation):
+                made.sign('quinn', Meaning.CLOSED, entry.deviation_id, reason='no harm was done')
+        made.sign('quinn', Meaning.APPROVED)
+        yield made
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Collect every text that a certificate draws."""
+    found: list[str] = []
+
+    def collect(item: object) -> None:
+        if isinstance(item, (str, Cell)):
+            found.append(item.text if isinstance(item, Cell) else item)
+        elif isinstance(item, (list, tuple)):
+            for part in item:
+                collect(part)
+
+    def spy(name: str) -> None:
+        original = getattr(ReportPages, name)
+
+        def draw(pages: ReportPages, *given: object, **named: object) -> object:
+            collect(given)
+            return original(pages, *given, **named)
+
+        monkeypatch.setattr(ReportPages, name, draw)
+
+    for name in ('banner', 'paragraph', 'grid'):
+        spy(name)
+    return found
+
+
+def certificate(site: Site) -> bytes:
+    path = site.folder / 'certificate.pdf'
+    with BatchRecord.open(site.folder / RECORD_FILE, read_only=True) as record:
+        write_certificate(record, path, home=site.home)
+    return path.read_bytes()
+
+
+def test_certificate_has_every_value_limit_method_deviation_and_signature(
+    site: Site, entries: tuple[Entry, ...], drawn: list[str]
+) -> None:
+    site.sign('petra', Meaning.RELEASED_CONDITIONALLY)
+    certificate(site)
+    assert drawn[0] == 'RELEASED CONDITIONALLY by Petra Person'
+    assert 'Limits missed: none. Final results awaited: Sterility.' in drawn
+    drawn.clear()
+    site.sign('quinn', Meaning.TESTED, 'Sterility', result='negative', reference='LAB-7')
+    site.sign('petra', Meaning.RELEASED)
+    certificate(site)
+    assert drawn[0] == 'RELEASED by Petra Person'
+    assert 'Limits missed: none. Final results awaited: none.' in drawn
+    assert 'Sterility, final' in drawn
+    assert 'LAB-7, entered by Quinn Quality' in drawn
+    for entry in entries:
+        if isinstance(entry, ReleaseTest):
+            assert {entry.limit, entry.method, entry.source} <= {*drawn}
+        elif isinstance(entry, Deviation):
+            assert {entry.description, entry.action, 'no harm was done'} <= {*drawn}
+    with BatchRecord.open(site.folder / RECORD_FILE, read_only=True) as record:
+        signed = [item.entry for item in record if isinstance(item.entry, Signature)]
+        assert any(record.head_hash in text for text in drawn)
+    names = {PEOPLE[user][0] for user in ('olga', 'sven', 'quinn', 'petra')}
+    assert names == {entry.printed_name for entry in signed} <= {*drawn}
+    assert drawn.count('closed') == sum(entry.meaning == 'closed' for entry in signed) > 0
+
+
+def test_certificate_of_a_recalled_batch_says_so_and_why(site: Site, drawn: list[str]) -> None:
+    site.sign('petra', Meaning.RELEASED_CONDITIONALLY)
+    site.sign('quinn', Meaning.TESTED, 'Sterility', result='positive', reference='LAB-7')
+    site.sign('petra', Meaning.RECALLED, reason='fetched back in time')
+    certificate(site)
+    assert drawn[0] == 'RECALLED by Petra Person'
+    assert 'Limits missed: Sterility. Final results awaited: none.' in drawn
+    said = 'Petra Person (qualified person) has signed recalled: fetched back in time.'
+    assert said in drawn
+
+
+def test_batch_that_nobody_let_go_has_no_certificate(site: Site) -> None:
+    with pytest.raises(InputError, match='nobody let it go') as caught:
+        certificate(site)
+    assert caught.value.code is ErrorCode.NOT_ALLOWED_IN_STATE
+    site.sign('petra', Meaning.REJECTED)
+    with pytest.raises(InputError, match='nobody let it go'):
+        certificate(site)
+
+
+def test_record_that_is_not_sound_has_no_certificate(site: Site) -> None:
+    site.sign('petra', Meaning.RELEASED_CONDITIONALLY)
+    (site.folder / 'checkpoints.jsonl').write_text('{}\n')
+    with pytest.raises(InputError, match='is not certified') as caught:
+        certificate(site)
+    assert caught.value.code is ErrorCode.CHAIN_BROKEN
+    assert not (site.folder / 'certificate.pdf').exists()
+
+
+def test_certificate_is_pdf_a_and_the_same_each_time(site: Site) -> None:
+    """It names its part, embeds each font and its colours, and has nothing that PDF/A forbids."""
+    site.sign('petra', Meaning.RELEASED_CONDITIONALLY)
+    data = certificate(site)
+    assert certificate(site) == data
+    assert data.startswith(b'%PDF-1.7')
+    assert b'<pdfaid:part>2</pdfaid:part>' in data
+    assert b'<pdfaid:conformance>U</pdfaid:conformance>' in data
+    assert data.count(b'/FontFile2 ') == data.count(b'/Type /FontDescriptor') > 0
+    assert data.count(b'/ToUnicode ') == data.count(b'/Subtype /Type0') > 0
+    assert b'/GTS_PDFA1' in data
+    profile = re.search(rb'/DestOutputProfile (\d+) 0 R', data)
+    assert profile is not None
+    stream = data.split(b'\n%s 0 obj' % profile[1], 1)[1].split(b'stream\n', 1)[1]
+    assert zlib.decompressobj().decompress(stream)[36:40] == b'acsp', 'an ICC profile'
+    for forbidden in (b'/Encrypt', b'/JavaScript', b'/EmbeddedFile', b'/LZWDecode', b'/Launch'):
+        assert forbidden not in data
