@@ -18,6 +18,7 @@ from pathlib import Path
 
 from medicell_core.errors import ErrorCode, InputError, OperationFailed
 from medicell_core.leash import leash
+from medicell_gazebo.unpacker import lacking, unpacker
 
 CACHE_VARIABLE = 'MEDICELL_GAZEBO_CACHE'
 """The folder for trees and plug-ins, in place of the one below the user's cache."""
@@ -107,9 +108,11 @@ def unpacked(recipe: Recipe, tell: Tell) -> Iterator[Path]:
 
     Only for who holds the lock.
     """
-    check_machine()
+    if not KEYRING.is_file():
+        raise lacking(str(KEYRING), 'apt install debian-archive-keyring')
     folder = cache_folder()
     folder.mkdir(parents=True, exist_ok=True)
+    program = unpacker(folder)
     for old in folder.glob(f'{_MAKING}*'):
         # Of a process that was killed: whoever makes trees holds the lock.
         shutil.rmtree(old, ignore_errors=True)
@@ -117,18 +120,9 @@ def unpacked(recipe: Recipe, tell: Tell) -> Iterator[Path]:
         tree = Path(making) / 'tree'
         begun_s = time.monotonic()
         tell(f'unpacking {", ".join(recipe.packages)} of Debian {recipe.suite} ...')
-        _mmdebstrap(recipe, tree, tell)
+        _unpack(program, recipe, tree, tell)
         tell(f'{recipe.name}: unpacked in {time.monotonic() - begun_s:.0f} s')
         yield tree
-
-
-def check_machine() -> None:
-    """Raise InputError that names the first thing which making trees lacks here."""
-    for tool in ('mmdebstrap', 'apt-get', 'dpkg-deb'):
-        if shutil.which(tool) is None:
-            raise _lacking(tool, 'apt install mmdebstrap')
-    if not KEYRING.is_file():
-        raise _lacking(str(KEYRING), 'apt install debian-archive-keyring')
 
 
 def digest(tree: Path) -> str:
@@ -183,9 +177,9 @@ def reason(error: OSError) -> str:
     return f'{error.strerror or error}{file}'
 
 
-def _mmdebstrap(recipe: Recipe, tree: Path, tell: Tell) -> None:
+def _unpack(program: str, recipe: Recipe, tree: Path, tell: Tell) -> None:
     command = [
-        'mmdebstrap',
+        program,
         # Packages are unpacked and none of their scripts runs: that needs no rights at all.
         '--variant=extract',
         '--mode=chrootless',
@@ -232,9 +226,3 @@ def _end(process: subprocess.Popen[str]) -> None:
             os.killpg(process.pid, number)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_END_S)
-
-
-def _lacking(what: str, remedy: str) -> InputError:
-    return InputError(
-        ErrorCode.INVALID_GOAL, f'this machine has no {what}; `{remedy}` brings it', field='gazebo'
-    )

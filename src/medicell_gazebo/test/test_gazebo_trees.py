@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -35,6 +36,13 @@ exit 25
 """
 
 
+FETCHES = """#!/bin/sh
+echo "apt-get $@" >> "$TOLD"
+case "$*" in *" download "*) echo package > mmdebstrap.deb ;; esac
+"""
+OPENS = """#!/bin/sh
+mkdir -p "$3/usr/bin" && cp -p "$UNPACKS" "$3/usr/bin/mmdebstrap"
+"""
 LASTS = """#!/bin/sh
 sleep 600 &
 echo $$ $! > "$TOLD"
@@ -210,7 +218,7 @@ def test_what_a_killed_process_has_left_is_removed(machine: Path) -> None:
     assert not left.exists()
 
 
-@pytest.mark.parametrize('tool', ['mmdebstrap', 'dpkg-deb'])
+@pytest.mark.parametrize('tool', ['apt-get', 'dpkg-deb'])
 def test_a_missing_tool_is_named_with_what_brings_it(
     machine: Path, monkeypatch: pytest.MonkeyPatch, tool: str
 ) -> None:
@@ -218,6 +226,41 @@ def test_a_missing_tool_is_named_with_what_brings_it(
     monkeypatch.setenv('PATH', str(machine.parent))
     with pytest.raises(InputError, match=f'no {tool}; `apt install mmdebstrap`'):
         made(RECIPE, quiet)
+
+
+def without_mmdebstrap(machine: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Take mmdebstrap from the machine; returns the folder of its programs."""
+    programs = machine.parent
+    monkeypatch.setenv('UNPACKS', str(machine.rename(programs.parent / 'unpacks')))
+    for tool in ('perl', 'sh', 'cp', 'mkdir', 'setpriv'):
+        found = shutil.which(tool, path='/usr/bin:/bin')
+        assert found is not None
+        (programs / tool).symlink_to(found)
+    monkeypatch.setenv('PATH', str(programs))
+    return programs
+
+
+def test_a_missing_mmdebstrap_is_fetched_once_out_of_its_package(
+    machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs = without_mmdebstrap(machine, monkeypatch)
+    (programs / 'apt-get').write_text(FETCHES)
+    (programs / 'dpkg-deb').write_text(OPENS)
+    made(RECIPE, quiet)
+    assert (cache_folder() / RECIPE.key / 'bin' / 'one').is_file()
+    made(Recipe(name='more', suite='bullseye', packages=('one',)), quiet)
+    assert len([line for line in calls(machine) if line.endswith('download mmdebstrap')]) == 1
+    assert list(cache_folder().glob('.making-*')) == []
+
+
+def test_a_mmdebstrap_that_cannot_be_fetched_is_named_with_apts_words(
+    machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs = without_mmdebstrap(machine, monkeypatch)
+    (programs / 'apt-get').write_text(FAILS)
+    with pytest.raises(InputError, match=r'no mmdebstrap.*Unable to locate.*`apt install'):
+        made(RECIPE, quiet)
+    assert list(cache_folder().glob('.making-*')) == []
 
 
 def test_a_missing_keyring_is_named(machine: Path) -> None:
