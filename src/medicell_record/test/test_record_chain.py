@@ -250,3 +250,54 @@ def test_a_thousand_entries_take_less_than_a_second_of_processor_time(path: Path
         for number in range(500):
             record.append(PhaseStarted(phase='a/b/c'), at_s=number, actor='cell')
         assert 500 / (time.process_time() - begin) > 1000
+
+
+@pytest.mark.parametrize('replaced', [False, True], ids=['removed', 'replaced'])
+def test_a_record_whose_file_was_removed_takes_nothing_and_is_kept_beside_its_place(
+    path: Path, replaced: bool
+) -> None:
+    with BatchRecord.create(path) as record:
+        record.append(PH, at_s=1, actor='cell')
+        record.append(PH, at_s=2, actor='cell')
+        path.unlink()
+        if replaced:
+            path.write_text('another')
+        for _ in range(2):
+            with pytest.raises(InputError, match='removed or replaced') as caught:
+                record.append(PH, at_s=3, actor='cell')
+        assert caught.value.code is ErrorCode.RECORD_UNREADABLE
+        rescued = path.with_name('record.sqlite.rescued')
+        assert f'move {rescued}' in caught.value.message
+    assert path.exists() is replaced
+    if replaced:
+        assert path.read_text() == 'another'
+    rescued.replace(path)
+    assert verify(path).sound
+    with BatchRecord.open(path) as record:
+        assert record.length == 2
+        assert record.append(PH, at_s=3, actor='cell') == 3
+
+
+def test_a_record_that_another_program_has_locked_says_so_and_is_as_it_was(path: Path) -> None:
+    with BatchRecord.create(path) as record:
+        record.append(PH, at_s=1, actor='cell')
+    before = path.read_bytes()
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute('PRAGMA locking_mode=EXCLUSIVE')
+    other.execute('BEGIN EXCLUSIVE')
+    try:
+        with pytest.raises(InputError, match='another program holds it') as caught:
+            BatchRecord.open(path)
+        assert str(path) in caught.value.message
+    finally:
+        other.close()
+    with BatchRecord.open(path) as record:
+        assert record.length == 1
+    assert path.read_bytes()[100:] == before[100:]
+
+
+def test_an_empty_file_is_no_record_and_is_not_made_one(path: Path) -> None:
+    path.touch()
+    with pytest.raises(InputError, match='the file is empty'):
+        BatchRecord.open(path)
+    assert path.read_bytes() == b''

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,6 +23,9 @@ COLUMNS = tuple(column.name for column in ENTRY_TABLE.columns)
 _TYPES: dict[str, type] = {
     name: {'sequence': int, 'at_s': float}.get(name, str) for name in COLUMNS
 }
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 200
 
 SIGNATURES = frozenset(kind.__name__ for kind in AFTER_CLOSE)
 """The kinds of entries that follow the close."""
@@ -62,7 +66,7 @@ def _row_fault(row: sa.Row[Any], expected: int, head: str, rows: Rows) -> Fault 
             return Fault(
                 problem=Problem.ALTERED,
                 sequence=expected,
-                detail=f'{name} is {value!r}, which is not what the record writes',
+                detail=f'{name} is {_SHORT.repr(value)}, which is not what the record writes',
             )
     if _hash_of(row, expected, head) == row.hash and row.sequence == expected:
         return _content_fault(row, head)

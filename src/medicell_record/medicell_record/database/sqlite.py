@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.pool import StaticPool
 
 from medicell_core.errors import ErrorCode, InputError
-from medicell_record.database.store import Store
+from medicell_record.database.store import LOCKED, Store
 
 GUARDS: dict[str, str] = {
     'entry_never_changes': (
@@ -40,6 +42,9 @@ GUARDS: dict[str, str] = {
 `entry_follows` also stops `INSERT OR REPLACE`, which fires no DELETE trigger.
 """
 
+RESCUED = '.rescued'
+"""Added to the name of a record whose file was removed while it was written."""
+
 FORMER_GUARDS: dict[str, str] = {
     'entry_after_close': (
         'CREATE TRIGGER entry_after_close BEFORE INSERT ON entry '
@@ -52,6 +57,9 @@ FORMER_GUARDS: dict[str, str] = {
 
 class SqliteStore(Store):
     """A file; in write-ahead mode while it is written, one plain file once it is sealed."""
+
+    opened: tuple[int, int] | None = None
+    """Which file it is, by device and inode."""
 
     @classmethod
     def at(cls, path: Path, *, must_exist: bool, read_only: bool) -> SqliteStore:
@@ -66,9 +74,40 @@ class SqliteStore(Store):
             raise InputError(
                 ErrorCode.RECORD_EXISTS, 'the file exists and is not overwritten', file=name
             )
+        if must_exist and not path.stat().st_size:
+            raise InputError(ErrorCode.RECORD_UNREADABLE, 'the file is empty', file=name)
         store = cls(_engine(path, read_only=read_only), name)
         store.connect()
+        store.opened = _file_at(path)
         return store
+
+    def write(self, statement: sa.Insert, row: dict[str, Any]) -> None:
+        """Insert a row; raises RECORD_UNREADABLE when another file or none is in the file's place.
+
+        SQLite would go on in the one that was removed, and all of it would end with the process:
+        what was recorded is kept beside its place then.
+        """
+        path = Path(self.name)
+        if _file_at(path) != self.opened:
+            raise InputError(
+                ErrorCode.RECORD_UNREADABLE,
+                f'it was removed or replaced while it was written; {self._rescue(path)}',
+                file=self.name,
+            )
+        super().write(statement, row)
+
+    def _rescue(self, path: Path) -> str:
+        """Keep what the lost file holds in a new one; returns where, or why not."""
+        rescued = path.with_name(path.name + RESCUED)
+        try:
+            if not rescued.exists():
+                with closing(sqlite3.connect(rescued)) as copy:
+                    raw = self.connection.connection.driver_connection
+                    assert isinstance(raw, sqlite3.Connection)
+                    raw.backup(copy)
+        except (OSError, sqlite3.Error) as error:
+            return f'what it held could not be kept in {rescued}: {error}'
+        return f'move {rescued} to its place: it has all that was recorded'
 
     def guard_statements(self) -> Sequence[str]:
         """Return the triggers."""
@@ -103,7 +142,7 @@ class SqliteStore(Store):
         try:
             self.connection.exec_driver_sql('PRAGMA journal_mode=DELETE')
         except sa.exc.OperationalError as error:
-            if 'locked' not in str(error.orig):
+            if LOCKED not in str(error.orig):
                 raise
             self.connection.rollback()
             self.connection.exec_driver_sql('PRAGMA wal_checkpoint(PASSIVE)')
@@ -121,6 +160,14 @@ def _engine(path: Path, *, read_only: bool) -> sa.Engine:
         return connection
 
     return sa.create_engine('sqlite://', creator=connect, poolclass=StaticPool, future=True)
+
+
+def _file_at(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _text_or_bytes(data: bytes) -> str | bytes:

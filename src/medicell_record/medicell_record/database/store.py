@@ -15,6 +15,10 @@ READ_ERRORS = (sa.exc.DBAPIError, UnicodeDecodeError)
 """What a database that is damaged, or none, raises when it is read."""
 
 
+LOCKED = 'database is locked'
+"""What SQLite says while another connection keeps it from reading or writing."""
+
+
 class Store(ABC):
     """One connection to the database of a record; `name` tells people which."""
 
@@ -88,7 +92,9 @@ class Store(ABC):
 
 def unreadable(name: str, error: sa.exc.DBAPIError | UnicodeDecodeError) -> InputError:
     """Return the error for a database that is damaged, none, or not to be reached."""
-    cause = error.orig if isinstance(error, sa.exc.DBAPIError) else 'its schema is damaged'
+    cause = str(error.orig) if isinstance(error, sa.exc.DBAPIError) else 'its schema is damaged'
+    if LOCKED in cause:
+        cause += ': another program holds it; end that, and try again'
     return InputError(
-        ErrorCode.RECORD_UNREADABLE, f'this is not a batch record: {cause}', file=name
+        ErrorCode.RECORD_UNREADABLE, f'it cannot be read as a batch record: {cause}', file=name
     )
