@@ -13,6 +13,7 @@ GAZEBO = 'gazebo'
 NETWORK_NAMESPACES = 'network_namespaces'
 POSTGRESQL = 'postgresql'
 ROS2_LAUNCH = 'ros2_launch'
+SMALL_DISK = 'small_disk'
 SPHINX = 'sphinx'
 
 

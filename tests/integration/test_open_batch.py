@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from medicell_interfaces.msg import DeviceState, StopRequest
-from medicell_interfaces.srv import AbortBatch, StartBatch
+from medicell_interfaces.srv import AbortBatch, HoldBatch, StartBatch
 from rosgraph_msgs.msg import Clock
 
 from medicell_core.entries import BatchClosed, Entry, Ordered, Resumed
-from medicell_core.errors import ErrorCode
+from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.states import PackMLState
 from medicell_devices.cell_config import load_cell
 from medicell_nodes.compose import overrides
@@ -226,3 +226,46 @@ def test_batch_whose_world_is_before_its_record_is_not_taken_up(
     with active(probe, journals, PackMLState.HELD, at_s=BEGUN_S - 100.0) as (_, states):
         assert 'is 100.000 s before the last entry of the record' in states[-1].fault_text
     assert entries_in(out) == before
+
+
+def test_batch_that_cannot_be_written_is_held_open_and_taken_up_when_it_can(
+    probe: Probe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, journals = tmp_path / 'batch', tmp_path / 'journals'
+    monkeypatch.setattr('medicell_orchestrator.node.keeping.RETRY_S', 0.2)
+
+    def full(record: BatchRecord, _: object) -> None:
+        raise MedicellError(ErrorCode.DISK_FULL, f'{record.name}: the disk is full')
+
+    with active(probe, journals) as (node, states):
+        begun(probe, out, states)
+        before = entries_in(out)
+        stops = probe.heard(StopRequest, 'stop', qos.events())
+        until(lambda: node.count_subscribers('stop') > 0, 'who hears a stop')
+        with monkeypatch.context() as disk:
+            disk.setattr(BatchRecord, '_insert', full)
+            hold = HoldBatch.Request(operator_name='test', reason='test')
+            probe.call(HoldBatch, 'orchestrator/hold_batch', hold)
+            until(lambda: states[-1].fault_code == ErrorCode.DISK_FULL, 'word of the full disk')
+            assert states[-1].state == PackMLState.HELD
+            assert str(out / RECORD_FILE) in states[-1].fault_text
+            assert f'./medicell run --resume {out}' in states[-1].fault_text
+            until(lambda: stops, 'the stop')
+            assert entries_in(out) == before
+            assert start(probe, tmp_path / 'other') is ErrorCode.BATCH_RUNNING
+        until(lambda: states[-1].state == PackMLState.EXECUTE, 'that it is taken up')
+        assert entries_in(out)[: len(before)] == before
+        assert any(isinstance(entry, Resumed) for entry in entries_in(out))
+        abort(probe)
+
+
+def test_batch_is_not_begun_on_a_disk_without_room(
+    probe: Probe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / 'batch'
+    monkeypatch.setattr('medicell_record.room._free_bytes', lambda _: 1e6)
+    with active(probe, tmp_path / 'journals'):
+        reply = probe.call(StartBatch, 'orchestrator/start_batch', request(out))
+    assert reply.error_code == ErrorCode.DISK_FULL
+    assert f'the disk of {out} has 1.00 MB free' in reply.error_msg
+    assert not out.exists()

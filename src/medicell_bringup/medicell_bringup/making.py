@@ -60,7 +60,13 @@ def make_batch(
                 lost, state, measures = error, BatchState(), measure_lost(host, begun_s)
     if lost is not None and not has_record(inputs.out):
         raise lost
-    end = finish(inputs.out, measures)
+    try:
+        end = finish(inputs.out, measures)
+    except (OSError, MedicellError):
+        if lost is not None:
+            # What keeps the batch from going on keeps its results from being written, too.
+            raise lost from None
+        raise
     show_results(console, inputs.out, end, state)
     if lost is not None:
         raise lost

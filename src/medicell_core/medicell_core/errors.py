@@ -100,11 +100,13 @@ class ErrorCode(IntEnum):
     UNKNOWN_QUESTION = 606
     INVALID_ANSWER = 607
     NOT_ALLOWED_IN_STATE = 608
+    CLOCK_SET = 609
     # record
     RECORD_EXISTS = 700
     CHAIN_BROKEN = 701
     RECORD_UNREADABLE = 702
     RECORD_CLOSED = 703
+    DISK_FULL = 704
     # simulated world
     UNKNOWN_FAULT = 800
     UNKNOWN_PHASE = 801

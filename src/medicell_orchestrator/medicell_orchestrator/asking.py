@@ -55,6 +55,7 @@ ADVICE: dict[ErrorCode, str] = {
     ErrorCode.JOINT_STATE_LOST: "Mend the stream of the arm's joint states.",
     ErrorCode.EMERGENCY_STOP: 'Find why it was pressed, then release the emergency stop.',
     ErrorCode.PARTICLE_EXCURSION: 'Find where the particles come from.',
+    ErrorCode.DISK_FULL: 'Free space on the disk that is named.',
     ErrorCode.FLOW_OUT_OF_RANGE: "Check the particle counter's pump and tubing.",
 }
 """What a person does before answering `retry`; nothing is said of the codes that are not here."""

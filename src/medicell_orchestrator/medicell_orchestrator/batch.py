@@ -23,6 +23,7 @@ from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.operations import Operation, Role
 from medicell_orchestrator.resuming.history import History
 from medicell_orchestrator.resuming.journals import KnownJournals
+from medicell_orchestrator.unwritten import UNWRITTEN, Unwritten
 from medicell_record.record import RecordedEntry
 
 if TYPE_CHECKING:
@@ -148,14 +149,20 @@ class Batch:
     def append(self, entry: Entry, *, at_s: float | None = None, actor: str = ACTOR) -> None:
         """Put an entry into the record, with the cell's time unless another is given.
 
-        One that the record has already is only compared with it; raises Disagreement.
+        One that the record has already is only compared with it; raises Disagreement. Raises
+        Unwritten when the record takes no more entries.
         """
         if not self.history.over:
             self.note(entry, self.history.match(entry))
             self.on_match()
             return
         at_s = max(self._now_s, self.cell.now_s()) if at_s is None else at_s
-        self._record.append(entry, at_s=at_s, actor=actor)
+        try:
+            self._record.append(entry, at_s=at_s, actor=actor)
+        except MedicellError as error:
+            if error.code in UNWRITTEN:
+                raise Unwritten(error) from error
+            raise
         self.note(entry, at_s)
 
     def note(self, entry: Entry, at_s: float) -> None:

@@ -397,14 +397,26 @@ class Rig:
 
 
 def make_rig(
-    folder: Path, phases: str, *, patient: Patient = PATIENT, starts_s: float = STARTS_S
+    folder: Path,
+    phases: str,
+    *,
+    patient: Patient = PATIENT,
+    starts_s: float = STARTS_S,
+    shortage: Callable[[], str] = str,
+    clock_set: Callable[[], str] = str,
 ) -> Rig:
     """Return a started batch of these phases."""
     recipe = make_recipe(folder, phases)
     cell, sink = FakeCell(recipe, patient), Sink()
     cell.time_s = starts_s
     engine = BatchEngine(
-        recipe=recipe, patient=patient, cell=cell, record=sink, products=CONFIG / 'products'
+        recipe=recipe,
+        patient=patient,
+        cell=cell,
+        record=sink,
+        products=CONFIG / 'products',
+        shortage=shortage,
+        clock_set=clock_set,
     )
     engine.start()
     return Rig(recipe, cell, sink, engine)

@@ -356,3 +356,45 @@ def test_answer_and_return_of_contact_in_one_tick_are_gone_through_again(tmp_pat
         again = FakeCell(recipe, PATIENT)
         engine_of(again).take_up(Absence(by='test', seen_s=again.now_s()))
         assert isinstance(record.entries[length].entry, Resumed)
+
+
+def test_full_disk_and_clock_that_was_set_are_gone_through_again(tmp_path: Path) -> None:
+    recipe, record = few_phases(tmp_path), DyingRecord()
+    full, clock_set = [''], ['']
+
+    def engine_of(cell: FakeCell) -> BatchEngine:
+        return BatchEngine(
+            recipe=recipe,
+            patient=PATIENT,
+            cell=cell,
+            record=record,
+            products=CONFIG / 'products',
+            recorded=list(record.entries),
+            shortage=lambda: full[-1],
+            clock_set=lambda: clock_set.pop() if clock_set else '',
+        )
+
+    engine = engine_of(FakeCell(recipe, PATIENT))
+    engine.start()
+    full.append('the disk of /batch has 1.00 MB free')
+    for _ in range(3):
+        engine.tick()
+    assert engine.state is PackMLState.HELD
+    clock_set.append("the wall's clock was set back by 10.0 s")
+    full.append('')
+    for _ in range(3):
+        engine.tick()
+    entries = list(record.entries)
+    told = [item.entry for item in entries]
+    assert sum(isinstance(entry, Deviation) for entry in told) == 1
+    states = [entry.to_state for entry in told if isinstance(entry, StateChanged)]
+    assert states[:6] == ['STARTING', 'EXECUTE', 'HOLDING', 'HELD', 'UNHOLDING', 'EXECUTE']
+    for length in range(1, len(entries) + 1):
+        record.entries = entries[:length]
+        again = FakeCell(recipe, PATIENT)
+        taken_up = engine_of(again)
+        taken_up.take_up(Absence(by='test', seen_s=again.now_s()))
+        assert isinstance(record.entries[length].entry, Resumed)
+        for _ in range(3):
+            taken_up.tick()
+        assert taken_up.state is not PackMLState.HELD

@@ -16,12 +16,17 @@ from typing import Any
 from medicell_core.enums import TextEnum
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_record.canonical import canonical_json, parse_json
+from medicell_record.room import check_room, code_of
 
 JsonObject = dict[str, Any]
 
 
 MARK_BYTES = 6
 """Two journals have the same mark once in 3e14."""
+
+
+LEAST_FREE_MB = 4.0
+"""Room without which no operation is begun: how those that run end is still to be kept (R)."""
 
 
 NOT_OURS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EINVAL)
@@ -105,8 +110,10 @@ class Journal:
         """Write that an operation is about to move something.
 
         Raises OUTCOME_UNKNOWN for an id that is started and not finished, and INVALID_GOAL
-        for one that is finished or refused: none of them may be begun again.
+        for one that is finished or refused: none of them may be begun again. Raises DISK_FULL
+        while there is room for its start, and perhaps not for its end.
         """
+        check_room([self._path.parent], LEAST_FREE_MB)
         self._begin(
             {'id': operation_id, 'operation': operation, 'started': goal},
             JournalEntry(
@@ -137,7 +144,7 @@ class Journal:
     ) -> None:
         """Write that an operation has not been begun and never will be under this id.
 
-        Raises like `started`.
+        Raises like `started`, but has the room that is kept free.
         """
         self._begin(
             {'goal': goal, 'id': operation_id, 'operation': operation, 'refused': outcome},
@@ -220,12 +227,12 @@ class Journal:
         try:
             written = os.write(self._file, data)
             if written != len(data):
-                raise OSError(f'{written} of {len(data)} bytes written')
+                raise OSError(errno.ENOSPC, f'{written} of {len(data)} bytes written')
             os.fdatasync(self._file)
         except OSError as error:
             self._take_back(size)
             raise MedicellError(
-                ErrorCode.HARDWARE_FAULT, f'journal {self._path} cannot be written: {error}'
+                code_of(error), f'journal {self._path} cannot be written: {error}'
             ) from error
 
     def _take_back(self, size: int) -> None:

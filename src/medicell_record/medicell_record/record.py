@@ -40,6 +40,9 @@ ENTRY_TABLE = sa.Table(
 
 _INSERT = sa.insert(ENTRY_TABLE)
 
+NO_ROOM, SQLITE_FULL = '53100', 'database or disk is full'
+"""By what PostgreSQL and SQLite say that their disk is full."""
+
 AFTER_CLOSE = (Signature,)
 """The kinds of entries that may follow BatchClosed."""
 
@@ -227,8 +230,8 @@ class BatchRecord(Closing):
 
         `at_s` is in seconds since the Unix epoch and finite; `actor` says who: a node's name or
         a person. Raises RECORD_CLOSED after BatchClosed for all but signatures, CHAIN_BROKEN
-        when another writer has appended meanwhile, TypeError for an entry whose fields are not
-        of their type.
+        when another writer has appended meanwhile, DISK_FULL or RECORD_UNREADABLE when the entry
+        cannot be written, TypeError for an entry whose fields are not of their type.
         """
         if not math.isfinite(at_s):
             raise ValueError(f'at_s is {at_s}; must be finite')
@@ -322,7 +325,7 @@ class BatchRecord(Closing):
             ) from error
         except sa.exc.DBAPIError as error:
             raise MedicellError(
-                ErrorCode.RECORD_UNREADABLE,
+                _code_of(error),
                 f'{self._store.name}: entry {row["sequence"]} cannot be written: {error.orig}',
             ) from error
 
@@ -361,3 +364,8 @@ class BatchRecord(Closing):
         after_close = {kind.__name__ for kind in AFTER_CLOSE}
         closed = rows[0].kind in {BatchClosed.__name__, *after_close}
         return rows[0].sequence, rows[0].hash, closed
+
+
+def _code_of(error: sa.exc.DBAPIError) -> ErrorCode:
+    full = getattr(error.orig, 'sqlstate', '') == NO_ROOM or SQLITE_FULL in str(error.orig)
+    return ErrorCode.DISK_FULL if full else ErrorCode.RECORD_UNREADABLE

@@ -161,6 +161,13 @@ class OrchestratorParameters(NodeParameters):
         minimum=1,
         maximum=100_000,
     )
+    least_free_mb: float = parameter(
+        64.0,
+        'Room on the disks of the batch and of the state, MB: with less a batch is Held, and'
+        ' nothing is begun until there is room again (R). 0: nobody looks.',
+        minimum=0.0,
+        maximum=1_000_000.0,
+    )
     journal_dir: str = parameter(
         '',
         'Folder of the note which batch is open: one that is there when the node becomes active,'

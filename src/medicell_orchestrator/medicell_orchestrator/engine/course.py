@@ -60,7 +60,10 @@ class Course:
         self.phase = phase
         self._begun += 1
 
+    def noted(self, code: ErrorCode, text: str, action: str) -> None:
+        """Record what came from outside in this phase, and keeps the batch from nothing."""
+        self._batch.deviation(self.phase, code, text, action, recovered=True)
+
     def overcame(self, text: str, action: str) -> None:
         """Record a loss of communication in this phase that the batch has got over."""
-        code = ErrorCode.COMMUNICATION_LOST
-        self._batch.deviation(self.phase, code, text, action, recovered=True)
+        self.noted(ErrorCode.COMMUNICATION_LOST, text, action)

@@ -12,9 +12,11 @@ from medicell_core.cell import Cell
 from medicell_core.clock import Clock, WallClock
 from medicell_core.containers import Patient
 from medicell_core.entries import Question
+from medicell_core.errors import ErrorCode
 from medicell_core.serving import ServingNode
 from medicell_core.states import PackMLState
 from medicell_orchestrator.batch import Batch, RecordSink
+from medicell_orchestrator.engine.clock_watch import NOTED
 from medicell_orchestrator.engine.course import Course
 from medicell_orchestrator.engine.desk import EngineDesk
 from medicell_orchestrator.engine.ending import Ending
@@ -51,6 +53,8 @@ class BatchEngine:
     With the entries of an open record as `recorded` the batch is not begun: `take_up` goes on
     with it, by the `journals` for which its goals were sent. `on_tick` is told the cell's time
     after each turn of `run`. The orders of persons are obeyed, and recorded, at the next tick.
+    While `shortage` tells of one, such as of a full disk, the batch is Held, and goes on after it.
+    What `clock_set` tells is a deviation.
 
     `run` belongs to one thread; the commands and the snapshots may be called from any.
     """
@@ -72,6 +76,8 @@ class BatchEngine:
         wall: Clock | None = None,
         recorded: Sequence[RecordedEntry] = (),
         journals: KnownJournals | None = None,
+        shortage: Callable[[], str] = str,
+        clock_set: Callable[[], str] = str,
     ) -> None:
         check_fit(recipe, patient)
         history = History(recorded)
@@ -95,6 +101,8 @@ class BatchEngine:
         self._on_tick = on_tick
         self._ticking = threading.RLock()
         self._left = False
+        self._look_for_shortage = shortage
+        self._look_at_clock = clock_set
         self._course = Course(self.batch)
         self._orders = Orders(self.batch, self._course)
         wall = WallClock() if wall is None else wall
@@ -151,6 +159,11 @@ class BatchEngine:
         return self._orders.question
 
     @property
+    def shortage(self) -> str:
+        """What the batch is Held for want of, with nothing under way; empty while it goes on."""
+        return self._orders.shortage if self.state is PackMLState.HELD else ''
+
+    @property
     def over(self) -> bool:
         """Whether the batch has ended."""
         return self._course.over
@@ -163,7 +176,7 @@ class BatchEngine:
                 self.root,
                 self._course,
                 question=self.question,
-                alarm=self._suspension.alarm,
+                alarm=self._orders.shortage or self._suspension.alarm,
             )
 
     def tree(self) -> list[NodeSnapshot]:
@@ -263,6 +276,10 @@ class BatchEngine:
             return
         if self.state is PackMLState.STARTING:
             self._course.go(PackMLState.EXECUTE, 'started')
+        clock_set = self._look_at_clock()
+        if clock_set:
+            self._course.noted(ErrorCode.CLOCK_SET, clock_set, NOTED)
+        self._orders.shortage = self._look_for_shortage()
         settle_hold(self._course, self._orders, self.root)
         self._suspension.settle()
 

@@ -19,7 +19,7 @@ def settle_hold(course: Course, orders: Orders, root: Behaviour) -> None:
     if wanted and course.state is PackMLState.HOLDING and not outstanding(root):
         course.go(PackMLState.HELD, wanted)
     if not wanted and course.state in IN_HOLD:
-        course.go(PackMLState.UNHOLDING, orders.resume_reason or 'the question is answered')
+        course.go(PackMLState.UNHOLDING, orders.reason_to_go_on)
     if not wanted and course.state is PackMLState.UNHOLDING:
         course.go(PackMLState.EXECUTE, 'resumed')
         orders.resume_reason = ''

@@ -43,7 +43,9 @@ class Orders:
         self._abort_reason = ''
         self._close_reason = ''
         self.resume_reason = ''
-        """Why a batch goes on that was Held; empty when an answer leads on."""
+        """Why a person has a batch go on that was Held; empty when nobody has said so."""
+        self.shortage = ''
+        """What a batch is Held for want of, whatever people order; empty without."""
 
     # --- commands, from any thread ----------------------------------------------------------
 
@@ -166,15 +168,20 @@ class Orders:
 
     @property
     def holding(self) -> bool:
-        """Whether a person has the batch Held: nothing new may be started."""
-        return bool(self._hold_reason)
+        """Whether an order or a shortage has the batch Held: nothing new may be started."""
+        return bool(self._hold_reason or self.shortage)
 
     @property
     def hold_reason(self) -> str:
-        """Why the batch is to be Held, by an order or a question; empty when it is not."""
-        if self._hold_reason or self._question is None or self._answer_obeyed:
-            return self._hold_reason
-        return 'question'
+        """Why the batch is to be Held, by order, shortage or question; empty when it is not."""
+        asks = self._question is not None and not self._answer_obeyed
+        return self._hold_reason or self.shortage or ('question' if asks else '')
+
+    @property
+    def reason_to_go_on(self) -> str:
+        """Why a batch that was Held goes on."""
+        answered = 'the question is answered' if self._answer_obeyed else 'there is room again'
+        return self.resume_reason or answered
 
     def ask(self, request: Ask) -> None:
         """Put a question to a person, and record it."""

@@ -16,6 +16,7 @@ from medicell_core.entries import (
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.states import PackMLState
 from medicell_orchestrator.batch import Batch
+from medicell_orchestrator.engine.clock_watch import NOTED
 from medicell_orchestrator.engine.course import IN_HOLD, IN_SUSPENSION, Course
 from medicell_orchestrator.engine.ending import Ending
 from medicell_orchestrator.engine.gap import WAITED
@@ -132,5 +133,5 @@ def _from_outside(told: Entry) -> bool:
     if isinstance(told, StateChanged):
         return PackMLState[told.to_state] in _ORDERED
     if isinstance(told, Deviation):
-        return told.action.startswith(WAITED)
+        return told.action.startswith((WAITED, NOTED))
     return isinstance(told, Ordered | Answer | Resumed)

@@ -11,6 +11,8 @@ from rclpy.clock import Clock, ClockType
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.states import PackMLState
 from medicell_orchestrator.resuming.note import OpenNote
+from medicell_orchestrator.unwritten import Unwritten
+from medicell_ros.host import on_executor
 from medicell_ros.lifecycle import ManagedNode
 
 if TYPE_CHECKING:
@@ -20,6 +22,9 @@ RETRY_S = 10.0
 """Wall seconds between two looks at a record that cannot be reached; a database that does not
 answer is waited for as long, and nobody is answered meanwhile.
 """
+
+RETRIED = (ErrorCode.DISK_FULL, ErrorCode.RECORD_UNREADABLE)
+"""What keeps a batch from being taken up, and may be mended meanwhile."""
 
 
 class OpenBatch:
@@ -76,12 +81,15 @@ class OpenBatch:
                 self._be_idle()
                 return
             self.keep_held(folder, error)
-            if code is ErrorCode.RECORD_UNREADABLE or isinstance(error, OSError):
-                self._timer = self._node.create_timer(
-                    RETRY_S,
-                    self._node.guarded(self._take_up_noted),
-                    clock=Clock(clock_type=ClockType.STEADY_TIME),
-                )
+            if code in RETRIED or isinstance(error, OSError):
+                self._try_again()
+
+    def _try_again(self) -> None:
+        self._timer = self._node.create_timer(
+            RETRY_S,
+            self._node.guarded(self._take_up_noted),
+            clock=Clock(clock_type=ClockType.STEADY_TIME),
+        )
 
     def stop_retrying(self) -> None:
         """Try no more. Safe to call twice."""
@@ -94,8 +102,17 @@ class OpenBatch:
         if not isinstance(error, MedicellError):
             error = MedicellError(ErrorCode.HARDWARE_FAULT, f'{error!r}')
         said = f'the batch in {where} cannot be taken up: {error.message}'
-        self._node.get_logger().error(said)
-        self.refusal = MedicellError(error.code, said)
+        self._be_held(MedicellError(error.code, said))
+
+    def keep_open(self, folder: Path, error: Unwritten, *, again: bool) -> None:
+        """Be Held with the batch that cannot be written; `again` to try later. Any thread."""
+        self._be_held(error.left_open(folder))
+        if again and error.cause.code in RETRIED and self.note.read() is not None:
+            on_executor(self._node, self._try_again)
+
+    def _be_held(self, error: MedicellError) -> None:
+        self._node.get_logger().error(error.message)
+        self.refusal = error
         self._say(PackMLState.HELD)
 
     def let_go(self, reason: str) -> None:

@@ -29,6 +29,7 @@ from medicell_orchestrator.node.telling import SelfTelling
 from medicell_orchestrator.node.working import BatchWork
 from medicell_orchestrator.pursuing import Contact
 from medicell_orchestrator.resuming.note import OpenNote
+from medicell_orchestrator.unwritten import Unwritten
 from medicell_ros.conversion import node_time_s
 from medicell_ros.lifecycle import ManagedNode
 from medicell_ros.node_parameters import DEVICES, ORCHESTRATOR, OrchestratorParameters
@@ -153,6 +154,8 @@ class OrchestratorNode(ManagedNode):
         if engine is not None and not engine.over:
             if self.left_alone and self._open.note.read() is not None:
                 engine.leave('who started the orchestrator is gone')
+            elif engine.shortage:
+                engine.leave(engine.shortage)
             elif engine.question is not None:
                 engine.close_held('the orchestrator was shut down while a question was open')
             else:
@@ -229,15 +232,17 @@ class OrchestratorNode(ManagedNode):
 
     def _means(self) -> dict[str, Any]:
         """Return by what a batch is made, whether it begins or is taken up again."""
-        from medicell_orchestrator.node.starting import Anchoring  # noqa: PLC0415
+        from medicell_orchestrator.node.starting import Keeping  # noqa: PLC0415
 
         parameters = self.parameters
         assert self._contacts is not None
         return {
             'config': self._config,
             'cell_config': self._cell_config,
-            'anchoring': Anchoring(
-                state_dir=parameters.state_dir, entries=parameters.checkpoint_entries
+            'keeping': Keeping(
+                state_dir=parameters.state_dir,
+                entries=parameters.checkpoint_entries,
+                least_free_mb=parameters.least_free_mb,
             ),
             'software_version': self._version,
             'publisher': self._publisher,
@@ -248,14 +253,14 @@ class OrchestratorNode(ManagedNode):
                 patience_s=parameters.lost_device_wait_s,
             ),
             'on_change': self._changed,
+            'simulated': bool(self.get_parameter('use_sim_time').value),
         }
 
     def _find(self, folder: Path) -> Begun:
         """Return the open batch of a folder, to be taken up again."""
         from medicell_orchestrator.node.starting import find_batch  # noqa: PLC0415
 
-        simulated = bool(self.get_parameter('use_sim_time').value)
-        return find_batch(folder, serving=self._serving, simulated=simulated, **self._means())
+        return find_batch(folder, serving=self._serving, **self._means())
 
     def _hold(self, request: Any, reply: Any) -> None:
         required(request, 'operator_name')
@@ -303,7 +308,9 @@ class OrchestratorNode(ManagedNode):
         """Take others after a batch, or be Held with one that cannot be taken up or closed."""
         if self._telling is not None:
             self._telling.batch = None
-        if refusal is not None:
+        if isinstance(refusal, Unwritten):
+            self._open.keep_open(batch.folder, refusal, again=self._taking)
+        elif refusal is not None:
             self._open.keep_held(batch.folder, refusal)
         elif batch.closed:
             self._open.note.clear()
@@ -331,9 +338,12 @@ class OrchestratorNode(ManagedNode):
             self._telling.say(state)
 
     def _fault(self) -> MedicellError | None:
-        """Return why a batch is not taken up, or which devices are out of contact, if any."""
+        """Return why a batch is not taken up or is Held, or who is out of contact, if any."""
         if self._open.refusal is not None:
             return self._open.refusal
+        engine = self._work.engine
+        if engine is not None and engine.shortage:
+            return MedicellError(ErrorCode.DISK_FULL, engine.shortage)
         lost = [] if self._contacts is None else self._contacts.lost()
         if not lost:
             return None

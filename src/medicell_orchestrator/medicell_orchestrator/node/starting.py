@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from medicell_core.clock import WallClock
 from medicell_core.entries import BatchClosed
 from medicell_core.errors import ErrorCode, MedicellError
+from medicell_orchestrator.engine.clock_watch import ClockWatch
 from medicell_orchestrator.engine.engine import BatchEngine
 from medicell_orchestrator.fitting import check_cell
 from medicell_orchestrator.node.publishing import BatchPublisher, PublishedRecord
@@ -26,9 +28,11 @@ from medicell_orchestrator.resuming.opening import (
 from medicell_orchestrator.resuming.taking_up import Absence
 from medicell_orchestrator.resuming.tenure import FILE as TENURE_FILE
 from medicell_orchestrator.resuming.tenure import Tenure
+from medicell_orchestrator.unwritten import Unwritten
 from medicell_record.anchor.anchor import Anchor
 from medicell_record.anchor.place import cell_state
 from medicell_record.place import create_record, has_record, open_record, withdraw_record
+from medicell_record.room import check_room, shortage_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,16 +44,32 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Anchoring:
-    """Where the cell's state is, by its parameter, and how often a record's head is signed."""
+class Keeping:
+    """Where the cell's state is, by its parameter, how often heads are signed, the least room."""
 
     state_dir: str
     entries: int
+    least_free_mb: float
 
     def anchor(self, cell_config: CellConfig, folder: Path) -> Anchor:
         """Return what signs the head of a record in a folder."""
         state = cell_state(cell_config.cell, self.state_dir)
         return Anchor(state=state, folder=folder, every=self.entries)
+
+    def shortage(self, cell_config: CellConfig, folder: Path) -> Callable[[], str]:
+        """Return what tells of a disk that has too little room for a batch in a folder.
+
+        Raises DISK_FULL when one has already.
+        """
+        folders = folder, cell_state(cell_config.cell, self.state_dir)
+        check_room(folders, self.least_free_mb)
+
+        def look() -> str:
+            said = shortage_of(folders, self.least_free_mb)
+            goes_on = f'the batch goes on by itself then, or by ./medicell run --resume {folder}'
+            return f'{said}; {goes_on}' if said else ''
+
+        return look
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,23 +108,27 @@ def begin_batch(
     config: Path,
     cell_config: CellConfig,
     record_url: str,
-    anchoring: Anchoring,
+    keeping: Keeping,
     software_version: str,
     nodes: list[ServingNode],
     publisher: BatchPublisher,
     make_cell: Callable[[str], RosCell],
     on_change: Callable[[], None],
+    simulated: bool,
     note: OpenNote,
 ) -> Begun:
     """Start the batch of a StartBatch request, in the state of its first entry.
 
-    `make_cell` takes the batch's id; the `note` says that the batch is open before it begins.
-    Raises what is wrong with an input, RECORD_EXISTS for a folder that has a record, and OSError
-    for what cannot be written; nothing is left behind then.
+    `make_cell` takes the batch's id, the time of a cell that is `simulated` is not the wall's; the
+    `note` says that the batch is open before it begins.
+    Raises what is wrong with an input, RECORD_EXISTS for a folder that has a record, DISK_FULL
+    for one on a disk without room, and OSError for what cannot be written; nothing is left
+    behind then.
     """
     folder = Path(request.out_dir)
     if has_record(folder):
         raise MedicellError(ErrorCode.RECORD_EXISTS, f'out_dir: {folder} already holds a record')
+    shortage = keeping.shortage(cell_config, folder)
     with ExitStack() as undo:
         recipe_file, patient_file = _keep_inputs(request, folder, config / 'recipes', undo)
         tenure = Tenure(folder)
@@ -114,7 +138,7 @@ def begin_batch(
         check_cell(recipe, cell_config)
         patient = load_patient(patient_file)
         batch_id = patient.chain_of_identity
-        anchor = anchoring.anchor(cell_config, folder)
+        anchor = keeping.anchor(cell_config, folder)
         record = create_record(folder, url=record_url, batch_id=batch_id, witness=anchor)
         undo.callback(withdraw_record, folder, record)
         cell = make_cell(batch_id)
@@ -133,10 +157,15 @@ def begin_batch(
             on_change=on_change,
             on_tick=tenure.beat,
             journals=KnownJournals.begin(folder),
+            shortage=shortage,
+            clock_set=str if simulated else ClockWatch(WallClock()).look,
         )
         undo.callback(note.clear)
         note.write(folder)
-        engine.start()
+        try:
+            engine.start()
+        except Unwritten as error:
+            raise error.cause from error
         undo.pop_all()
     return Begun(folder=folder, engine=engine, cell=cell, record=record, tenure=tenure)
 
@@ -146,7 +175,7 @@ def find_batch(
     *,
     config: Path,
     cell_config: CellConfig,
-    anchoring: Anchoring,
+    keeping: Keeping,
     software_version: str,
     serving: ServingNode,
     publisher: BatchPublisher,
@@ -157,16 +186,16 @@ def find_batch(
     """Return the open batch of a folder, to be taken up again; nothing is written.
 
     Raises as `read_open_batch` and `check_cell_files` do, and for a cell whose time is `simulated`
-    as `check_time` does; and BATCH_RUNNING while another process
-    makes it.
+    as `check_time` does; BATCH_RUNNING while another process makes it, and DISK_FULL.
     """
     with ExitStack() as undo:
         tenure = Tenure(folder)
         undo.callback(tenure.close)
-        found = read_open_batch(folder, home=anchoring.state_dir)
+        found = read_open_batch(folder, home=keeping.state_dir)
         started = found.record.started
+        shortage = keeping.shortage(cell_config, folder)
         check_cell_files(started, serving)
-        record = open_record(folder, witness=anchoring.anchor(cell_config, folder))
+        record = open_record(folder, witness=keeping.anchor(cell_config, folder))
         undo.callback(record.close)
         cell = make_cell(started.batch_id)
         undo.callback(cell.close)
@@ -186,6 +215,8 @@ def find_batch(
             on_tick=tenure.beat,
             recorded=found.record.entries,
             journals=KnownJournals(folder),
+            shortage=shortage,
+            clock_set=str if simulated else ClockWatch(WallClock()).look,
         )
         absence = tenure.absence(by=serving.node, software_version=software_version)
         undo.pop_all()

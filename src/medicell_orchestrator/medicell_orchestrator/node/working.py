@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from medicell_core.errors import ErrorCode, MedicellError
+from medicell_orchestrator.unwritten import Unwritten
 
 if TYPE_CHECKING:
     from medicell_orchestrator.engine.engine import BatchEngine
@@ -19,7 +20,7 @@ class BatchWork:
     """Runs the engine of a batch in a thread of its own.
 
     `on_failure` is called when a record could not be closed, and `on_end` when the batch is gone,
-    with why it could not be taken up or closed; both from that thread.
+    with why it could not be taken up, written or closed; both from that thread.
     """
 
     def __init__(
@@ -79,6 +80,9 @@ class BatchWork:
                 refusal = _taken_up(engine, batch.absence)
             if refusal is None:
                 engine.run()
+        except Unwritten as error:
+            engine.leave(str(error))
+            refusal = error
         except Exception as error:
             self._logger.fatal(f'batch {engine.batch.batch_id} ended by a defect: {error!r}')
             refusal = self._fail(engine, error)
@@ -106,6 +110,8 @@ def _taken_up(engine: BatchEngine, absence: Absence) -> Exception | None:
     """Have a batch taken up; return why it cannot be."""
     try:
         engine.take_up(absence)
+    except Unwritten:
+        raise
     except Exception as error:
         return error
     return None

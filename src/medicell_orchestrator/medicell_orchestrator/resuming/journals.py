@@ -6,7 +6,10 @@ import json
 import os
 from pathlib import Path
 
+from medicell_core.errors import MedicellError
 from medicell_orchestrator.resuming.note import write_on_disk
+from medicell_orchestrator.unwritten import Unwritten
+from medicell_record.room import code_of
 
 FILE = 'orchestrator.sent'
 """In the batch's folder, beside the record: a journal names itself by chance, and the same seed
@@ -35,9 +38,16 @@ class KnownJournals:
         return cls(folder)
 
     def note(self, operation_id: str, identity: str) -> None:
-        """Take note that a goal is now sent for a journal, for the first time."""
+        """Take note that a goal is now sent for a journal, for the first time.
+
+        Raises Unwritten: the goal is then not to be sent.
+        """
         if self._file is not None:
-            _append(self._file, operation_id, identity)
+            try:
+                _append(self._file, operation_id, identity)
+            except OSError as error:
+                text = f'{self._file}: {operation_id} cannot be noted: {error}'
+                raise Unwritten(MedicellError(code_of(error), text)) from error
         self._sent.setdefault(operation_id, identity)
 
     def of(self, operation_id: str) -> str | None:

@@ -1,0 +1,118 @@
+"""A batch that cannot be kept: Held before a disk is full, and left open when it is."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from orchestrator_fakes import Rig, Sink, make_rig
+
+from medicell_core import operations as ops
+from medicell_core.entries import BatchClosed, Command, Entry, Question, StateChanged
+from medicell_core.errors import ErrorCode, MedicellError
+from medicell_core.states import PackMLState
+from medicell_orchestrator.resuming.journals import KnownJournals
+from medicell_orchestrator.unwritten import Unwritten
+
+FEED = '- {phase: feed, type: transfer, source: medium, target: culture, volume: 70 mL}\n'
+REST = '- {phase: rest, type: incubate, bay: bay_1, duration: 10 h}\n'
+FULL = 'the disk of /batch has 1.00 MB free'
+
+
+@pytest.fixture
+def said() -> list[str]:
+    """What is told of the disk: the last one."""
+    return ['']
+
+
+@pytest.fixture
+def rig(tmp_path: Path, said: list[str]) -> Rig:
+    """A batch whose transfer is under way, with an incubation to come."""
+    made = make_rig(tmp_path, FEED + REST, shortage=lambda: said[-1])
+    made.cell.slow = {ops.Transfer}
+    made.tick()
+    assert made.cell.sent(ops.Transfer)
+    return made
+
+
+def test_batch_is_held_while_a_disk_has_no_room_and_goes_on_by_itself(
+    rig: Rig, said: list[str]
+) -> None:
+    said.append(FULL)
+    rig.tick()
+    assert rig.engine.state is PackMLState.HOLDING
+    assert rig.engine.shortage == '', 'what is under way ends first'
+    assert rig.engine.snapshot().alarm == FULL
+    sent = len(rig.cell.goals)
+    rig.cell.finish(rig.cell.sent(ops.Transfer)[0])
+    rig.tick()
+    assert rig.engine.state is PackMLState.HELD
+    assert rig.engine.shortage == FULL
+    assert len(rig.cell.goals) == sent, 'nothing is begun'
+    assert rig.sink.of(StateChanged)[-1].reason == FULL
+    said.append('')
+    rig.cell.slow = set()
+    rig.tick()
+    assert rig.engine.outcome == 'ready_for_release'
+    assert not rig.sink.of(Question)
+    assert 'there is room again' in {item.reason for item in rig.sink.of(StateChanged)}
+
+
+def test_resume_does_not_overrule_a_disk_without_room(rig: Rig, said: list[str]) -> None:
+    said.append(FULL)
+    rig.cell.finish(rig.cell.sent(ops.Transfer)[0])
+    rig.tick()
+    rig.engine.resume('go on', 'ada')
+    rig.tick()
+    assert rig.engine.state is PackMLState.HELD
+
+
+class FullSink(Sink):
+    """A record that takes no further entry of a kind; whatever else is smaller, and fits."""
+
+    def __init__(self, before: Sink, kind: type[Entry], code: ErrorCode) -> None:
+        super().__init__(before.entries, before.actors)
+        self.kind, self.code = kind, code
+
+    def append(self, entry: Entry, *, at_s: float, actor: str) -> None:
+        if isinstance(entry, self.kind):
+            raise MedicellError(self.code, 'record.sqlite: no room')
+        super().append(entry, at_s=at_s, actor=actor)
+
+
+@pytest.mark.parametrize(
+    'code', [ErrorCode.DISK_FULL, ErrorCode.RECORD_UNREADABLE, ErrorCode.CHAIN_BROKEN]
+)
+def test_entry_that_cannot_be_written_ends_no_batch_and_asks_nobody(
+    tmp_path: Path, code: ErrorCode
+) -> None:
+    rig = make_rig(tmp_path, FEED + REST)
+    rig.engine.batch._record = FullSink(rig.sink, Command, code)
+    with pytest.raises(Unwritten, match='no room') as caught:
+        rig.tick()
+    assert caught.value.cause.code is code
+    assert not rig.cell.goals, 'what could not be recorded was not sent'
+    assert not [item for item in rig.sink.entries if isinstance(item, Question | BatchClosed)]
+    rig.engine.leave(str(caught.value))
+    assert rig.cell.stopped == ['record.sqlite: no room']
+    told = caught.value.left_open(tmp_path)
+    assert told.code is code
+    assert f'./medicell run --resume {tmp_path}' in told.message
+
+
+def test_goal_that_cannot_be_noted_is_not_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, 'No space left on device')
+
+    rig = make_rig(tmp_path, FEED)
+    rig.engine.batch._journals = KnownJournals.begin(tmp_path)
+    with monkeypatch.context() as disk:
+        disk.setattr(os, 'fsync', full)
+        with pytest.raises(Unwritten, match=r'orchestrator\.sent: .* cannot be noted') as caught:
+            rig.tick()
+    assert caught.value.cause.code is ErrorCode.DISK_FULL
+    assert not rig.cell.goals
+    assert not rig.sink.of(BatchClosed)
