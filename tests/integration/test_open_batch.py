@@ -17,6 +17,7 @@ from medicell_core.states import PackMLState
 from medicell_devices.cell_config import load_cell
 from medicell_nodes.compose import overrides
 from medicell_orchestrator.engine.replay import Replay
+from medicell_orchestrator.node import starting
 from medicell_orchestrator.node.node import OrchestratorNode
 from medicell_orchestrator.resuming.note import FILE, OpenNote
 from medicell_record.place import RECORD_FILE
@@ -189,6 +190,8 @@ def test_start_that_cannot_be_written_is_refused_and_leaves_nothing_behind(
         with monkeypatch.context() as disk:
             if fails == 'note':
                 disk.setattr('medicell_orchestrator.resuming.note.write_on_disk', full)
+                # The node imports it with its first batch; what it imports by name stays.
+                assert starting.write_on_disk is not full
             else:
                 disk.setattr(BatchRecord, 'append', full)
             reply = probe.call(StartBatch, 'orchestrator/start_batch', request(out))

@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from medicell_core.containers import Label, parse_label
 from medicell_core.errors import ErrorCode, MedicellError, OperationRefused
-from medicell_vision.labels import decode_label
 
 MOST_PICTURES = 3
 """Pictures of one label that are looked at before it counts as unreadable."""
@@ -49,6 +48,9 @@ class IdentityCheck:
 
     def read(self, container: str) -> str:
         """Return the text of a label as it was printed; raises LABEL_UNREADABLE."""
+        # Labels come with a batch: a device at rest does without OpenCV.
+        from medicell_vision.labels import decode_label  # noqa: PLC0415
+
         said = 'the camera gives no picture'
         for picture in islice(self._camera.pictures(container), MOST_PICTURES):
             try:

@@ -10,9 +10,7 @@ import numpy.typing as npt
 from medicell_core.containers import parse_label
 from medicell_core.errors import MedicellError
 from medicell_core.operations import Role
-from medicell_sim.labels import photograph, printed, usual_sight, usual_wear
 from medicell_sim.port import LabelScene, WorldPort
-from medicell_vision.labels import label_squares
 
 _PRINT, _SHOT = 0, 1
 """Which chance is drawn: of the print, which stays, or of a picture."""
@@ -29,6 +27,15 @@ class SimulatedLabelCamera:
 
     def pictures(self, container: str) -> Iterator[npt.NDArray[np.uint8]]:
         """Yield pictures of a container's label."""
+        # Pictures come with a batch: a device at rest does without OpenCV.
+        from medicell_sim.labels import (  # noqa: PLC0415
+            photograph,
+            printed,
+            usual_sight,
+            usual_wear,
+        )
+        from medicell_vision.labels import label_squares  # noqa: PLC0415
+
         scene = self._port.see_label(container)
         chance = np.random.default_rng([*scene.seed, _PRINT])
         wear = usual_wear(chance, smear=scene.smear)
