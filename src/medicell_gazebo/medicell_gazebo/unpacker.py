@@ -44,18 +44,18 @@ def _fetch(cache: Path) -> None:
     with tempfile.TemporaryDirectory(prefix='.making-', dir=cache) as making:
         work = Path(making)
         (work / 'lists' / 'partial').mkdir(parents=True)
-        apt = ('apt-get', '-q')
-        for option in ('APT::Sandbox::User=root', f'Dir::State::lists={work}/lists'):
-            apt = (*apt, '-o', option)
-        apt = (*apt, '-o', f'Dir::Cache={work}')
-        _run((*apt, 'update'), work)
-        _run((*apt, 'download', NAME), work)
-        _run(('dpkg-deb', '-x', *map(str, work.glob('*.deb')), 'tree'), work)
+        apt = [
+            *('apt-get', '-q', '-o', 'APT::Sandbox::User=root'),
+            *('-o', f'Dir::State::lists={work}/lists', '-o', f'Dir::Cache={work}'),
+        ]
+        _run([*apt, 'update'], work)
+        _run([*apt, 'download', NAME], work)
+        _run(['dpkg-deb', '-x', *map(str, work.glob('*.deb')), 'tree'], work)
         shutil.rmtree(cache / _KEPT, ignore_errors=True)
         (work / 'tree').rename(cache / _KEPT)
 
 
-def _run(command: tuple[str, ...], folder: Path) -> None:
+def _run(command: list[str], folder: Path) -> None:
     done = subprocess.run(
         command,
         cwd=folder,
