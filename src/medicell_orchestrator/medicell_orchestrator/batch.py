@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -16,6 +17,7 @@ from medicell_core.entries import (
     Deviation,
     Entry,
     Measurement,
+    Movement,
     ReleaseTest,
     VialFilled,
 )
@@ -117,7 +119,7 @@ class Batch:
         self._judge = judge
         self._entries: list[RecordedEntry] = []
         self._used: set[str] = set()
-        self._drawn_ml: dict[str, float] = {}
+        self._drawn_ml: defaultdict[str, float] = defaultdict(float)
         self._empty: set[str] = set()
         self._bays: dict[str, str] = {}
         self.vessels: dict[str, str] = {}
@@ -175,6 +177,8 @@ class Batch:
             self.ended_s = at_s
         elif isinstance(entry, Deviation):
             self.deviations.append(entry)
+        elif isinstance(entry, Movement):
+            self._drawn_ml[entry.source] += entry.volume_ml
         elif isinstance(entry, BatchStarted):
             self._begin(at_s)
 
@@ -260,7 +264,7 @@ class Batch:
 
     def left_ml(self, name: str) -> float:
         """Return what should be left in a reagent container by what was drawn of it."""
-        return max(0.0, self.kit[name].volume_ml - self._drawn_ml.get(name, 0.0))
+        return max(0.0, self.kit[name].volume_ml - self._drawn_ml[self.id_of(name)])
 
     def supply(self, material: str, volume_ml: float) -> str:
         """Return the container to draw a reagent from: the first that should hold enough.
@@ -298,8 +302,8 @@ class Batch:
         return f'nest_{nested.index(vial) + 1:02d}'
 
     def drew(self, name: str, volume_ml: float) -> None:
-        """Count a volume as drawn from a container."""
-        self._drawn_ml[name] = self._drawn_ml.get(name, 0.0) + volume_ml
+        """Count a volume as drawn from a container that no movement tells; others are counted."""
+        self._drawn_ml[self.id_of(name)] += volume_ml
 
     def ran_dry(self, name: str) -> None:
         """Never draw from a container again."""

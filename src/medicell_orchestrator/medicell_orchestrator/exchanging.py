@@ -18,6 +18,7 @@ from medicell_orchestrator.remedies import (
     Attempt,
     ask_what_moved,
     done_with,
+    repeat,
     tolerance_of,
     volume_in,
 )
@@ -49,26 +50,23 @@ def finish_exchange(run: PhaseRun, attempt: Attempt) -> Steps[Outcome]:
         if found.agree:
             break
         if (yield from ask_what_moved(run, attempt, found.said)):
+            _record_untold(run, attempt, found)
             return done_with(_result(found.withdrawn_ml, found.added_ml))
     withdrawn, added = max(0.0, found.withdrawn_ml), max(0.0, found.added_ml)
+    run.decide('how far has the exchange come', f'{withdrawn:.1f} mL', found.said)
+    _record_untold(run, attempt, found)
     ran_dry = attempt.outcome.error_code is ErrorCode.EMPTY_SOURCE
     if ran_dry and found.now_ml > wanted - withdrawn:
         run.batch.ran_dry(parameters['medium'])
         parameters['medium'] = run.batch.supply(parameters['medium'], wanted - added)
-    run.decide('how far has the exchange come', f'{withdrawn:.1f} mL', found.said)
     if max(withdrawn, added) <= UNTOUCHED_ML:
-        return (yield from run.attempt(ExchangeMedium, **parameters))
-    if attempt.outcome.result is None:
-        _record_moved(run, attempt, withdrawn, added)
+        return (yield from repeat(run, attempt))
     owed = withdrawn - added
     if owed > UNTOUCHED_ML:
         added += yield from _give_back(run, attempt, owed)
     rest = wanted - withdrawn
     if rest > tolerance_of(wanted):
-        # Who wanted the whole counts it as drawn; a rest that fails too is told by weights alone.
-        run.batch.drew(parameters['medium'], added)
         done = yield from _exchange_rest(run, attempt, rest)
-        run.batch.drew(parameters['medium'], -added)
         withdrawn, added = withdrawn + done.withdrawn_ml, added + done.added_ml
     return done_with(_result(withdrawn, added))
 
@@ -102,13 +100,15 @@ def _how_far(run: PhaseRun, attempt: Attempt) -> Steps[Exchanged]:
     )
 
 
-def _record_moved(run: PhaseRun, attempt: Attempt, withdrawn_ml: float, added_ml: float) -> None:
-    """Record what the weights say has moved and no device has told."""
-    batch, parameters = run.batch, attempt.parameters
-    bay = f'{batch.batch_id}/{batch.bay_of(parameters["bay"])}'
+def _record_untold(run: PhaseRun, attempt: Attempt, found: Exchanged) -> None:
+    """Record what the weights say has moved where no device has told it."""
+    if attempt.outcome.result is not None:
+        return
+    batch, sent = run.batch, attempt.sent
+    bay = f'{batch.batch_id}/{batch.bay_of(sent["bay"])}'
     for source, target, volume_ml in (
-        (bay, batch.id_of(parameters['waste']), withdrawn_ml),
-        (batch.id_of(parameters['medium']), bay, added_ml),
+        (bay, batch.id_of(sent['waste']), found.withdrawn_ml),
+        (batch.id_of(sent['medium']), bay, found.added_ml),
     ):
         if volume_ml > UNTOUCHED_ML:
             batch.append(

@@ -107,18 +107,27 @@ def perform(
     outcome = already
     if outcome is None:
         outcome = yield from run.attempt(goal_type, role=role, **parameters)
-    if outcome.ok:
-        return outcome.result
     attempt = Attempt(
         goal_type=goal_type,
         role=role,
         parameters=dict(parameters),
+        sent=parameters,
         started_s=started,
         before_ml=before,
         outcome=outcome,
         operation_id=run.last_id,
     )
-    return (yield from _recover(run, attempt))
+    result = yield from _recover(run, attempt)
+    _count_liquids(run, attempt)
+    return result
+
+
+def _count_liquids(run: PhaseRun, attempt: Attempt) -> None:
+    """Count what a separation has drawn of its liquids: no movement tells of them."""
+    for liquid in ('reagent', 'buffer'):
+        volume_ml = attempt.parameters.get(f'{liquid}_volume_ml')
+        if volume_ml is not None:
+            run.batch.drew(attempt.parameters[liquid], volume_ml)
 
 
 def _recover(run: PhaseRun, attempt: Attempt) -> Steps[Any]:

@@ -9,7 +9,6 @@ from typing import Any
 from medicell_core.entries import Movement
 from medicell_core.errors import ErrorCode
 from medicell_core.operations import (
-    AcquireImages,
     ExchangeMedium,
     Incubate,
     IncubateResult,
@@ -65,6 +64,8 @@ class Attempt:
     goal_type: type[Operation]
     role: Role | None
     parameters: dict[str, Any]
+    sent: dict[str, Any]
+    """The parameters of the operation that was sent last; `operation_id` is its id."""
     started_s: float
     before_ml: float = math.nan
     outcome: Outcome
@@ -119,7 +120,15 @@ def again(run: PhaseRun, attempt: Attempt) -> Steps[Outcome]:
         from medicell_orchestrator.exchanging import finish_exchange  # noqa: PLC0415
 
         return (yield from finish_exchange(run, attempt))
-    return (yield from run.attempt(attempt.goal_type, role=attempt.role, **attempt.parameters))
+    return (yield from repeat(run, attempt))
+
+
+def repeat(run: PhaseRun, attempt: Attempt, **changes: Any) -> Steps[Outcome]:
+    """Send the operation once more, with changes; what only weights tell of it is then its own."""
+    attempt.sent = {**attempt.parameters, **changes}
+    outcome = yield from run.attempt(attempt.goal_type, role=attempt.role, **attempt.sent)
+    attempt.operation_id = run.last_id
+    return outcome
 
 
 def ask_what_moved(run: PhaseRun, attempt: Attempt, said: str) -> Steps[bool]:
@@ -163,8 +172,7 @@ def _transfer_rest(run: PhaseRun, attempt: Attempt) -> Steps[Outcome]:
     _record_lost(run, attempt, moved)
     if settled:
         return done_with(TransferResult(volume_ml=moved, peak_pressure_kpa=math.nan))
-    outcome = yield from run.attempt(Transfer, **{**attempt.parameters, 'volume_ml': rest})
-    attempt.operation_id = run.last_id
+    outcome = yield from repeat(run, attempt, volume_ml=rest)
     if outcome.ok and isinstance(outcome.result, TransferResult):
         pumped = outcome.result
         return done_with(replace(pumped, volume_ml=moved + pumped.volume_ml))
@@ -181,7 +189,7 @@ def _incubate_rest(run: PhaseRun, attempt: Attempt) -> Steps[Outcome]:
             co2_max_pct=math.nan,
         )
         return Outcome(error_code=ErrorCode.OK, error_msg='', result=unknown)
-    return (yield from run.attempt(Incubate, **{**attempt.parameters, 'duration_s': rest}))
+    return (yield from repeat(run, attempt, duration_s=rest))
 
 
 def _record_lost(run: PhaseRun, attempt: Attempt, moved_ml: float) -> None:
@@ -192,8 +200,8 @@ def _record_lost(run: PhaseRun, attempt: Attempt, moved_ml: float) -> None:
         run.batch.append(
             Movement(
                 operation_id=attempt.operation_id,
-                source=run.batch.id_of(attempt.parameters['source']),
-                target=run.batch.id_of(attempt.parameters['target']),
+                source=run.batch.id_of(attempt.sent['source']),
+                target=run.batch.id_of(attempt.sent['target']),
                 volume_ml=untold,
             )
         )
@@ -212,7 +220,7 @@ def _separate_once(run: PhaseRun, attempt: Attempt) -> Steps[Outcome]:
                 before_ml=attempt.before_ml,
                 now_ml=left,
             )
-            return (yield from run.attempt(attempt.goal_type, **attempt.parameters))
+            return (yield from repeat(run, attempt))
         got = left if source == target else (yield from volume_in(run, target))
         figures = f'{source} held {attempt.before_ml:.2f} mL and holds {left:.2f} mL,'
         figures += f' {target} holds {got:.2f} mL'
@@ -249,7 +257,7 @@ def _separated(attempt: Attempt, left_ml: float, got_ml: float) -> bool:
 
 def refocus(run: PhaseRun, attempt: Attempt) -> Steps[Outcome]:
     """Refocus and take the pictures again."""
-    return (yield from run.attempt(AcquireImages, **{**attempt.parameters, 'refocus': True}))
+    return (yield from repeat(run, attempt, refocus=True))
 
 
 def spare_source(run: PhaseRun, attempt: Attempt) -> Steps[Outcome | None]:
@@ -314,7 +322,8 @@ def spare_bay(run: PhaseRun, attempt: Attempt) -> Steps[Outcome | None]:
             continue
         moved = yield from run.attempt(MoveToBay, from_bay=bay, to_bay=spare)
         if not moved.ok:
-            return moved
+            # What the device has told of what failed is still so.
+            return replace(moved, result=attempt.outcome.result)
         run.batch.moved_bay(bay, spare)
         return (yield from again(run, attempt))
     return None

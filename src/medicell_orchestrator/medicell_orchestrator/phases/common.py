@@ -48,13 +48,14 @@ def add(
     """
     if volume_ml < LEAST_TRANSFER_ML:
         return 0.0
-    drawn = run.batch.supply(source, volume_ml)
     result: TransferResult | None = yield from run.operate(
-        Transfer, source=drawn, target=target, volume_ml=volume_ml, rate_ml_min=rate_ml_min
+        Transfer,
+        source=run.batch.supply(source, volume_ml),
+        target=target,
+        volume_ml=volume_ml,
+        rate_ml_min=rate_ml_min,
     )
-    moved = 0.0 if result is None else result.volume_ml
-    run.batch.drew(drawn, moved)
-    return moved
+    return 0.0 if result is None else result.volume_ml
 
 
 def exchange(
@@ -68,19 +69,16 @@ def exchange(
     duration_s: float,
 ) -> Steps[float]:
     """Exchange medium and return the volume of fresh medium added, in mL."""
-    drawn = run.batch.supply(medium, volume_ml)
     result: ExchangeMediumResult | None = yield from run.operate(
         ExchangeMedium,
         bay=bay,
-        medium=drawn,
+        medium=run.batch.supply(medium, volume_ml),
         waste=run.batch.supply(waste, 0.0),
         volume_ml=volume_ml,
         mode=mode,
         duration_s=duration_s,
     )
-    added = 0.0 if result is None else result.added_ml
-    run.batch.drew(drawn, added)
-    return added
+    return 0.0 if result is None else result.added_ml
 
 
 def perfusion_problem(mode: str, duration_s: float, *, key: str) -> Problem | None:
@@ -165,7 +163,6 @@ def draw_sample(run: PhaseRun, *, source: str, group: str, volume_ml: float) -> 
                     f'sampled into {target} instead',
                     recovered=True,
                 )
-            run.batch.drew(source, volume_ml)
             return target
         failed.append(outcome)
         if outcome.error_code in CLEARED_BY_FRESH and len(failed) % SAMPLE_TRIES:

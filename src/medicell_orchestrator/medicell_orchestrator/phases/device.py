@@ -134,21 +134,16 @@ class SelectCellsPhase(Phase):
         return (SelectCells, Weigh)
 
     def _select(self, run: PhaseRun) -> Steps[None]:
-        batch = run.batch
-        reagent_from = batch.supply(self.reagent, self.reagent_volume_ml)
-        buffer_from = batch.supply(self.buffer, self.buffer_volume_ml)
         yield from run.operate(
             SelectCells,
             source=self.source,
             target=self.target,
             waste=self.waste,
-            reagent=reagent_from,
+            reagent=run.batch.supply(self.reagent, self.reagent_volume_ml),
             reagent_volume_ml=self.reagent_volume_ml,
-            buffer=buffer_from,
+            buffer=run.batch.supply(self.buffer, self.buffer_volume_ml),
             buffer_volume_ml=self.buffer_volume_ml,
         )
-        batch.drew(reagent_from, self.reagent_volume_ml)
-        batch.drew(buffer_from, self.buffer_volume_ml)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,17 +196,15 @@ def wash(
     final_volume_ml: float,
 ) -> Steps[None]:
     """Wash and concentrate with the buffer container that has enough left."""
-    buffer_from = run.batch.supply(buffer, buffer_volume_ml)
     yield from run.operate(
         WashAndConcentrate,
         source=source,
         target=target,
         waste=waste,
-        buffer=buffer_from,
+        buffer=run.batch.supply(buffer, buffer_volume_ml),
         buffer_volume_ml=buffer_volume_ml,
         final_volume_ml=final_volume_ml,
     )
-    run.batch.drew(buffer_from, buffer_volume_ml)
     run.batch.looks.pop(source, None)
 
 
