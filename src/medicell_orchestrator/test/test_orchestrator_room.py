@@ -6,13 +6,26 @@ import os
 from pathlib import Path
 
 import pytest
-from orchestrator_fakes import Rig, Sink, make_rig
+from orchestrator_fakes import CONFIG, PATIENT, FakeCell, Rig, Sink, make_recipe, make_rig
+from test_orchestrator_phases import GROW
+from test_orchestrator_taking_up import DyingRecord
 
 from medicell_core import operations as ops
-from medicell_core.entries import BatchClosed, Command, Entry, Question, StateChanged
+from medicell_core.entries import (
+    Answer,
+    BatchClosed,
+    Command,
+    Completed,
+    Entry,
+    Question,
+    Resumed,
+    StateChanged,
+)
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.states import PackMLState
+from medicell_orchestrator.engine.engine import BatchEngine
 from medicell_orchestrator.resuming.journals import KnownJournals
+from medicell_orchestrator.resuming.taking_up import Absence
 from medicell_orchestrator.unwritten import Unwritten
 
 FEED = '- {phase: feed, type: transfer, source: medium, target: culture, volume: 70 mL}\n'
@@ -66,6 +79,65 @@ def test_resume_does_not_overrule_a_disk_without_room(rig: Rig, said: list[str])
     rig.engine.resume('go on', 'ada')
     rig.tick()
     assert rig.engine.state is PackMLState.HELD
+
+
+@pytest.mark.parametrize('held_by', ['disk', 'person'])
+def test_answer_given_while_a_batch_is_held_is_gone_through_again(
+    tmp_path: Path, said: list[str], held_by: str
+) -> None:
+    recipe, record = make_recipe(tmp_path, GROW % 3), DyingRecord()
+
+    def engine_of(cell: FakeCell) -> BatchEngine:
+        return BatchEngine(
+            recipe=recipe,
+            patient=PATIENT,
+            cell=cell,
+            record=record,
+            products=CONFIG / 'products',
+            recorded=list(record.entries),
+            shortage=lambda: said[-1],
+        )
+
+    cell = FakeCell(recipe, PATIENT)
+    cell.volumes['MC-1.culture'], cell.per_ml = 250.0, 4e6
+    cell.slow = {ops.AssaySample, ops.Incubate}
+    engine = engine_of(cell)
+
+    def settle() -> None:
+        for _ in range(30):
+            engine.tick()
+
+    engine.start()
+    settle()
+    while not cell.sent(ops.AssaySample):
+        cell.finish(cell.sent(ops.Incubate)[-1])
+        settle()
+    cell.end(cell.sent(ops.Incubate)[-1].operation_id, ErrorCode.HARDWARE_FAULT)
+    settle()
+    assert engine.question is not None
+    said.append(FULL if held_by == 'disk' else '')
+    if held_by == 'person':
+        engine.hold('lunch', 'ada')
+    settle()
+    engine.answer(engine.question.question_id, 'retry', 'ada', 'looked')
+    settle()
+    cell.finish(cell.sent(ops.AssaySample)[-1])
+    settle()
+    assert engine.state is PackMLState.HELD
+    said.append('')
+    if held_by == 'person':
+        engine.resume('back', 'ada')
+    settle()
+    assert engine.state is PackMLState.EXECUTE
+    entries = list(record.entries)
+    kinds = [type(item.entry) for item in entries]
+    answered = kinds.index(Answer)
+    assert kinds[answered + 1] is Completed, 'the tree has gone on before the answer was followed'
+    for length in range(answered, len(entries) + 1):
+        record.entries = entries[:length]
+        again = FakeCell(recipe, PATIENT)
+        engine_of(again).take_up(Absence(by='test', seen_s=again.now_s()))
+        assert isinstance(record.entries[length].entry, Resumed)
 
 
 class FullSink(Sink):

@@ -190,11 +190,12 @@ class Orders:
         self._batch.append(request.question)
 
     def answer_to(self, request: Ask) -> Answer | None:
-        """Return the answer to a question once, or None while there is none."""
+        """Return the answer to a question once; None while there is none, or the batch is Held."""
+        held = self.holding or self._course.state in IN_HOLD
         with self._lock:
             given = self._answer if self._answer_obeyed else None
             wanted = request.question.question_id
-            if given is None or given.question_id != wanted or self.holding:
+            if given is None or given.question_id != wanted or held:
                 return None
             self._question, self._answer, self._answer_obeyed = None, None, False
         return given
