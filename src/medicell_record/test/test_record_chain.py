@@ -278,6 +278,38 @@ def test_a_record_whose_file_was_removed_takes_nothing_and_is_kept_beside_its_pl
         assert record.append(PH, at_s=3, actor='cell') == 3
 
 
+def test_a_record_that_is_lost_once_more_is_kept_under_a_name_of_its_own(path: Path) -> None:
+    first = path.with_name('record.sqlite.rescued')
+    for kept, place in ((1, first), (2, path.with_name('record.sqlite.rescued-2'))):
+        with BatchRecord.open(path) if kept > 1 else BatchRecord.create(path) as record:
+            record.append(PH, at_s=kept, actor='cell')
+            path.unlink()
+            with pytest.raises(InputError, match=f'move {place} to its place'):
+                record.append(PH, at_s=3, actor='cell')
+        path.write_bytes(place.read_bytes())
+        with BatchRecord.open(path, read_only=True) as rescued:
+            assert rescued.length == kept
+    assert sorted(path.parent.glob('*.rescued*')) == [first, place]
+
+
+def test_a_record_that_cannot_be_kept_whole_leaves_none_that_looks_it(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, 'No space left on device')
+
+    with BatchRecord.create(path) as record:
+        record.append(PH, at_s=1, actor='cell')
+        path.unlink()
+        with monkeypatch.context() as disk:
+            disk.setattr(Path, 'rename', full)
+            with pytest.raises(InputError, match=r'could not be kept .* No space left'):
+                record.append(PH, at_s=2, actor='cell')
+        assert not path.with_name('record.sqlite.rescued').exists()
+        with pytest.raises(InputError, match=r'move .*\.rescued to its place'):
+            record.append(PH, at_s=2, actor='cell')
+
+
 def test_a_record_that_another_program_has_locked_says_so_and_is_as_it_was(path: Path) -> None:
     with BatchRecord.create(path) as record:
         record.append(PH, at_s=1, actor='cell')

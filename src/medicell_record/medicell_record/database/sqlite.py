@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,8 @@ GUARDS: dict[str, str] = {
 
 RESCUED = '.rescued'
 """Added to the name of a record whose file was removed while it was written."""
+UNFINISHED = '.part'
+"""Added to that while it is not whole yet."""
 
 FORMER_GUARDS: dict[str, str] = {
     'entry_after_close': (
@@ -60,6 +63,8 @@ class SqliteStore(Store):
 
     opened: tuple[int, int] | None = None
     """Which file it is, by device and inode."""
+    _rescued: Path | None = None
+    """Where what it held is kept since its file was lost."""
 
     @classmethod
     def at(cls, path: Path, *, must_exist: bool, read_only: bool) -> SqliteStore:
@@ -97,17 +102,21 @@ class SqliteStore(Store):
         super().write(statement, row)
 
     def _rescue(self, path: Path) -> str:
-        """Keep what the lost file holds in a new one; returns where, or why not."""
-        rescued = path.with_name(path.name + RESCUED)
-        try:
-            if not rescued.exists():
-                with closing(sqlite3.connect(rescued)) as copy:
+        """Keep what the lost file holds in a new one, once; returns where, or why not."""
+        if self._rescued is None:
+            rescued = _free_name(path.with_name(path.name + RESCUED))
+            unfinished = rescued.with_name(rescued.name + UNFINISHED)
+            try:
+                unfinished.unlink(missing_ok=True)
+                with closing(sqlite3.connect(unfinished)) as copy:
                     raw = self.connection.connection.driver_connection
                     assert isinstance(raw, sqlite3.Connection)
                     raw.backup(copy)
-        except (OSError, sqlite3.Error) as error:
-            return f'what it held could not be kept in {rescued}: {error}'
-        return f'move {rescued} to its place: it has all that was recorded'
+                unfinished.rename(rescued)
+            except (OSError, sqlite3.Error) as error:
+                return f'what it held could not be kept in {rescued}: {error}'
+            self._rescued = rescued
+        return f'move {self._rescued} to its place: it has all that was recorded'
 
     def guard_statements(self) -> Sequence[str]:
         """Return the triggers."""
@@ -160,6 +169,12 @@ def _engine(path: Path, *, read_only: bool) -> sa.Engine:
         return connection
 
     return sa.create_engine('sqlite://', creator=connect, poolclass=StaticPool, future=True)
+
+
+def _free_name(path: Path) -> Path:
+    """Return a path that nothing has: this one, or with `-2`, `-3` and so on."""
+    names = (f'{path.name}-{number}' for number in count(2))
+    return next(place for place in chain([path], map(path.with_name, names)) if not place.exists())
 
 
 def _file_at(path: Path) -> tuple[int, int] | None:
