@@ -262,6 +262,20 @@ def test_batch_that_cannot_be_written_is_held_open_and_taken_up_when_it_can(
         abort(probe)
 
 
+def test_batch_that_was_short_of_room_is_left_open_by_an_orchestrator_that_is_shut_down(
+    probe: Probe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, journals = tmp_path / 'batch', tmp_path / 'journals'
+    with active(probe, journals) as (_, states):
+        begun(probe, out, states)
+        with monkeypatch.context() as disk:
+            disk.setattr('medicell_record.room._free_bytes', lambda _: 1e6)
+            until(lambda: states[-1].fault_code == ErrorCode.DISK_FULL, 'word of the shortage')
+        until(lambda: states[-1].state == PackMLState.EXECUTE, 'that it goes on')
+    assert OpenNote(str(journals)).read() == out
+    assert not any(isinstance(entry, BatchClosed | Ordered) for entry in entries_in(out))
+
+
 def test_batch_is_not_begun_on_a_disk_without_room(
     probe: Probe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ from test_orchestrator_phases import GROW
 from test_orchestrator_taking_up import DyingRecord
 
 from medicell_core import operations as ops
+from medicell_core.clock import WallClock
 from medicell_core.entries import (
     Answer,
     BatchClosed,
@@ -23,7 +24,7 @@ from medicell_core.entries import (
 )
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.states import PackMLState
-from medicell_orchestrator.engine.engine import BatchEngine
+from medicell_orchestrator.engine.engine import LATELY_S, BatchEngine
 from medicell_orchestrator.resuming.journals import KnownJournals
 from medicell_orchestrator.resuming.taking_up import Absence
 from medicell_orchestrator.unwritten import Unwritten
@@ -31,6 +32,15 @@ from medicell_orchestrator.unwritten import Unwritten
 FEED = '- {phase: feed, type: transfer, source: medium, target: culture, volume: 70 mL}\n'
 REST = '- {phase: rest, type: incubate, bay: bay_1, duration: 10 h}\n'
 FULL = 'the disk of /batch has 1.00 MB free'
+
+
+class StoodClock(WallClock):
+    """A clock that a test sets, Unix s."""
+
+    time_s = 1.7e9
+
+    def now_s(self) -> float:
+        return self.time_s
 
 
 @pytest.fixture
@@ -70,6 +80,21 @@ def test_batch_is_held_while_a_disk_has_no_room_and_goes_on_by_itself(
     assert rig.engine.outcome == 'ready_for_release'
     assert not rig.sink.of(Question)
     assert 'there is room again' in {item.reason for item in rig.sink.of(StateChanged)}
+
+
+def test_shortage_that_is_over_counts_for_a_minute(rig: Rig, said: list[str]) -> None:
+    wall = StoodClock()
+    rig.engine._wall = wall
+    assert rig.engine.shortage_lately == ''
+    said.append(FULL)
+    rig.tick()
+    said.append('')
+    rig.tick()
+    assert rig.engine.state is PackMLState.EXECUTE
+    wall.time_s += LATELY_S - 1.0
+    assert rig.engine.shortage_lately == FULL
+    wall.time_s += 1.0
+    assert rig.engine.shortage_lately == ''
 
 
 def test_resume_does_not_overrule_a_disk_without_room(rig: Rig, said: list[str]) -> None:

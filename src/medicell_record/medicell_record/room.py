@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from medicell_core.errors import ErrorCode, MedicellError
@@ -12,6 +12,8 @@ from medicell_core.errors import ErrorCode, MedicellError
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """How a write answers for which a disk, a quota or a limit has no room."""
 BYTES_PER_MB = 1e6
+ROOM_AGAIN = 1.25
+"""How many times the least room there is again once a shortage is over: it ends for some time."""
 
 
 def shortage_of(folders: Iterable[Path], least_mb: float) -> str:
@@ -34,6 +36,20 @@ def check_room(folders: Iterable[Path], least_mb: float) -> None:
     shortage = shortage_of(folders, least_mb)
     if shortage:
         raise MedicellError(ErrorCode.DISK_FULL, shortage)
+
+
+class RoomWatch:
+    """Looks after the room on the disks of folders, of which `least_mb` is the least, MB."""
+
+    def __init__(self, folders: Sequence[Path], least_mb: float) -> None:
+        self._folders = folders
+        self._least_mb = self._needed_mb = least_mb
+
+    def look(self) -> str:
+        """Return as `shortage_of` does; a shortage lasts until there is `ROOM_AGAIN`."""
+        said = shortage_of(self._folders, self._needed_mb)
+        self._needed_mb = self._least_mb * (ROOM_AGAIN if said else 1.0)
+        return said
 
 
 def code_of(error: OSError) -> ErrorCode:

@@ -15,7 +15,7 @@ from medicell_core.errors import ErrorCode, MedicellError
 from medicell_record.journal import LEAST_FREE_MB, Journal
 from medicell_record.place import RECORD_FILE
 from medicell_record.record import BatchRecord
-from medicell_record.room import check_room, shortage_of
+from medicell_record.room import RoomWatch, check_room, shortage_of
 from medicell_record.verify import verify
 
 BLOCK = 1000
@@ -65,6 +65,17 @@ def test_a_disk_with_less_than_is_needed_is_named_with_both_figures(
     with pytest.raises(MedicellError, match=r'63\.50 MB free') as caught:
         check_room([tmp_path], 64.0)
     assert caught.value.code is ErrorCode.DISK_FULL
+
+
+def test_a_shortage_lasts_until_there_is_a_quarter_more_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = RoomWatch([tmp_path], 64.0)
+    short = []
+    for megabytes in (64.5, 63.5, 64.5, 79.5, 80.5, 64.5, 63.5):
+        free(monkeypatch, megabytes)
+        short.append(bool(room.look()))
+    assert short == [False, True, True, True, False, False, True]
 
 
 def test_a_folder_that_is_not_there_yet_is_on_the_disk_of_the_one_above(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -38,6 +39,9 @@ from medicell_record.record import RecordedEntry
 
 WAIT_S = 0.5
 """Wall seconds after which the engine looks at its commands even if nothing was heard."""
+
+LATELY_S = 60.0
+"""Wall seconds for which a shortage counts that is over: who was told of it acts by then."""
 
 
 def _ignore(cell_s: float) -> None:
@@ -105,8 +109,9 @@ class BatchEngine:
         self._look_at_clock = clock_set
         self._course = Course(self.batch)
         self._orders = Orders(self.batch, self._course)
-        wall = WallClock() if wall is None else wall
-        self._suspension = Suspension(self._course, self._cell, wall)
+        self._wall = WallClock() if wall is None else wall
+        self._short, self._short_s = '', -math.inf
+        self._suspension = Suspension(self._course, self._cell, self._wall)
         desk = EngineDesk(history, self._course, self._orders, self._suspension, self._changed)
         self.root = TreeFactory(self.batch, desk).procedure(recipe)
         self._ending = Ending(self.batch, self._course, self._orders, self.root, self._changed)
@@ -162,6 +167,11 @@ class BatchEngine:
     def shortage(self) -> str:
         """What the batch is Held for want of, with nothing under way; empty while it goes on."""
         return self._orders.shortage if self.state is PackMLState.HELD else ''
+
+    @property
+    def shortage_lately(self) -> str:
+        """What the batch is short of, or was a minute ago; empty without."""
+        return self._short if self._wall.now_s() - self._short_s < LATELY_S else ''
 
     @property
     def over(self) -> bool:
@@ -280,6 +290,8 @@ class BatchEngine:
         if clock_set:
             self._course.noted(ErrorCode.CLOCK_SET, clock_set, NOTED)
         self._orders.shortage = self._look_for_shortage()
+        if self._orders.shortage:
+            self._short, self._short_s = self._orders.shortage, self._wall.now_s()
         settle_hold(self._course, self._orders, self.root)
         self._suspension.settle()
 

@@ -144,18 +144,19 @@ class OrchestratorNode(ManagedNode):
     def deactivate(self) -> None:
         """Abort what runs, close what is Held, and wait for the last entry; STOPPED says so.
 
-        A node that is `left_alone` stops the devices and leaves the batch open, as one that is
-        killed does, for the orchestrator that finds its note.
+        A node that is `left_alone`, or whose batch is or was short of room lately, stops the
+        devices and leaves the batch open, as one that is killed does, for the orchestrator that
+        finds its note: who was told of the shortage was told that the batch goes on.
         """
         self._taking = False
         self._stop_waiting()
         self._open.stop_retrying()
         engine = self._work.engine
         if engine is not None and not engine.over:
-            if self.left_alone and self._open.note.read() is not None:
-                engine.leave('who started the orchestrator is gone')
-            elif engine.shortage:
-                engine.leave(engine.shortage)
+            gone = 'who started the orchestrator is gone' if self.left_alone else ''
+            why_left = gone or engine.shortage_lately
+            if why_left and self._open.note.read() is not None:
+                engine.leave(why_left)
             elif engine.question is not None:
                 engine.close_held('the orchestrator was shut down while a question was open')
             else:

@@ -32,7 +32,7 @@ from medicell_orchestrator.unwritten import Unwritten
 from medicell_record.anchor.anchor import Anchor
 from medicell_record.anchor.place import cell_state
 from medicell_record.place import create_record, has_record, open_record, withdraw_record
-from medicell_record.room import check_room, shortage_of
+from medicell_record.room import RoomWatch, check_room
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,9 +63,10 @@ class Keeping:
         """
         folders = folder, cell_state(cell_config.cell, self.state_dir)
         check_room(folders, self.least_free_mb)
+        room = RoomWatch(folders, self.least_free_mb)
 
         def look() -> str:
-            said = shortage_of(folders, self.least_free_mb)
+            said = room.look()
             goes_on = f'the batch goes on by itself then, or by ./medicell run --resume {folder}'
             return f'{said}; {goes_on}' if said else ''
 
