@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,11 +20,15 @@ from medicell_bringup.inputs import RunInputs, refused
 from medicell_bringup.interrupts import LeftAlone
 from medicell_bringup.results import NEVER_STRUCK, RunEnd, RunMeasures, finish, show_results
 from medicell_core.errors import ErrorCode, MedicellError
+from medicell_orchestrator.resuming.folder import WORLD_FILE
+from medicell_orchestrator.resuming.tenure import Tenure
 from medicell_record.place import has_record
 from medicell_ros.domain import VARIABLE
+from medicell_sim.history.reading import tells_of_fault
 
 OPERATOR = 'medicell run'
 FAILED_MOTION, NOT_REHEARSED = 'failed_motion', 'not_rehearsed'
+NOT_MEASURED = 'not_measured'
 MADE = ('ready_for_release', 'failed_limits')
 """Outcomes of a batch that was made to its end."""
 NO_SEED = 0
@@ -76,17 +81,21 @@ def make_batch(
 def finish_late(out: Path, *, console: Console) -> str:
     """Write the results of a batch whose process died between its end and them.
 
-    What only that process had measured stays unknown. Returns the outcome.
+    What only that process had measured stays unknown. Returns the outcome: `not_measured` for a
+    batch that was made, unless its world tells that no fault was armed. One in Gazebo has none.
+    Raises BATCH_RUNNING.
     """
-    unknown = RunMeasures(
-        wall_s=math.nan,
-        peak_rss_mb=math.nan,
-        messages=0,
-        balance=None,
-        faults=(),
-        motion=None,
-    )
-    end = finish(out, unknown)
+    with closing(Tenure(out)):
+        world = out / WORLD_FILE
+        unknown = RunMeasures(
+            wall_s=math.nan,
+            peak_rss_mb=math.nan,
+            messages=0,
+            balance=None,
+            faults=() if world.is_file() and not tells_of_fault(world) else None,
+            motion=None,
+        )
+        end = finish(out, unknown)
     show_results(console, out, end, BatchState())
     return outcome_of(end)
 
@@ -98,7 +107,10 @@ def outcome_of(end: RunEnd) -> str:
         return outcome
     if end.failures:
         return FAILED_MOTION
-    missed = any(fault.endswith(NEVER_STRUCK) for fault in end.summary['faults'])
+    faults = end.summary['faults']
+    if faults is None:
+        return NOT_MEASURED
+    missed = any(fault.endswith(NEVER_STRUCK) for fault in faults)
     return NOT_REHEARSED if missed else outcome
 
 

@@ -41,7 +41,8 @@ class RunMeasures:
     messages: int
     balance: GetBalance.Response | None
     """None when the world no longer answered."""
-    faults: Sequence[FaultStatus]
+    faults: Sequence[FaultStatus] | None
+    """None where it is not known what became of them."""
     motion: Motion | None
     """None where it is not known by what the cell moves."""
     poses: PoseLog | None = None
@@ -79,7 +80,9 @@ def finish(out: Path, measures: RunMeasures) -> RunEnd:
                 mass_balance_error_pct=math.nan
                 if balance is None
                 else max(balance.volume_error_pct, balance.cells_error_pct),
-                faults=tuple(fault_text(fault) for fault in measures.faults),
+                faults=None
+                if measures.faults is None
+                else tuple(fault_text(fault) for fault in measures.faults),
                 motion=measures.motion,
             ),
         )
@@ -127,7 +130,13 @@ def show_results(console: Console, out: Path, end: RunEnd, state: BatchState) ->
     for name, value in (*rows[:-1], *(physics.rows() if physics else ()), rows[-1]):
         table.add_row(f'[dim]{name}[/dim]', value)
     console.print(table, highlight=False)
-    for fault in summary['faults']:
+    if summary['faults'] is None:
+        console.print(
+            '[bold red]faults and motion: not measured, since the process that made the batch has'
+            ' died[/]',
+            highlight=False,
+        )
+    for fault in summary['faults'] or ():
         if fault.endswith(NEVER_STRUCK):
             console.print(f'[bold red]fault {fault}: this batch has not rehearsed it[/]')
         else:

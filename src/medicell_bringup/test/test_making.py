@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+from contextlib import closing
+from io import StringIO
+from pathlib import Path
+
 import pytest
+from rich.console import Console
 
 from medicell_bringup.commands.run import EXIT_CODES, FAILED_LIMITS, NOT_MADE, READY
-from medicell_bringup.making import outcome_of
-from medicell_bringup.results import NEVER_STRUCK, RunEnd
+from medicell_bringup.making import NOT_MEASURED, finish_late, outcome_of
+from medicell_bringup.results import NEVER_STRUCK, SUMMARY, RunEnd
+from medicell_core.errors import MedicellError
+from medicell_devices.cell_config import load_cell
+from medicell_orchestrator.durable import run_durable_batch
+from medicell_orchestrator.patient import load_patient
+from medicell_orchestrator.recipe import load_recipe
+from medicell_orchestrator.resuming.folder import WORLD_FILE
+from medicell_orchestrator.resuming.tenure import Tenure
+from medicell_orchestrator.scenario import FaultAt
 from medicell_record.motion import Motion, PhysicsFigures, Simulator
+from medicell_sim.parameters import load_parameters
 
+ROOT = Path(__file__).resolve().parents[3]
+CONFIG = ROOT / 'config'
 STRUCK, MISSED = 'leak@feed: struck', f'leak@feed: {NEVER_STRUCK}'
 
 
-def ended(outcome: str, *unintended: str, faults: tuple[str, ...] = (STRUCK,)) -> RunEnd:
+def ended(outcome: str, *unintended: str, faults: Sequence[str] | None = (STRUCK,)) -> RunEnd:
     physics = PhysicsFigures(
         joints=(),
         placed=0,
@@ -28,7 +46,7 @@ def ended(outcome: str, *unintended: str, faults: tuple[str, ...] = (STRUCK,)) -
         real_time_factor=1.0,
     )
     motion = Motion(simulator=Simulator.GAZEBO, version='11.1', physics=physics)
-    summary = {'outcome': outcome, 'faults': list(faults)}
+    summary = {'outcome': outcome, 'faults': faults}
     return RunEnd(summary=summary, reason='', motion=motion)
 
 
@@ -53,5 +71,49 @@ def test_failed_motion_counts_for_a_batch_that_was_made(
     ('outcome', 'code'),
     [('ready_for_release', FAILED_LIMITS), ('failed_limits', FAILED_LIMITS), ('held', NOT_MADE)],
 )
-def test_fault_that_never_struck_keeps_a_made_batch_from_counting(outcome: str, code: int) -> None:
+def test_fault_that_never_struck_or_nobody_knows_of_keeps_a_made_batch_from_counting(
+    outcome: str, code: int
+) -> None:
     assert EXIT_CODES[outcome_of(ended(outcome, faults=(STRUCK, MISSED)))] == code
+    assert EXIT_CODES[outcome_of(ended(outcome, faults=None))] == code
+
+
+def made(folder: Path, *faults: FaultAt) -> None:
+    """Leave a batch that was made to its end, and none of the run's results."""
+    run_durable_batch(
+        folder,
+        load_recipe(ROOT / 'tests' / 'system' / 'data' / 'transfers.yaml'),
+        load_patient(CONFIG / 'patients' / 'example.yaml'),
+        seed=1,
+        config=load_cell(CONFIG / 'cell.yaml'),
+        parameters=load_parameters(),
+        products=CONFIG / 'products',
+        faults=faults,
+    )
+
+
+@pytest.mark.parametrize('known', ['no fault', 'a fault', 'no world'])
+def test_run_that_died_before_its_results_counts_only_where_nothing_was_left_to_measure(
+    tmp_path: Path, known: str
+) -> None:
+    faults = (
+        [FaultAt(fault='occlusion', phase='starting_material/pooling/fill')]
+        if known == 'a fault'
+        else []
+    )
+    made(tmp_path, *faults)
+    if known == 'no world':
+        (tmp_path / WORLD_FILE).unlink()
+    told = StringIO()
+    with closing(Tenure(tmp_path)), pytest.raises(MedicellError, match='makes this batch'):
+        finish_late(tmp_path, console=Console(file=told))
+    assert not (tmp_path / SUMMARY).exists()
+    outcome = finish_late(tmp_path, console=Console(file=told))
+    assert (outcome, EXIT_CODES[outcome]) == (
+        'failed_limits' if known == 'no fault' else NOT_MEASURED,
+        FAILED_LIMITS,
+    )
+    summary = json.loads((tmp_path / SUMMARY).read_text('utf-8'))
+    assert summary['outcome'] == 'failed_limits'
+    assert summary['faults'] == ([] if known == 'no fault' else None)
+    assert ('not measured, since' in told.getvalue()) is (known != 'no fault')

@@ -43,7 +43,8 @@ class RunFigures:
 
     Wall time in seconds, batch time over wall time, peak resident memory in MB, counts of
     actions sent and messages published, the world's mass balance error in per cent (NaN
-    where there is no simulated world), and the faults that were injected, by name.
+    where there is no simulated world), and the faults that were injected, by name; None where
+    it is not known what became of them.
     """
 
     wall_s: float
@@ -52,7 +53,7 @@ class RunFigures:
     actions: int
     messages: int
     mass_balance_error_pct: float
-    faults: tuple[str, ...]
+    faults: tuple[str, ...] | None
     motion: Motion | None = None
     """By what the cell moved, and what that has shown."""
 
@@ -101,7 +102,7 @@ def build_summary(record: BatchRecord, run: RunFigures) -> dict[str, Any]:
         'deviations': [_deviation(entry) for _, entry in view.of(Deviation)],
         'interruptions': [to_json(entry) for _, entry in view.of(Resumed)],
         'mass_balance_error_pct': run.mass_balance_error_pct,
-        'faults': list(run.faults),
+        'faults': None if run.faults is None else list(run.faults),
         'motion': None if run.motion is None else _motion(run.motion),
         'record_head': record.head_hash,
     }

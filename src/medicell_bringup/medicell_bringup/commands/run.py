@@ -26,6 +26,7 @@ EXIT_CODES = {
     'failed_limits': FAILED_LIMITS,
     'failed_motion': FAILED_LIMITS,
     'not_rehearsed': FAILED_LIMITS,
+    'not_measured': FAILED_LIMITS,
     'held': NOT_MADE,
     'aborted': NOT_MADE,
     'open': NOT_MADE,
@@ -33,7 +34,8 @@ EXIT_CODES = {
 """The process's exit code by the batch's outcome; on a joined cell a question leaves it open.
 
 `failed_motion` is a batch of whose motion physics has shown something out of its limits,
-`not_rehearsed` one that was made although a fault was injected, which never struck."""
+`not_rehearsed` one that was made although a fault was injected, which never struck, and
+`not_measured` one of which nobody knows either, since the process that made it has died."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,9 +68,9 @@ def run(options: RunOptions) -> int:
             _prepare_gazebo(errors, inputs.out)
     except MedicellError as error:
         if error.code is ErrorCode.RECORD_CLOSED and options.resume is not None:
-            outcome = _finished_late(options.resume, console)
-            if outcome is not None:
-                return EXIT_CODES[outcome]
+            code = _finished_late(options.resume, console, errors)
+            if code is not None:
+                return code
         errors.print(f'medicell run: {error.message}', highlight=False, soft_wrap=True)
         return BAD_INPUT
     # ROS and the plots come after the inputs: a wrong one is answered at once.
@@ -79,20 +81,33 @@ def run(options: RunOptions) -> int:
             inputs, console=console, processes=options.processes, join=options.join
         )
     except MedicellError as error:
-        errors.print(
-            f'medicell run: {error.code.name}: {error.message}', highlight=False, soft_wrap=True
-        )
-        return BAD_INPUT if isinstance(error, InputError) else NOT_MADE
+        return _failed(error, errors)
     return EXIT_CODES[outcome]
 
 
-def _finished_late(folder: Path, console: Console) -> str | None:
-    """Write what a process has not, which died right after its batch; None if nothing lacks."""
+def _failed(error: MedicellError, errors: Console) -> int:
+    """Tell an error, and return the exit code for it."""
+    errors.print(
+        f'medicell run: {error.code.name}: {error.message}', highlight=False, soft_wrap=True
+    )
+    return BAD_INPUT if isinstance(error, InputError) else NOT_MADE
+
+
+def _finished_late(folder: Path, console: Console, errors: Console) -> int | None:
+    """Write what a process has not, which died right after its batch; None if nothing lacks.
+
+    Returns the exit code.
+    """
     # Only for what has ended.
     from medicell_bringup.making import finish_late  # noqa: PLC0415
     from medicell_bringup.results import SUMMARY  # noqa: PLC0415
 
-    return None if (folder / SUMMARY).is_file() else finish_late(folder, console=console)
+    if (folder / SUMMARY).is_file():
+        return None
+    try:
+        return EXIT_CODES[finish_late(folder, console=console)]
+    except MedicellError as error:
+        return _failed(error, errors)
 
 
 def _prepare_gazebo(console: Console, out: Path) -> None:

@@ -18,8 +18,8 @@ EXIT_CODES = (
     ('2', 'wrong input: nothing was started and nothing overwritten'),
     (
         '3',
-        '`run`: made, and failed its limits, or without a fault that was injected; `verify`: '
-        'the record was altered',
+        '`run`: made, and failed its limits, or without a fault that was injected, or that is not '
+        'known; `verify`: the record was altered',
     ),
     ('4', '`run`: held or aborted'),
     ('130', 'interrupted'),

@@ -15,6 +15,7 @@ from medicell_sim.history.lines import LineFile, unreadable
 
 _BLOCKS = 2
 """The last state but one is restored, so that the last one shows whether the code is the same."""
+_ARMED_BY = 'inject'
 _NOT_GIVEN = ('world',)
 """What a header has that is not given to a world that is made anew."""
 
@@ -62,6 +63,18 @@ def last_time_s(path: Path) -> float:
             if 't' in content and line.endswith(b'\n'):
                 return float(content['t'])
     return 0.0
+
+
+def tells_of_fault(path: Path) -> bool:
+    """Return whether a history that nobody holds tells of a fault that was armed.
+
+    It is only looked at, as by `last_time_s`.
+    """
+    for line in path.read_bytes().splitlines():
+        with suppress(ValueError):
+            if json.loads(line.partition(b' ')[2]).get('call') == _ARMED_BY:
+                return True
+    return False
 
 
 def check_header(path: Path, found: Mapping[str, Any], given: Mapping[str, Any]) -> None:
