@@ -262,6 +262,30 @@ def test_batch_that_cannot_be_written_is_held_open_and_taken_up_when_it_can(
         abort(probe)
 
 
+@pytest.mark.parametrize(
+    ('code', 'noted'), [(ErrorCode.CHAIN_BROKEN, True), (ErrorCode.DISK_FULL, False)], ids=str
+)
+def test_batch_that_is_not_tried_again_is_not_said_to_be(
+    probe: Probe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: ErrorCode, noted: bool
+) -> None:
+    out, journals = tmp_path / 'batch', tmp_path / 'journals'
+
+    def refuses(record: BatchRecord, _: object) -> None:
+        raise MedicellError(code, f'{record.name}: takes no entry')
+
+    with active(probe, journals) as (_, states):
+        begun(probe, out, states)
+        if not noted:
+            OpenNote(str(journals)).clear()
+        with monkeypatch.context() as disk:
+            disk.setattr(BatchRecord, '_insert', refuses)
+            hold = HoldBatch.Request(operator_name='test', reason='test')
+            probe.call(HoldBatch, 'orchestrator/hold_batch', hold)
+            until(lambda: states[-1].fault_code == code, 'word of what it lacks')
+        assert f'./medicell run --resume {out}' in states[-1].fault_text
+        assert 'by itself' not in states[-1].fault_text
+
+
 def test_batch_that_was_short_of_room_is_left_open_by_an_orchestrator_that_is_shut_down(
     probe: Probe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

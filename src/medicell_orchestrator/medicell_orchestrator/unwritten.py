@@ -17,11 +17,14 @@ class Unwritten(Exception):
         super().__init__(cause.message)
         self.cause = cause
 
-    def left_open(self, folder: Path) -> MedicellError:
-        """Return what a person is told: what is wrong, and how the batch goes on."""
+    def left_open(self, folder: Path, *, retried: bool) -> MedicellError:
+        """Return what a person is told: what is wrong, and how the batch goes on.
+
+        A cell that is up takes up by itself what is `retried`.
+        """
+        by_itself = '; a launched cell takes it up by itself' if retried else ''
         return MedicellError(
             self.cause.code,
             f'{self.cause.message}. Nothing that was recorded is lost, and the batch is left open:'
-            f' mend that, then ./medicell run --resume {folder}; a launched cell takes it up by'
-            ' itself',
+            f' mend that, then ./medicell run --resume {folder}{by_itself}',
         )

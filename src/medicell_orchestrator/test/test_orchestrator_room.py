@@ -193,9 +193,11 @@ def test_entry_that_cannot_be_written_ends_no_batch_and_asks_nobody(
     assert not [item for item in rig.sink.entries if isinstance(item, Question | BatchClosed)]
     rig.engine.leave(str(caught.value))
     assert rig.cell.stopped == ['record.sqlite: no room']
-    told = caught.value.left_open(tmp_path)
-    assert told.code is code
-    assert f'./medicell run --resume {tmp_path}' in told.message
+    for retried in (False, True):
+        told = caught.value.left_open(tmp_path, retried=retried)
+        assert told.code is code
+        assert f'./medicell run --resume {tmp_path}' in told.message
+        assert ('by itself' in told.message) is retried
 
 
 def test_goal_that_cannot_be_noted_is_not_sent(

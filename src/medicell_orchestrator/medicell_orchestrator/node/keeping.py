@@ -106,8 +106,9 @@ class OpenBatch:
 
     def keep_open(self, folder: Path, error: Unwritten, *, again: bool) -> None:
         """Be Held with the batch that cannot be written; `again` to try later. Any thread."""
-        self._be_held(error.left_open(folder))
-        if again and error.cause.code in RETRIED and self.note.read() is not None:
+        retried = error.cause.code in RETRIED and self.note.read() is not None
+        self._be_held(error.left_open(folder, retried=retried))
+        if again and retried:
             on_executor(self._node, self._try_again)
 
     def _be_held(self, error: MedicellError) -> None:
