@@ -356,7 +356,11 @@ def test_error_of_a_step_that_moved_nothing_asks_and_begins_it_anew(tmp_path: Pa
 def test_error_of_a_step_that_moved_something_is_never_begun_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rig = make_rig(tmp_path, FEED)
+    wash = (
+        '- {phase: w, type: wash, source: apheresis, target: selected, waste: waste,'
+        ' buffer: buffer, buffer_volume: 100 mL, final_volume: 40 mL}\n'
+    )
+    rig = make_rig(tmp_path, wash)
 
     def broken(*_: object) -> None:
         raise MedicellError(ErrorCode.MATERIAL_MISSING, 'all are used')
@@ -366,7 +370,7 @@ def test_error_of_a_step_that_moved_something_is_never_begun_anew(
     assert rig.engine.question.choices == ['skip', 'abort']
     rig.engine.answer(rig.engine.question.question_id, 'skip', 'ada', '')
     assert rig.tick().engine.outcome == 'ready_for_release'
-    assert len(rig.cell.sent(ops.Transfer)) == 1
+    assert len(rig.cell.sent(ops.WashAndConcentrate)) == 1
 
 
 def test_operation_that_cannot_be_started_asks(
