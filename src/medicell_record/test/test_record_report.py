@@ -142,7 +142,7 @@ def test_the_report_has_its_sections_and_says_what_the_record_says(
         'OCCLUSION (103)',
         'B. Østergård',
         'rejected: stopper not seated: 11 N, at least 25 N wanted',
-        'All 12 tests are met.',
+        'All 12 tests are met to date.',
         'sound',
         head,
     ):

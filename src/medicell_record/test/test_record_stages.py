@@ -99,6 +99,7 @@ def test_positive_result_after_a_release_is_an_alarm_until_the_product_is_recall
         'Sterility is positive (LAB-7) after the release: recall the product, notify the '
         'physician.'
     ) in texts
+    assert not [text for text in texts if ' by: ' in text]
     says = {
         'good, awaited': 'not signed: missed: Sterility; recall the product',
         'missed, awaited': 'not signed: Petra Person has signed released_out_of_specification: ',
@@ -134,6 +135,22 @@ def test_report_of_a_batch_that_misses_a_limit_has_a_block_for_the_physician(
         texts = drawn(site, monkeypatch)
     blocks = [text.split()[0] for text in texts if ' by: ' in text]
     assert blocks == ['Made', 'Checked', 'Approved', 'Requested', 'Released']
+
+
+def test_report_of_a_positive_final_result_before_any_release_says_that_limits_are_not_met(
+    people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with site_at(tmp_path, people, BATCHES['good, awaited']) as site:
+        texts = drawn(site, monkeypatch)
+        assert texts[0] == 'READY FOR RELEASE'
+        assert [text for text in texts if 'tests are met to date.' in text]
+        for user_id, meaning in NORMAL:
+            site.sign(user_id, meaning)
+        enter(site, 'positive')
+        texts = drawn(site, monkeypatch)
+    assert texts[0] == 'MADE, LIMITS NOT MET'
+    assert 'Not met: Sterility.' in texts
+    assert not [text for text in texts if 'tests are met' in text]
 
 
 ALLOWED: dict[Meaning, tuple[str, tuple[Sign, ...], set[str]]] = {

@@ -32,12 +32,18 @@ from medicell_record.report.pdf import AMBER, GREEN, GREY, RED, Colour, Column, 
 from medicell_record.report.people import draw_orders, draw_signatures, verdict_of
 from medicell_record.report.plots import plot_climate, plot_growth, plot_metabolites
 from medicell_record.report.texts import NOT_KNOWN, fixed, moment, number, words
+from medicell_record.signing.standing import (
+    LIMITS_MISSED,
+    RELEASABLE,
+    awaited_tests,
+    missed_tests,
+)
 from medicell_record.verify import VerifyResult, verify
 from medicell_record.view import BatchView
 
 _BANNERS: dict[str, tuple[str, Colour]] = {
-    'ready_for_release': ('READY FOR RELEASE', GREEN),
-    'failed_limits': ('MADE, LIMITS NOT MET', RED),
+    RELEASABLE: ('READY FOR RELEASE', GREEN),
+    LIMITS_MISSED: ('MADE, LIMITS NOT MET', RED),
     'held': ('HELD', AMBER),
     'aborted': ('ABORTED', RED),
 }
@@ -92,13 +98,8 @@ def write_report(
 
 
 def _outcome(pages: ReportPages, view: BatchView, *, verdict: bool) -> None:
-    text, colour = _STILL_OPEN
-    if view.closed is not None:
-        text, colour = _BANNERS.get(view.closed.outcome, (view.closed.outcome, AMBER))
     signed = verdict_of(view) if verdict else None
-    if signed is not None:
-        text, colour = signed
-    pages.banner(text, colour)
+    pages.banner(*(signed or _ended_as(view)))
     if view.closed is not None and view.closed.reason:
         pages.paragraph(f'Reason: {view.closed.reason}')
         pages.ln(2.0)
@@ -114,6 +115,16 @@ def _outcome(pages: ReportPages, view: BatchView, *, verdict: bool) -> None:
             (str(accepted), 'vials accepted'),
         ]
     )
+
+
+def _ended_as(view: BatchView) -> tuple[str, Colour]:
+    """Return what the end of the batch has made of it, and every final result since."""
+    if view.closed is None:
+        return _STILL_OPEN
+    outcome = view.closed.outcome
+    if outcome == RELEASABLE and missed_tests([item.entry for item in view.entries]):
+        outcome = LIMITS_MISSED
+    return _BANNERS.get(outcome, (outcome, AMBER))
 
 
 def _identity(pages: ReportPages, view: BatchView) -> None:
@@ -262,13 +273,17 @@ def _vials(pages: ReportPages, view: BatchView) -> None:
 
 def _release(pages: ReportPages, view: BatchView) -> None:
     pages.heading('Release tests', room_mm=60.0)
-    tests = [entry for _, entry in view.of(ReleaseTest)]
+    entries = [item.entry for item in view.entries]
+    tests = sum(isinstance(entry, ReleaseTest) for entry in entries)
     _table(pages, columns.RELEASE, results.release(view), 'No release test was recorded.')
     if tests:
-        failed = [words(item.test) for item in tests if not item.passed]
+        missed = [words(item.test) for item in missed_tests(entries)]
+        to_date = ' to date' if awaited_tests(entries) else ''
         pages.ln(2.0)
-        text = f'Not met: {", ".join(failed)}.' if failed else f'All {len(tests)} tests are met.'
-        pages.paragraph(text, colour=RED if failed else GREEN)
+        text = (
+            f'Not met: {", ".join(missed)}.' if missed else f'All {tests} tests are met{to_date}.'
+        )
+        pages.paragraph(text, colour=RED if missed else GREEN)
     pages.ln(1.0)
     pages.paragraph(
         'These verdicts compare figures with limits. Release is the decision of the qualified '

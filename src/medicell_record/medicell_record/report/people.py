@@ -9,7 +9,7 @@ from medicell_record.report import columns
 from medicell_record.report.pdf import AMBER, BLACK, GREEN, GREY, RED, Cell, Colour, ReportPages
 from medicell_record.report.rows import Line
 from medicell_record.report.texts import NOT_KNOWN, to_second, words
-from medicell_record.signing.decisions import ENDED, Limits, Stage
+from medicell_record.signing.decisions import ENDED, Condition, Limits, Stage
 from medicell_record.signing.meanings import Meaning
 from medicell_record.signing.standing import (
     POSITIVE,
@@ -37,6 +37,7 @@ _SIGNERS = {
     Meaning.REQUESTED: 'Requested by: treating physician, limits are missed',
     Meaning.RELEASED: 'Released or rejected by: qualified person',
 }
+_SECOND_STAGE = 'Released by: qualified person, final results are negative'
 _SIGNED = (
     'Each signature was made with its identifier and its password, binds to the entries named '
     'by their last hash, stands in the record itself and is sealed by the key of the cell.'
@@ -115,13 +116,23 @@ def _draw_open(pages: ReportPages, entries: list[Entry]) -> None:
     for text, colour in told:
         pages.paragraph(f'{text}.', colour=colour)
         pages.ln(2.0)
-    condition, signed = condition_of(entries), batch_signatures(entries)
-    if condition.stage in ENDED and condition.stage is not Stage.RELEASED_CONDITIONALLY:
-        return
-    due = dict(_SIGNERS)
-    if condition.limits is not Limits.MISSED:
-        del due[Meaning.REQUESTED]
+    signed = batch_signatures(entries)
+    due = _due(condition_of(entries))
     pages.signature_blocks([text for meaning, text in due.items() if meaning not in signed])
+
+
+def _due(condition: Condition) -> dict[Meaning, str]:
+    """Return what can be signed for the batch yet, with what stands over its block."""
+    if condition.stage is Stage.RELEASED_CONDITIONALLY and condition.limits is Limits.MET:
+        return {Meaning.RELEASED: _SECOND_STAGE}
+    if condition.stage in ENDED:
+        return {}
+    request = condition.limits is Limits.MISSED
+    return {
+        meaning: text
+        for meaning, text in _SIGNERS.items()
+        if request or meaning is not Meaning.REQUESTED
+    }
 
 
 def signature_lines(items: Sequence[tuple[float, Signature]]) -> list[Line]:
