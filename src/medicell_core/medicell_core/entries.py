@@ -322,8 +322,8 @@ class ReleaseTest(Entry):
     source: str
     final: bool = False
     """Whether its final result comes after the end of the batch; never in older records."""
-    waivable: bool = True
-    """Whether a batch that misses it can be released out of specification."""
+    waivable: bool = False
+    """Whether a batch that misses it can be let go out of specification; not in older records."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

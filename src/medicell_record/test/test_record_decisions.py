@@ -130,6 +130,7 @@ WAITING = ReleaseTest(
     passed=True,
     source='s',
     final=True,
+    waivable=True,
 )
 LOW = replace(
     WAITING, test='Viability', value=60.0, unit='%', limit='≥ 70', passed=False, final=False

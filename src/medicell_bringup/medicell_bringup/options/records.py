@@ -131,8 +131,8 @@ def users_command(
         list[UserRole] | None,
         typer.Option(
             metavar='ROLE',
-            help='operator, supervisor, quality, qualified_person, maintenance or administrator;'
-            ' repeatable.',
+            help='operator, supervisor, quality, qualified_person, physician, maintenance or'
+            ' administrator; repeatable.',
         ),
     ] = None,
     by: ByOption = '',

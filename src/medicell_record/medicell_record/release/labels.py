@@ -121,4 +121,5 @@ def label_test(balance: LabelsReconciled) -> ReleaseTest:
         method=METHOD,
         passed=balance.unaccounted == 0,
         source=SOURCE,
+        waivable=True,
     )

@@ -23,7 +23,7 @@ def is_sealed(payload: str, *, at_s: float, key: PublicKey) -> bool:
     """Whether the key has sealed exactly this signature, as recorded, at exactly that time."""
     fields = parse_json(payload)
     text = sealed_text(payload, at_s=at_s)
-    return bool(fields['key'] == key.key_id and key.has_signed(fields['seal'], text))
+    return bool(fields['key'] == key.key_id and key.has_signed(fields.get('seal', ''), text))
 
 
 def sealed_text(payload: str, *, at_s: float) -> str:
