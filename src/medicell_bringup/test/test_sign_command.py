@@ -168,9 +168,9 @@ def test_batch_is_signed_to_its_release_and_the_report_shows_it(
     assert 'awaited: final result of Sterility\nstage: approved\n' in told
     assert 'final results are awaited: Sterility' in sign('petra', 'released')[2]
     assert sign('petra', 'released_conditionally')[0] == 0
-    entered = ('tested', '--test', 'Sterility', '--result', 'negative', '--reference', 'LAB-7')
+    entered = ('tested', '--test', 'Sterility', '--result', 'negative', '--reference', 'LAB [/7]')
     said = sign('quinn', *entered)[1]
-    assert ': Sterility tested: negative (LAB-7) by Quinn Quality (quality)' in said
+    assert ': Sterility tested: negative (LAB [/7]) by Quinn Quality (quality)' in said
     code, said, _ = sign('petra', 'released')
     assert code == 0
     assert 'MC-2026-0001/S' in said
@@ -178,7 +178,9 @@ def test_batch_is_signed_to_its_release_and_the_report_shows_it(
     assert said.endswith(f'shown by {batch / "report.pdf"} and {batch / "certificate.pdf"}\n')
     assert (batch / 'certificate.pdf').read_bytes().startswith(b'%PDF-1.7')
     assert (batch / 'report.pdf').stat().st_size > 10_000
+    (batch / 'certificate.pdf').unlink()
     told = typed('sign', str(batch))[1]
+    assert (batch / 'certificate.pdf').is_file(), 'as after a drawing that was broken off'
     assert told.endswith('stage: released\ncan be signed next: recalled, notified\n')
     code, said, _ = typed('verify', str(batch), '--state', home)
     assert code == 0
@@ -209,8 +211,25 @@ def test_positive_result_after_the_first_stage_is_an_alarm(
     told = typed('sign', str(batch))[1]
     assert 'ALARM: Sterility is positive (LAB-7) after the release: recall the product' in told
     assert 'stage: released_conditionally\ncan be signed next: recalled, notified\n' in told
-    assert sign('petra', 'recalled', '--reason', 'fetched back') == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr('medicell_bringup.commands.sign.write_report', no_room)
+        with pytest.raises(OSError, match='no room'):
+            sign('petra', 'recalled', '--reason', 'fetched [b]back[/b] [/x]')
+    assert not (batch / 'certificate.pdf').exists(), 'it says that the batch is released'
     assert 'stage: recalled\n' in typed('sign', str(batch))[1]
+    assert (batch / 'certificate.pdf').is_file()
+
+
+def no_room(*given: object, **named: object) -> None:
+    raise OSError('no room')
+
+
+def test_record_that_is_not_sound_has_no_stage(home: str, batch: Path, typed: Type) -> None:
+    (batch / 'checkpoints.jsonl').write_text('{}\n')
+    code, said, _ = typed('sign', str(batch), '--state', home)
+    assert code == 3
+    assert ': BROKEN\n' in said
+    assert 'stage' not in said
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from medicell_core.errors import ErrorCode, InputError
 from medicell_record.place import RECORD_FILE
 from medicell_record.record import BatchRecord
 from medicell_record.report.certificate import write_certificate
-from medicell_record.report.pdf import Cell, ReportPages
+from medicell_record.report.pdf import CUT, Cell, ReportPages
 from medicell_record.signing.meanings import Meaning
 
 
@@ -118,6 +118,27 @@ def test_certificate_of_a_recalled_batch_says_so_and_why(site: Site, drawn: list
     assert 'Limits missed: Sterility. Final results awaited: none.' in drawn
     said = 'Petra Person (qualified person) has signed recalled: fetched back in time.'
     assert said in drawn
+
+
+def test_reason_that_is_too_long_for_a_cell_is_cut_and_says_so(
+    site: Site, drawn: list[str]
+) -> None:
+    site.sign('petra', Meaning.RELEASED_CONDITIONALLY)
+    reason = ('some words of a reason ' * 87)[:2000]
+    site.sign('petra', Meaning.RECALLED, reason=reason)
+    cut: list[str] = []
+    original = ReportPages._cut
+
+    def spy(pages: ReportPages, text: str, width_mm: float) -> str:
+        cut.append(original(pages, text, width_mm))
+        return cut[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ReportPages, '_cut', spy)
+        assert certificate(site).startswith(b'%PDF')
+    (shown,) = (text for text in cut if text.endswith(CUT))
+    assert reason.startswith(shown[: -len(CUT)])
+    assert len(shown) > 400
 
 
 def test_batch_that_nobody_let_go_has_no_certificate(site: Site) -> None:

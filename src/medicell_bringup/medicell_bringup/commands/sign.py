@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from medicell_record.signing.meanings import BATCH, Meaning
 from medicell_record.signing.rules import next_meanings
 from medicell_record.signing.sign import Wish, sign
 from medicell_record.signing.standing import alarms, awaited_tests, open_deviations, stage_of
+from medicell_record.verify import report_text, verify
 
 REPORT, CERTIFICATE, SUMMARY = 'report.pdf', 'certificate.pdf', 'summary.json'
 
@@ -44,18 +47,21 @@ class SignOptions:
 
 
 def sign_batch(options: SignOptions) -> int:
-    """Sign, and write report and certificate anew; without a meaning tell what is open."""
+    """Sign, and write report and certificate anew; without a meaning tell what is open.
+
+    Returns 0, and 3 for a record that is looked at and is not sound.
+    """
     console = Console()
     if not options.folder.is_dir():
         raise InputError(
             ErrorCode.RECORD_UNREADABLE, 'there is no such folder', file=str(options.folder)
         )
-    entries = _entries(options.folder)
+    state = state_of(options.config, options.state)
     if options.meaning is None:
-        _show(console, entries)
-        return 0
+        return _look(console, options.folder, state.parent)
     if not options.by:
         raise InputError(ErrorCode.INVALID_GOAL, 'must be given', field='--as')
+    entries, motion = _entries(options.folder), _motion(options.folder)
     wish = Wish(
         meaning=options.meaning,
         subject=_subject(options, entries),
@@ -63,28 +69,54 @@ def sign_batch(options: SignOptions) -> int:
         result=options.result,
         reference=options.reference,
     )
-    state = state_of(options.config, options.state)
     with Accounts.open(state / ACCOUNTS_FILE) as accounts:
         given = ask_credentials(options.by)
         made = sign(options.folder, wish, given, accounts=accounts, state=state)
-    with BatchRecord.open(record_of(options.folder), read_only=True) as record:
-        write_report(
-            record,
-            options.folder / REPORT,
-            motion=_motion(options.folder),
-            home=state.parent,
-        )
-        shown = [options.folder / REPORT]
-        if stage_of(item.entry for item in record) in CERTIFIED:
-            shown.append(options.folder / CERTIFICATE)
-            write_certificate(record, shown[-1], home=state.parent)
+    shown = _write_documents(options.folder, motion, state.parent)
     console.print(
         f'{made.signature_id}: {made.what} by {made.printed_name} '
         f'({made.role}): entries 1 to {made.entries}; shown by {" and ".join(map(str, shown))}',
         highlight=False,
+        markup=False,
         soft_wrap=True,
     )
     return 0
+
+
+def _look(console: Console, folder: Path, home: Path) -> int:
+    """Tell how a batch stands whose record is sound; 3 and what is wrong for any other.
+
+    Documents that a signature has left unwritten are written.
+    """
+    checked = verify(record_of(folder), folder=folder, home=home)
+    if not checked.sound:
+        sys.stdout.write(report_text(checked) + '\n')
+        return checked.exit_code
+    entries = _entries(folder)
+    if any(not path.is_file() for path in _documents(folder, entries)):
+        _write_documents(folder, _motion(folder), home)
+    _show(console, entries)
+    return 0
+
+
+def _documents(folder: Path, entries: Sequence[Entry]) -> list[Path]:
+    """Return what a batch that has been signed is shown by."""
+    if not any(isinstance(item, Signature) for item in entries):
+        return []
+    names = (REPORT, CERTIFICATE) if stage_of(entries) in CERTIFIED else (REPORT,)
+    return [folder / name for name in names]
+
+
+def _write_documents(folder: Path, motion: Motion | None, home: Path) -> list[Path]:
+    """Write report and certificate anew; what is out of date does not stay if that fails."""
+    for name in (REPORT, CERTIFICATE):
+        (folder / name).unlink(missing_ok=True)
+    with BatchRecord.open(record_of(folder), read_only=True) as record:
+        write_report(record, folder / REPORT, motion=motion, home=home)
+        shown = _documents(folder, [item.entry for item in record])
+        if folder / CERTIFICATE in shown:
+            write_certificate(record, folder / CERTIFICATE, home=home)
+    return shown
 
 
 def _entries(folder: Path) -> list[Entry]:
@@ -139,4 +171,4 @@ def _show(console: Console, entries: list[Entry]) -> None:
     lines.append(f'stage: {stage_of(entries)}')
     following = ', '.join(str(item) for item in next_meanings(entries))
     lines.append(f'can be signed next: {following or "nothing"}')
-    console.print('\n'.join(lines), highlight=False, soft_wrap=True)
+    console.print('\n'.join(lines), highlight=False, markup=False, soft_wrap=True)

@@ -7,11 +7,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import cast
 from xml.sax.saxutils import escape
 
 import matplotlib as mpl
 from fpdf import FPDF
-from fpdf.enums import Align, DocumentCompliance, TableBordersLayout, TableCellFillMode, VAlign
+from fpdf.enums import (
+    Align,
+    DocumentCompliance,
+    MethodReturnValue,
+    TableBordersLayout,
+    TableCellFillMode,
+    VAlign,
+)
 from fpdf.fonts import FontFace
 from fpdf.table import Row as TableRow
 
@@ -20,6 +28,10 @@ TOP_MM = 27.0
 BOTTOM_MM = 16.0
 LINE_MM = 4.0
 TEXT_PT = 8.0
+CELL_LINES = 40
+"""Lines of a table's cell, of which a row is never split: more would not fit on a page."""
+CUT = '… (whole in the record)'
+_PADDING_MM = (0.7, 1.2)
 
 Colour = tuple[int, int, int]
 NAVY: Colour = (29, 53, 87)
@@ -179,17 +191,21 @@ class ReportPages(FPDF):
         )
 
     def grid(self, columns: Sequence[Column], rows: Sequence[Row], *, headed: bool = True) -> None:
-        """Draw a table; its heading is repeated on each page, and no row is split."""
+        """Draw a table; its heading is repeated on each page, and no row is split.
+
+        What is too long for a cell is cut, and says so.
+        """
         self._pen(TEXT_PT - 0.8 if headed else TEXT_PT, BLACK)
         self.set_draw_color(*RULE)
         self.set_fill_color(*WHITE)
         self.set_line_width(0.2)
+        whole = sum(item.width for item in columns)
         with self.table(
             width=self.epw,
             col_widths=tuple(item.width for item in columns),
             text_align=tuple(item.align for item in columns),
             line_height=LINE_MM,
-            padding=(0.7, 1.2),
+            padding=_PADDING_MM,
             v_align=VAlign.T,
             borders_layout=TableBordersLayout.HORIZONTAL_LINES,
             cell_fill_mode=TableCellFillMode.NONE,
@@ -200,8 +216,12 @@ class ReportPages(FPDF):
                 table.row([item.title for item in columns])
             for row in rows:
                 line = table.row()
+                place = 0
                 for cell in row:
-                    _put(line, cell)
+                    spanned = cell.columns if isinstance(cell, Cell) else 1
+                    share = sum(item.width for item in columns[place : place + spanned]) / whole
+                    self._put(line, cell, width_mm=share * self.epw - 2.0 * _PADDING_MM[1])
+                    place += spanned
 
     def picture(self, png: bytes) -> None:
         """Place a PNG over the whole width, on a new page when this one has no room."""
@@ -230,6 +250,27 @@ class ReportPages(FPDF):
             self.set_xy(x, y + 0.5)
             self._write(name, 6.5, GREY, width=width)
 
+    def _put(self, line: TableRow, cell: str | Cell, *, width_mm: float) -> None:
+        if isinstance(cell, str):
+            line.cell(self._cut(cell, width_mm))
+            return
+        style = FontFace(
+            emphasis='BOLD' if cell.bold else None, color=cell.colour, fill_color=cell.fill
+        )
+        line.cell(self._cut(cell.text, width_mm), style=style, colspan=cell.columns)
+
+    def _cut(self, text: str, width_mm: float) -> str:
+        """Return a text, or as much of it as a cell of that width can show."""
+        if len(text) < CELL_LINES:
+            return text
+        lines = cast(
+            'list[str]',
+            self.multi_cell(width_mm, LINE_MM, text, dry_run=True, output=MethodReturnValue.LINES),
+        )
+        if len(lines) <= CELL_LINES:
+            return text
+        return text[: sum(map(len, lines[: CELL_LINES - 2]))].rstrip() + CUT
+
     def _pen(self, size_pt: float, colour: Colour, *, bold: bool = False) -> None:
         self.set_font('Sans', 'B' if bold else '', size_pt)
         self.set_text_color(*colour)
@@ -252,13 +293,3 @@ class ReportPages(FPDF):
 def _metadata(title: str, made_at_s: float) -> str:
     date = datetime.fromtimestamp(made_at_s, timezone.utc).isoformat(timespec='seconds')
     return _METADATA.format(title=escape(title), date=date)
-
-
-def _put(line: TableRow, cell: str | Cell) -> None:
-    if isinstance(cell, str):
-        line.cell(cell)
-        return
-    style = FontFace(
-        emphasis='BOLD' if cell.bold else None, color=cell.colour, fill_color=cell.fill
-    )
-    line.cell(cell.text, style=style, colspan=cell.columns)
