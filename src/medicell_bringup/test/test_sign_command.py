@@ -144,7 +144,7 @@ def test_batch_is_signed_to_its_release_and_the_report_shows_it(
     home: str, batch: Path, typed: Type
 ) -> None:
     people(typed, home, *PEOPLE)
-    told = typed('sign', str(batch))[1]
+    told = typed('sign', str(batch), '--state', home)[1]
     assert 'can be signed next: performed' in told
     deviations = [line.split(':')[1].strip() for line in told.splitlines() if line[:4] == 'open']
     assert deviations
@@ -164,7 +164,7 @@ def test_batch_is_signed_to_its_release_and_the_report_shows_it(
         words = ('closed', '--deviation', short, '--reason', 'no harm to the product')
         assert sign('quinn', *words)[0] == 0
     assert sign('quinn', 'approved')[0] == 0
-    told = typed('sign', str(batch))[1]
+    told = typed('sign', str(batch), '--state', home)[1]
     assert 'awaited: final result of Sterility\nstage: approved\n' in told
     assert 'final results are awaited: Sterility' in sign('petra', 'released')[2]
     assert sign('petra', 'released_conditionally')[0] == 0
@@ -179,7 +179,7 @@ def test_batch_is_signed_to_its_release_and_the_report_shows_it(
     assert (batch / 'certificate.pdf').read_bytes().startswith(b'%PDF-1.7')
     assert (batch / 'report.pdf').stat().st_size > 10_000
     (batch / 'certificate.pdf').unlink()
-    told = typed('sign', str(batch))[1]
+    told = typed('sign', str(batch), '--state', home)[1]
     assert (batch / 'certificate.pdf').is_file(), 'as after a drawing that was broken off'
     assert told.endswith('stage: released\ncan be signed next: recalled, notified\n')
     code, said, _ = typed('verify', str(batch), '--state', home)
@@ -208,7 +208,7 @@ def test_positive_result_after_the_first_stage_is_an_alarm(
     assert [sign('quinn', *words) for words in closed] == [0] * len(closed)
     assert sign('quinn', 'approved') == sign('petra', 'released_conditionally') == 0
     assert sign('quinn', *entered) == 0
-    told = typed('sign', str(batch))[1]
+    told = typed('sign', str(batch), '--state', home)[1]
     assert 'ALARM: Sterility is positive (LAB-7) after the release: recall the product' in told
     assert 'stage: released_conditionally\ncan be signed next: recalled, notified\n' in told
     with pytest.MonkeyPatch.context() as patch:
@@ -216,7 +216,7 @@ def test_positive_result_after_the_first_stage_is_an_alarm(
         with pytest.raises(OSError, match='no room'):
             sign('petra', 'recalled', '--reason', 'fetched [b]back[/b] [/x]')
     assert not (batch / 'certificate.pdf').exists(), 'it says that the batch is released'
-    assert 'stage: recalled\n' in typed('sign', str(batch))[1]
+    assert 'stage: recalled\n' in typed('sign', str(batch), '--state', home)[1]
     assert (batch / 'certificate.pdf').is_file()
 
 

@@ -368,6 +368,8 @@ def test_file_that_is_none_is_named(tmp_path: Path) -> None:
     [
         ('Op', 'O', [UserRole.OPERATOR], 'must match'),
         ('op', ' ', [UserRole.OPERATOR], 'printed name'),
+        ('op', 'O\n  signed', [UserRole.OPERATOR], r"printed name has the letter '\\n'"),
+        ('op', 'O' * 101, [UserRole.OPERATOR], 'has 101 letters; must be 100 at most'),
         ('op', 'O', [], 'at least one role'),
         ('op', 'O', [UserRole.ADMINISTRATOR, UserRole.QUALITY], 'goes with no other role'),
         ('admin', 'A', [UserRole.OPERATOR], 'there is such an account'),

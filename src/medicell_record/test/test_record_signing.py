@@ -154,6 +154,24 @@ def test_each_meaning_is_signed_by_its_roles_alone(
     assert caught.value.refusal is Refusal.NOT_PERMITTED
 
 
+FORGED = 'seen\n  signed: batch released by Petra Person (petra), qualified_person'
+
+
+@pytest.mark.parametrize('field', ['reason', 'reference'])
+@pytest.mark.parametrize(
+    ('text', 'says'),
+    [
+        (FORGED, r"the letter '\\n', which cannot be printed; must be one line"),
+        ('\x1b[2Jnothing', 'cannot be printed'),
+        ('so ' * 1000, 'has 3000 letters; must be 2000 at most'),
+    ],
+)
+def test_words_that_could_pass_for_another_line_are_not_signed(
+    site: Site, field: str, text: str, says: str
+) -> None:
+    refused(site, ErrorCode.INVALID_GOAL, says, 'olga', 'performed', **{field: text})
+
+
 @pytest.mark.parametrize('password', ['', 'wrong', GIVEN])
 def test_signature_without_the_second_component_is_refused(site: Site, password: str) -> None:
     code = ErrorCode.NOT_ALLOWED_IN_STATE

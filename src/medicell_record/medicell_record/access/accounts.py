@@ -14,6 +14,7 @@ from medicell_record.access.database import Account, AccountsFile, Change
 from medicell_record.access.errors import AccessRefused, Refusal
 from medicell_record.access.passwords import Credentials, PasswordKeeper, Policy
 from medicell_record.access.permissions import ALONE, Action, UserRole, role_for
+from medicell_record.wording import MOST_OF_NAME, why_not_written
 
 DAY_S = 86_400.0
 MINUTE_S = 60.0
@@ -373,6 +374,8 @@ def _check_account(user_id: str, printed_name: str, roles: Sequence[UserRole]) -
         )
     if not printed_name.strip():
         raise AccessRefused(Refusal.BAD_ACCOUNT, f'{user_id}: the printed name must not be empty')
+    if wrong := why_not_written(printed_name, most=MOST_OF_NAME):
+        raise AccessRefused(Refusal.BAD_ACCOUNT, f'{user_id}: the printed name {wrong}')
     if not roles:
         raise AccessRefused(Refusal.BAD_ACCOUNT, f'{user_id}: needs at least one role')
     if ALONE in roles and len(roles) > 1:

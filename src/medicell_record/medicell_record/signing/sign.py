@@ -21,6 +21,7 @@ from medicell_record.signing.meanings import ACTIONS, BATCH, Meaning
 from medicell_record.signing.rules import Intent, why_not
 from medicell_record.signing.seal import sealed
 from medicell_record.verify import VerifyResult, verify
+from medicell_record.wording import why_not_written
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +49,12 @@ def sign(
     `state` is the folder of the cell whose key seals it. Raises CHAIN_BROKEN for a record that
     is not sound, or that this cell did not begin, or whose end its own anchor does not know,
     AccessRefused for credentials that do not hold or a role that may not, NOT_ALLOWED_IN_STATE
-    for what is out of order; nothing has been written then.
+    for what is out of order, INVALID_GOAL for words that are not one line; nothing has been
+    written then.
     """
+    for field, text in (('reason', wish.reason), ('reference', wish.reference)):
+        if wrong := why_not_written(text):
+            raise InputError(ErrorCode.INVALID_GOAL, wrong, field=field)
     checked = verify(record_of(folder), folder=folder, home=state.parent)
     if not checked.sound:
         raise InputError(
