@@ -18,7 +18,7 @@ from pathlib import Path
 
 from medicell_core.errors import ErrorCode, InputError, OperationFailed
 from medicell_core.leash import leash
-from medicell_gazebo.unpacker import lacking, unpacker
+from medicell_gazebo.unpacker import MAKING, lacking, unpacker
 
 CACHE_VARIABLE = 'MEDICELL_GAZEBO_CACHE'
 """The folder for trees and plug-ins, in place of the one below the user's cache."""
@@ -28,7 +28,6 @@ KEYRING = Path('/usr/share/keyrings/debian-archive-keyring.gpg')
 CONTENTS = 'contents.sha256'
 """In a whole tree: the digest of what it holds."""
 
-_MAKING = '.making-'
 _TOLD_LINES = 12
 _END_S = 5.0
 _PROGRESS = ('I: downloading', 'I: extracting')
@@ -113,10 +112,10 @@ def unpacked(recipe: Recipe, tell: Tell) -> Iterator[Path]:
     folder = cache_folder()
     folder.mkdir(parents=True, exist_ok=True)
     program = unpacker(folder)
-    for old in folder.glob(f'{_MAKING}*'):
+    for old in folder.glob(f'{MAKING}*'):
         # Of a process that was killed: whoever makes trees holds the lock.
         shutil.rmtree(old, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix=_MAKING, dir=folder) as making:
+    with tempfile.TemporaryDirectory(prefix=MAKING, dir=folder) as making:
         tree = Path(making) / 'tree'
         begun_s = time.monotonic()
         tell(f'unpacking {", ".join(recipe.packages)} of Debian {recipe.suite} ...')

@@ -11,6 +11,8 @@ from pathlib import Path
 from medicell_core.errors import ErrorCode, InputError
 
 NAME = 'mmdebstrap'
+MAKING = '.making-'
+"""How folders begin in which something is made; who holds the lock removes what is left."""
 REMEDY = 'apt install mmdebstrap'
 _TOOLS = ('apt-get', 'dpkg-deb', 'perl')
 """What it runs by; apt and dpkg bring perl with them on Debian and Ubuntu."""
@@ -41,7 +43,7 @@ def lacking(what: str, remedy: str) -> InputError:
 
 
 def _fetch(cache: Path) -> None:
-    with tempfile.TemporaryDirectory(prefix='.making-', dir=cache) as making:
+    with tempfile.TemporaryDirectory(prefix=MAKING, dir=cache) as making:
         work = Path(making)
         (work / 'lists' / 'partial').mkdir(parents=True)
         apt = [
