@@ -19,7 +19,8 @@ from medicell_ros.signals import end_by_signals
 OPERATION = 'Weigh'
 ACTION = 'bare/weigh'
 WAIT_S = 20.0
-POLL_S = 0.01
+FIRST_WAIT_S = 1.0
+"""Wall seconds after which a first goal counts as lost, and is sent again."""
 
 
 def bare_server() -> Node:
@@ -44,12 +45,23 @@ class BareClient:
         self._client = ActionClient(self.node, self._kind, ACTION)
 
     def wait_for_server(self) -> None:
-        """Wait until the server is there; raises TIMEOUT."""
+        """Wait until the server is there and answers; raises TIMEOUT.
+
+        A server that the client has found may not have found the client yet: what it answers
+        until then is lost.
+        """
         if not self._client.wait_for_server(WAIT_S):
             raise MedicellError(ErrorCode.TIMEOUT, f'no bare action server after {WAIT_S:g} s')
+        if not any(self._performed(FIRST_WAIT_S) for _ in range(round(WAIT_S / FIRST_WAIT_S))):
+            raise MedicellError(ErrorCode.TIMEOUT, f'no first bare result after {WAIT_S:g} s')
 
     def perform(self) -> None:
         """Send a goal and wait for its result; raises TIMEOUT."""
+        if not self._performed(WAIT_S):
+            raise MedicellError(ErrorCode.TIMEOUT, f'no bare result after {WAIT_S:g} s')
+
+    def _performed(self, wait_s: float) -> bool:
+        """Send a goal; return whether its result came in time."""
         done = threading.Event()
 
         def accepted(future: Any) -> None:
@@ -59,8 +71,7 @@ class BareClient:
             self._client.send_goal_async(self._kind.Goal()).add_done_callback(accepted)
 
         on_executor(self.node, send)
-        if not done.wait(WAIT_S):
-            raise MedicellError(ErrorCode.TIMEOUT, f'no bare result after {WAIT_S:g} s')
+        return done.wait(wait_s)
 
 
 def main() -> None:
