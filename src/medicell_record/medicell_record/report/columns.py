@@ -17,30 +17,30 @@ def _columns(*items: tuple[str, float] | tuple[str, float, Align]) -> tuple[Colu
 _RIGHT = Align.R
 
 NODES = _columns(
-    ('node', 26),
-    ('driver', 24),
-    ('acts on', 25),
-    ('software', 36),
-    ('host', 26),
-    ('files', 43),
+    ('node', 23),
+    ('driver', 17),
+    ('acts on', 20),
+    ('software', 41),
+    ('host', 15),
+    ('files', 64),
 )
 MATERIALS = _columns(
-    ('material', 26),
-    ('container', 28),
-    ('kind', 16),
-    ('content', 24),
-    ('each, mL', 18, _RIGHT),
-    ('lot or label', 58),
+    ('material', 33),
+    ('container', 31),
+    ('kind', 14),
+    ('content', 23),
+    ('each, mL', 15, _RIGHT),
+    ('lot or label', 56),
 )
 PHASES = _columns(
     ('unit procedure', 27),
-    ('phase', 40),
-    ('runs', 11, _RIGHT),
-    ('begin', 28),
+    ('phase', 50),
+    ('runs', 10, _RIGHT),
+    ('begin', 26),
     ('day', 9, _RIGHT),
-    ('end', 28),
-    ('duration', 17, _RIGHT),
-    ('verdict', 22),
+    ('end', 26),
+    ('duration', 16, _RIGHT),
+    ('verdict', 16),
 )
 COUNTS = _columns(
     ('time', 28),
