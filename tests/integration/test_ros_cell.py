@@ -326,9 +326,10 @@ def test_device_that_dds_has_miscounted_stays_in_contact(nodes: tuple[Node, Node
     contacts = Contacts(nodes[0], changes.append)
     wait_for(lambda: contacts.of(Role.FLUID_HANDLER).told, 'contact')
     one_too_few = SimpleNamespace(alive_count=0)
-    on_executor(nodes[0], contacts._felt, Role.FLUID_HANDLER, one_too_few)
-    wait_for(lambda: contacts._confirming is not None, 'doubt')
-    wait_for(lambda: contacts._confirming is None, 'an end of the doubt')
+    lifeline = contacts._lifelines[Role.FLUID_HANDLER]
+    on_executor(nodes[0], lifeline._felt, one_too_few)
+    wait_for(lambda: lifeline._confirming is not None, 'doubt')
+    wait_for(lambda: lifeline._confirming is None, 'an end of the doubt')
     assert contacts.of(Role.FLUID_HANDLER).alive
     assert not [change for change in changes if change.lost]
     contacts.close()

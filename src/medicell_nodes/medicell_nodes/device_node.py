@@ -27,10 +27,12 @@ from medicell_nodes.sampler import Sampler
 from medicell_record.journal import Journal
 from medicell_ros import conversion, qos
 from medicell_ros.lifecycle import ManagedNode
+from medicell_ros.lifeline import Watch
 from medicell_ros.node_parameters import NODES, ORCHESTRATOR, WORLD, DeviceParameters
 from medicell_ros.parameters import declare
 from medicell_sim.port import WorldPort
 
+SILENT = f'no contact with {ORCHESTRATOR}'
 CLEAR_TYPE = 'medicell_interfaces/srv/ClearDevice'
 
 
@@ -55,7 +57,8 @@ class DeviceNode(ManagedNode):
     answers with the code and text of the refusal. `~/state` is latched and tells by its
     liveliness that the process lives, `~/telemetry` and
     `/diagnostics` come every `telemetry_period_s`. `stop` in the cell's namespace halts the
-    device at once, `~/clear` brings it back.
+    device at once, `~/clear` brings it back. An orchestrator in another process that falls
+    silent is told in the log and in `/diagnostics`; the device does what it was told.
     """
 
     def __init__(
@@ -84,6 +87,7 @@ class DeviceNode(ManagedNode):
         self._serving = ServingNode()
         self._entities: list[Callable[[], object]] = []
         self._actions: DeviceActions | None = None
+        self._orchestrator: Watch | None = None
         self._state_publisher = self.create_publisher(DeviceState, '~/state', qos.living())
         self._telemetry_publisher = self.create_publisher(
             MESSAGES[role], '~/telemetry', qos.telemetry()
@@ -164,7 +168,7 @@ class DeviceNode(ManagedNode):
             self._actions.close()
         for destroy in self._entities:
             destroy()
-        self._actions, self._entities = None, []
+        self._actions, self._entities, self._orchestrator = None, [], None
         if self._extras is not None:
             self._extras.close()
         if isinstance(self._journal, Journal):
@@ -239,6 +243,15 @@ class DeviceNode(ManagedNode):
             partial(self.destroy_subscription, stop),
             partial(self.destroy_service, clear),
         ]
+        if isinstance(self._time, Remote | WallClock):
+            self._orchestrator = Watch(self, ORCHESTRATOR, self._orchestrator_changed)
+            self._entities.append(self._orchestrator.close)
+
+    def _orchestrator_changed(self, lost: bool) -> None:
+        if lost:
+            self.get_logger().error(f'{SILENT}; what was told is done, nothing else is begun')
+        else:
+            self.get_logger().info(f'in contact with {ORCHESTRATOR} again')
 
     def _required(self) -> OperationServer:
         """Return the operation server; raises NOT_ACTIVE before `configure`."""
@@ -318,10 +331,12 @@ class DeviceNode(ManagedNode):
         health = self._server.driver.health()
         status = self._server.status()
         fault = health.get('fault') or status.fault_text
+        silent = SILENT if self._orchestrator is not None and self._orchestrator.lost else ''
+        level = DiagnosticStatus.WARN if silent else DiagnosticStatus.OK
         item = DiagnosticStatus(
-            level=DiagnosticStatus.ERROR if fault else DiagnosticStatus.OK,
+            level=DiagnosticStatus.ERROR if fault else level,
             name=self.get_fully_qualified_name().lstrip('/'),
-            message=fault or status.state.name,
+            message=fault or silent or status.state.name,
             hardware_id=self.driver_name,
             values=[KeyValue(key=key, value=value) for key, value in health.items()],
         )

@@ -73,7 +73,7 @@ class WorldNode(ManagedNode):
         self._clock_publisher: Publisher = self.create_publisher(
             ClockMessage, '/clock', qos.clock()
         )
-        self._state_publisher = self.create_publisher(DeviceState, '~/state', qos.latched())
+        self._state_publisher = self.create_publisher(DeviceState, '~/state', qos.living())
 
     @property
     def world(self) -> World:

@@ -12,6 +12,7 @@ from medicell_core.clock import WallClock
 from medicell_core.entries import Deviation
 from medicell_core.errors import ErrorCode
 from medicell_orchestrator.engine.clock_watch import LEAST_S, ClockWatch
+from medicell_orchestrator.node.diagnosis import STANDS_S, StandingClock
 
 MIX = '- {phase: mix, type: mix, container: apheresis, duration: 1 min}'
 HOUR_S = 3600.0
@@ -65,3 +66,18 @@ def test_clock_that_is_set_in_a_batch_is_one_deviation(tmp_path: Path, times: Ti
     assert (deviation.error_code, deviation.recovered) == (ErrorCode.CLOCK_SET, True)
     assert 'set back by 3600.0 s' in deviation.description
     assert rig.engine.outcome == 'ready_for_release'
+
+
+def test_clock_that_stands_while_it_is_awaited_is_told_until_it_goes_on() -> None:
+    steady = [100.0]
+    clock = StandingClock(lambda: steady[0])
+    assert clock.look(50.0, awaited=True) == ''
+    steady[0] += STANDS_S - 0.1
+    assert clock.look(50.0, awaited=True) == ''
+    steady[0] += 0.2
+    assert clock.look(50.0, awaited=True) == 'the clock has stood for 1.6 s'
+    assert clock.look(51.0, awaited=True) == ''
+    steady[0] += HOUR_S
+    assert clock.look(51.0, awaited=False) == ''
+    steady[0] += STANDS_S - 0.1
+    assert clock.look(51.0, awaited=True) == ''

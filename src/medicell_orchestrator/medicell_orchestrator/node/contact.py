@@ -9,23 +9,14 @@ from dataclasses import replace
 from functools import partial
 
 from medicell_interfaces.msg import DeviceState
-from rclpy.clock import Clock, ClockType
-from rclpy.event_handler import QoSLivelinessChangedInfo, SubscriptionEventCallbacks
 from rclpy.node import Node
-from rclpy.subscription import Subscription
-from rclpy.timer import Timer
 
 from medicell_core.operations import Role
 from medicell_core.serving import ServingNode
 from medicell_core.states import PackMLState
 from medicell_orchestrator.pursuing import Contact
 from medicell_ros.conversion import from_message
-from medicell_ros.qos import latched, living
-
-CONFIRM_S = 0.25
-"""Wall seconds for which silence must last after its first notice: a busy machine holds every
-device's sign of life up together, and they come within some 50 ms of their lease.
-"""
+from medicell_ros.lifeline import Lifeline
 
 
 class Contacts:
@@ -43,10 +34,15 @@ class Contacts:
         self._on_change = on_change
         self._lock = threading.Lock()
         self._contacts = {role: Contact(role=role) for role in Role}
-        self._silent: set[Role] = set()
-        self._confirming: Timer | None = None
-        self._one_process = one_process
-        self._subscriptions = {role: self._subscribe(role) for role in Role}
+        self._lifelines = {
+            role: Lifeline(
+                node,
+                role,
+                on_state=partial(self._told, role),
+                on_alive=None if one_process else partial(self._note, role),
+            )
+            for role in Role
+        }
 
     def of(self, role: Role) -> Contact:
         """Return what is known of a device now."""
@@ -74,52 +70,10 @@ class Contacts:
 
     def close(self) -> None:
         """Watch no more. Safe to call twice."""
-        self._stop_confirming()
-        while self._subscriptions:
-            self._node.destroy_subscription(self._subscriptions.popitem()[1])
+        for lifeline in self._lifelines.values():
+            lifeline.close()
 
-    def _subscribe(self, role: Role) -> Subscription:
-        return self._node.create_subscription(
-            DeviceState,
-            f'{role}/state',
-            partial(self._told, role),
-            latched() if self._one_process else living(),
-            event_callbacks=None if self._one_process else self._events(role),
-        )
-
-    def _events(self, role: Role) -> SubscriptionEventCallbacks:
-        return SubscriptionEventCallbacks(liveliness=partial(self._felt, role))
-
-    def _felt(self, role: Role, info: QoSLivelinessChangedInfo) -> None:
-        """Take note of a change of the device's liveliness; silence only counts if it lasts.
-
-        Fast DDS misses the first sign of a writer that is matched just then, and counts from
-        there: one too few, for ever, by which a device that lives would stay lost. So a count that
-        tells of nobody is begun anew, and who lives tells a new subscription its state.
-        """
-        if info.alive_count > 0:
-            self._silent.discard(role)
-            self._note(role, alive=True)
-            return
-        self._node.destroy_subscription(self._subscriptions[role])
-        self._subscriptions[role] = self._subscribe(role)
-        self._silent.add(role)
-        self._stop_confirming()
-        self._confirming = self._node.create_timer(
-            CONFIRM_S, self._confirm, clock=Clock(clock_type=ClockType.STEADY_TIME)
-        )
-
-    def _confirm(self) -> None:
-        self._stop_confirming()
-        while self._silent:
-            self._note(self._silent.pop(), alive=False)
-
-    def _stop_confirming(self) -> None:
-        if self._confirming is not None:
-            self._node.destroy_timer(self._confirming)
-            self._confirming = None
-
-    def _note(self, role: Role, *, alive: bool) -> None:
+    def _note(self, role: Role, alive: bool) -> None:
         with self._lock:
             before = self._contacts[role]
             if alive is before.alive:
@@ -140,7 +94,6 @@ class Contacts:
         It is a sign of life itself: rmw may lose the event of a writer that is matched just then.
         """
         with self._lock:
-            self._silent.discard(role)
             before = self._contacts[role]
             anew = before.another(message.sequence, message.journal)
             now = replace(

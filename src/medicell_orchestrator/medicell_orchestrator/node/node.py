@@ -32,7 +32,8 @@ from medicell_orchestrator.resuming.note import OpenNote
 from medicell_orchestrator.unwritten import Unwritten
 from medicell_ros.conversion import node_time_s
 from medicell_ros.lifecycle import ManagedNode
-from medicell_ros.node_parameters import DEVICES, ORCHESTRATOR, OrchestratorParameters
+from medicell_ros.lifeline import Watch
+from medicell_ros.node_parameters import DEVICES, ORCHESTRATOR, WORLD, OrchestratorParameters
 from medicell_ros.parameters import declare
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ class OrchestratorNode(ManagedNode):
         self._publisher: BatchPublisher | None = None
         self._telling: SelfTelling | None = None
         self._contacts: Contacts | None = None
+        self._world: Watch | None = None
         self._work = BatchWork(self.get_logger(), on_failure=self._changed, on_end=self._ended)
         self._open = OpenBatch(
             self, find=self._find, begin=self._work.begin, say=self._say, rest=self._rest
@@ -112,6 +114,8 @@ class OrchestratorNode(ManagedNode):
         self._publisher = BatchPublisher(self)
         self._telling = SelfTelling(self, self._publisher, fault=self._fault)
         self._contacts = Contacts(self, self._contact_changed, one_process=self._one_process)
+        if not self._one_process:
+            self._world = Watch(self, WORLD, partial(self._tell_contact, WORLD))
         self._served = [
             self.create_service(kind, f'~/{name}', self.answering(verb))
             for kind, name, verb in (
@@ -175,6 +179,9 @@ class OrchestratorNode(ManagedNode):
         if self._contacts is not None:
             self._contacts.close()
             self._contacts = None
+        if self._world is not None:
+            self._world.close()
+            self._world = None
         if self._publisher is not None and self._telling is not None:
             self._publisher.close(self)
             self._telling.close()
@@ -325,14 +332,17 @@ class OrchestratorNode(ManagedNode):
 
     def _contact_changed(self, contact: Contact) -> None:
         """Tell at once who cannot be reached; a batch that waits for it looks after it."""
-        if contact.lost:
-            self.get_logger().error(f'no contact with {contact.role}')
-        elif contact.epoch > 1:
-            self.get_logger().info(f'in contact with {contact.role} again')
+        self._tell_contact(contact.role, contact.lost, again=contact.epoch > 1)
+        self._work.wake()
+
+    def _tell_contact(self, name: str, lost: bool, *, again: bool = True) -> None:
+        if lost:
+            self.get_logger().error(f'no contact with {name}')
+        elif again:
+            self.get_logger().info(f'in contact with {name} again')
         if self._telling is not None:
             self._telling.say()
             self._telling.diagnose()
-        self._work.wake()
 
     def _say(self, state: PackMLState) -> None:
         if self._telling is not None:
@@ -345,7 +355,9 @@ class OrchestratorNode(ManagedNode):
         engine = self._work.engine
         if engine is not None and engine.shortage:
             return MedicellError(ErrorCode.DISK_FULL, engine.shortage)
-        lost = [] if self._contacts is None else self._contacts.lost()
+        lost: list[str] = [] if self._contacts is None else [*self._contacts.lost()]
+        if self._world is not None and self._world.lost:
+            lost.append(WORLD)
         if not lost:
             return None
         return MedicellError(ErrorCode.COMMUNICATION_LOST, f'no contact with {", ".join(lost)}')

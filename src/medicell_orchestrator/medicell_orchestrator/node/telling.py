@@ -12,7 +12,7 @@ from rclpy.node import Node
 
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.states import PackMLState
-from medicell_orchestrator.node.diagnosis import diagnostics_message
+from medicell_orchestrator.node.diagnosis import StandingClock, diagnostics_message
 from medicell_orchestrator.node.publishing import BatchPublisher
 from medicell_ros.conversion import node_time_s, time_to_message
 from medicell_ros.node_parameters import ORCHESTRATOR
@@ -40,6 +40,7 @@ class SelfTelling:
         self._record = record
         self._telling = threading.Lock()
         self._told = PackMLState.STOPPED
+        self._clock = StandingClock()
         self._state = node.create_publisher(DeviceState, '~/state', living())
         self._stop = node.create_publisher(StopRequest, 'stop', events())
         self._diagnostics = node.create_publisher(DiagnosticArray, '/diagnostics', telemetry())
@@ -70,7 +71,10 @@ class SelfTelling:
         fault = self._fault()
         alarm = '' if fault is None else fault.message
         now_s = node_time_s(self._node)
-        self._diagnostics.publish(diagnostics_message(name, self._told, alarm, self.batch, now_s))
+        stands = self._clock.look(now_s, awaited=self._told is PackMLState.EXECUTE)
+        self._diagnostics.publish(
+            diagnostics_message(name, self._told, self.batch, now_s, alarm=alarm, warning=stands)
+        )
 
     def stop(self, reason: str) -> None:
         """Have every device stop."""
