@@ -24,6 +24,7 @@ from medicell_ros.parameters import check_file, given_value, parameter_files
 from medicell_ros.peers import Peers
 from medicell_ros.sections import given_namespace
 from medicell_ros.signals import end_by_signals, ended_after
+from medicell_ros.watchdog import ended_when_hung
 
 EXIT_OK, EXIT_FAILED, EXIT_BAD_INPUT = 0, 1, 2
 SHIPPED_CONFIG = ('medicell_bringup', 'config', 'cell.yaml')
@@ -61,9 +62,9 @@ def run_node(
     until those that it serves have ended, both within the node's timeouts. It is told when the
     process that started it is gone by then. More signals change
     nothing, but once the node has come down SIGTERM ends a process that DDS holds, and SIGALRM
-    does so after FAREWELL_S. 0 after a signal, 1 when the node could not become active or spins
-    no more, 2 for bad input. Parameter files are checked whole, for every node of the cell that
-    they name.
+    does so after FAREWELL_S. 0 after a signal, 1 when the node could not become active, spins no
+    more or hangs, 2 for bad input. Parameter files are checked whole, for every node of the cell
+    that they name.
     """
     parent = os.getppid()
     given = list(sys.argv if arguments is None else arguments)
@@ -84,7 +85,8 @@ def run_node(
         node.parameter_files, node.on_failure = files, fail
         host = NodeHost([node], on_failure=fail)
         try:
-            _serve(node, outliving, ended, failures, lambda: _is_left_alone(parent, came))
+            with ended_when_hung(node):
+                _serve(node, outliving, ended, failures, lambda: _is_left_alone(parent, came))
         finally:
             with ended_after(FAREWELL_S):
                 host.close()
