@@ -664,6 +664,9 @@ OBSERVES = (
 )
 """Operations that move no material and may be repeated freely."""
 
+MOVES_NOTHING = (*OBSERVES, Incubate)
+"""Operations without an effect: of one that was broken off it is known that it had none."""
+
 
 def operations_of(role: Role) -> dict[str, OperationType]:
     """Return the operations that a role performs, by name."""

@@ -17,7 +17,7 @@ from medicell_devices.journal import OperationJournal
 from medicell_devices.performing import Performer
 from medicell_devices.running import OnDone, OnProgress, RunningOperation
 from medicell_devices.status import REFUSING, DeviceStatus, HasLanes
-from medicell_devices.unknown import accept_unknown, unknown_text
+from medicell_devices.unknown import BrokenOff
 from medicell_devices.workers import Workers
 from medicell_record.journal import JournalState, mark_of
 
@@ -60,6 +60,7 @@ class OperationServer:
         self._telling = threading.RLock()
         self._workers = Workers()
         self._performer = Performer(driver, clock, journal, on_unexpected=self._abort)
+        self._broken_off = BrokenOff(driver, clock, journal)
         self._running: dict[str, RunningOperation] = {}
         self._refusing: dict[str, RunningOperation] = {}
         self._started = False
@@ -87,11 +88,12 @@ class OperationServer:
                 return
         self._driver.connect()
         self._driver.reset()
+        self._broken_off.look(but=self._running)
         with self._lock:
             self._started = True
             self._state = PackMLState.IDLE
             self._fault_code, self._fault_text = ErrorCode.OK, ''
-            unknown = unknown_text(self._journal, but=self._running)
+            unknown = self._broken_off.text(but=self._running)
             if unknown:
                 self._hold(unknown)
         self._notify()
@@ -129,9 +131,9 @@ class OperationServer:
 
         An id that is already finished answers with its recorded outcome, whatever the state; one
         that was refused, or ended before it began, with that; one that runs is joined and answers
-        when it ends; one that was started and not finished answers OUTCOME_UNKNOWN, and the device
-        is Held. So a goal may be sent again by whoever has lost its answer, and whoever has got
-        one may take it as final.
+        when it ends; one that was started and not finished answers OUTCOME_UNKNOWN with what was
+        found of it, and the device is Held. So a goal may be sent again by whoever has lost its
+        answer, and whoever has got one may take it as final.
         A goal that was `cancelled` on its way ends as CANCELLED before anything moves. One that
         was sent for a journal of another `journal_mark` answers OUTCOME_UNKNOWN and moves nothing:
         that journal may know that it was begun. An empty mark is any journal.
@@ -219,7 +221,7 @@ class OperationServer:
             self._state = PackMLState.CLEARING if aborted else PackMLState.RESETTING
         self._notify()
         try:
-            accept_unknown(self._journal)
+            self._broken_off.accept()
             self._driver.reset()
         except Exception as error:
             self._abort(f'{self._driver.role} cannot be cleared: {error}')
@@ -269,7 +271,7 @@ class OperationServer:
             )
 
     def _recorded(self, running: RunningOperation, row: OperationType) -> Outcome | None:
-        """Return the journal's outcome; raises OUTCOME_UNKNOWN or INVALID_GOAL."""
+        """Return the journal's outcome, or that it is unknown (Held); raises INVALID_GOAL."""
         known = self._journal.find(running.owner)
         if running.owner in (*self._running, *self._refusing) or (
             known is not None
@@ -282,9 +284,9 @@ class OperationServer:
         if known is None:
             return None
         if known.state is JournalState.STARTED or known.outcome is None:
-            text = f'{running.owner} was started and its outcome is not known; a person must look'
-            self._hold(text)
-            raise OperationRefused(ErrorCode.OUTCOME_UNKNOWN, text)
+            unknown = self._broken_off.outcome(running.owner)
+            self._hold(unknown.error_msg)
+            return unknown
         return outcome_from_json(row.name, known.outcome)
 
     def _require_free(self, running: RunningOperation) -> None:

@@ -11,7 +11,7 @@ from medicell_core.operations import Operation, Outcome, Result
 from medicell_core.serialise import outcome_from_json, to_json
 from medicell_devices.contract import OperationContext
 from medicell_devices.failure import PartlyDone
-from medicell_record.journal import JournalState, JsonObject
+from medicell_record.journal import JsonObject
 
 R = TypeVar('R', bound=Result)
 
@@ -31,9 +31,15 @@ class JournalledSteps:
         return f'{self._stem}:{step}:{self._tries(step) + 1}'
 
     def known(self, step: str, kind: type[Operation]) -> Outcome | None:
-        """Return how the last try of a step ended; None when none has."""
+        """Return how the last try of a step ended; None when it has not, or there was none."""
         latest = self._latest(step)
         return None if latest is None else outcome_from_json(kind.__name__, latest)
+
+    def result(self, step: str, kind: type[Operation], result: type[R]) -> R | None:
+        """Return the result of the last try of a step, as far as it came; None without one."""
+        known = self.known(step, kind)
+        reached = None if known is None else known.result
+        return reached if isinstance(reached, result) else None
 
     def figure(self, step: str, field: str) -> float:
         """Return a figure that was kept with a step; NaN when it is not known."""
@@ -70,9 +76,6 @@ class JournalledSteps:
         return number
 
     def _latest(self, step: str) -> JsonObject | None:
-        """Return the outcome of the last try that has ended."""
-        for number in range(self._tries(step), 0, -1):
-            entry = self._context.journal.find(f'{self._stem}:{step}:{number}')
-            if entry is not None and entry.state is JournalState.FINISHED:
-                return entry.outcome
-        return None
+        """Return the outcome of the last try; None when it has not ended, or there was none."""
+        entry = self._context.journal.find(f'{self._stem}:{step}:{self._tries(step)}')
+        return None if entry is None else entry.outcome

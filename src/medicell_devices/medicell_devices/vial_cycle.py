@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from medicell_core.errors import ErrorCode, MedicellError, OperationFailed, OperationRefused
@@ -26,6 +26,7 @@ from medicell_devices.contract import OperationContext
 from medicell_devices.cycle_robot import CycleRobot
 from medicell_devices.failure import PartlyDone
 from medicell_devices.steps import JournalledSteps
+from medicell_devices.vial_figures import TARE, VialFigures
 
 R = TypeVar('R', bound=Result)
 OF_THE_VIAL = frozenset(
@@ -46,7 +47,6 @@ UNTOLD = frozenset({ErrorCode.IDENTITY_MISMATCH, ErrorCode.WRONG_CONTAINER})
 NO_PRODUCT = frozenset({ErrorCode.CLOSURE_FAILED, ErrorCode.VIAL_NOT_FILLED})
 """Refusals to close after which a vial can be put away all the same."""
 
-TARE = 'TareVial'
 REJECT = 'reject'
 STEPS = ('tared', 'filled', 'stoppered', 'capped', 'labelled', 'placed')
 
@@ -69,13 +69,7 @@ class VialCycle:
         self._steps = JournalledSteps(
             context, f'{goal.operation_id.partition("#")[0]}/{goal.vial}'
         )
-        self._filled: FillVialResult | None = None
-        self._before_ml = 0.0
-        self._opened_s = self._closed_s = math.nan
-        self._force_n = self._torque_nm = math.nan
-        self._label = ''
-        self._step = ''
-        self._moved: list[MoveContainerResult] = []
+        self._figures = VialFigures(self._steps)
 
     def run(self) -> ProcessVialResult:
         """Bring the vial to its station; raises PartlyDone with what was measured until then.
@@ -102,6 +96,11 @@ class VialCycle:
             raise self._partly(error) from error
         return self._result()
 
+    def found(self) -> ProcessVialResult:
+        """Return what journal and sensors tell of a cycle that was broken off; nothing moves."""
+        self._figures.recall(self._goal.vial, self._context.journal)
+        return self._result()
+
     def _require_there(self) -> None:
         station = self._robot.see(self._goal.vial).station
         if not station:
@@ -119,9 +118,9 @@ class VialCycle:
         """Tare and fill; a vial that was begun is weighed, and gets what is missing."""
         known = self._steps.known('fill', FillVial)
         if known is not None and isinstance(known.result, FillVialResult):
-            self._filled = known.result
-            self._before_ml = known.result.volume_ml
-        self._opened_s = self._steps.figure(TARE, 'at_s')
+            self._figures.filled = known.result
+            self._figures.before_ml = known.result.volume_ml
+        self._figures.opened_s = self._steps.figure(TARE, 'at_s')
         if known is not None and known.ok:
             self._done('filled')
             return
@@ -139,23 +138,23 @@ class VialCycle:
             vial=self._goal.vial,
             volume_ml=self._goal.volume_ml,
         )
-        fresh = math.isnan(self._opened_s)
+        fresh = math.isnan(self._figures.opened_s)
         tare_g = self._tare(goal) if fresh else self._steps.figure(TARE, 'tare_g')
         try:
-            self._filled = self._steps.act(
+            self._figures.filled = self._steps.act(
                 goal, lambda goal, at: self._robot.fill_up(goal, tare_g, at, fresh=fresh)
             )
         except PartlyDone as error:
             if isinstance(error.result, FillVialResult):
-                self._filled = error.result
+                self._figures.filled = error.result
             raise
         self._done('filled')
 
     def _tare(self, goal: FillVial) -> float:
         """Weigh the empty vial, and have the journal keep it before the first drop."""
         tare_g = self._robot.tare(goal, self._context)
-        self._opened_s = self._context.clock.now_s()
-        figures = {'tare_g': tare_g, 'at_s': self._opened_s}
+        self._figures.opened_s = self._context.clock.now_s()
+        figures = {'tare_g': tare_g, 'at_s': self._figures.opened_s}
         self._steps.keep(TARE, {'vial': goal.vial}, figures)
         self._done('tared')
         return tare_g
@@ -169,13 +168,13 @@ class VialCycle:
         )
         try:
             pressed = self._closing('stopper', goal, self._robot.stopper_vial, 'stoppered')
-            self._force_n = math.nan if pressed is None else pressed.force_n
+            self._figures.force_n = math.nan if pressed is None else pressed.force_n
         except PartlyDone as error:
             if isinstance(error.result, StopperVialResult):
-                self._force_n = error.result.force_n
+                self._figures.force_n = error.result.force_n
             raise
         ended_s = self._steps.figure('stopper', 'at_s')
-        self._closed_s = self._context.clock.now_s() if math.isnan(ended_s) else ended_s
+        self._figures.closed_s = self._context.clock.now_s() if math.isnan(ended_s) else ended_s
         self._done('stoppered')
 
     def _cap(self) -> None:
@@ -186,10 +185,10 @@ class VialCycle:
         )
         try:
             crimped = self._closing('cap', goal, self._robot.cap_vial, 'capped')
-            self._torque_nm = math.nan if crimped is None else crimped.torque_nm
+            self._figures.torque_nm = math.nan if crimped is None else crimped.torque_nm
         except PartlyDone as error:
             if isinstance(error.result, CapVialResult):
-                self._torque_nm = error.result.torque_nm
+                self._figures.torque_nm = error.result.torque_nm
             raise
         self._done('capped')
 
@@ -209,11 +208,11 @@ class VialCycle:
         """Label and read back; a label that reads wrong is printed once more."""
         known = self._steps.known('label', LabelVial)
         if known is not None and known.ok and isinstance(known.result, LabelVialResult):
-            self._label = known.result.label_text
+            self._figures.label = known.result.label_text
         else:
             self._go('label')
             try:
-                self._label = self._print()
+                self._figures.label = self._print()
             except MedicellError as error:
                 if error.code not in REPRINTED:
                     raise
@@ -223,7 +222,7 @@ class VialCycle:
     def _print_again(self, first: MedicellError) -> None:
         """Print once more; a vial that cannot be told by its label any more is refused for it."""
         try:
-            self._label = self._print()
+            self._figures.label = self._print()
         except MedicellError as error:
             if error.code in UNTOLD:
                 raise first from error
@@ -240,7 +239,7 @@ class VialCycle:
 
     def _inspect(self) -> None:
         """Have every figure of the vial, whoever has measured it."""
-        figures = (('stopper', self._force_n), ('cap', self._torque_nm))
+        figures = (('stopper', self._figures.force_n), ('cap', self._figures.torque_nm))
         unknown = [name for name, value in figures if math.isnan(value)]
         if unknown:
             raise OperationFailed(
@@ -251,7 +250,8 @@ class VialCycle:
     def _reject(self) -> None:
         """Close the vial if product stands open in it, and put it to the rejects."""
         try:
-            if not (math.isnan(self._opened_s) or self._robot.see(self._goal.vial).stoppered):
+            seen = self._robot.see(self._goal.vial)
+            if not (math.isnan(self._figures.opened_s) or seen.stoppered):
                 self._cover()
         except MedicellError as error:
             if error.code not in NO_PRODUCT:
@@ -260,7 +260,7 @@ class VialCycle:
             self._go(REJECT)
         except MedicellError:
             return
-        self._step = 'rejected'
+        self._figures.step = 'rejected'
 
     def _cover(self) -> None:
         """Press the stopper in, also where the way to it has told that liquid may have spilt."""
@@ -282,26 +282,14 @@ class VialCycle:
             station=station,
         )
         try:
-            self._moved.append(self._steps.act(goal, self._robot.move_container))
+            self._figures.moved.append(self._steps.act(goal, self._robot.move_container))
         except PartlyDone as error:
             if isinstance(error.result, MoveContainerResult):
-                self._moved.append(error.result)
+                self._figures.moved.append(error.result)
             raise
 
     def _open_s(self) -> float:
-        """Return for how long product has stood open; NaN when none has come."""
-        now_s = self._context.clock.now_s()
-        return (now_s if math.isnan(self._closed_s) else self._closed_s) - self._opened_s
-
-    def _closed_for_s(self) -> float:
-        closed_s = self._steps.figure('stopper', 'at_s')
-        return 0.0 if math.isnan(closed_s) else self._context.clock.now_s() - closed_s
-
-    def _added_ml(self) -> float:
-        """Return what came in this operation; NaN when product came and nothing has weighed it."""
-        if self._filled is None:
-            return 0.0 if math.isnan(self._opened_s) else math.nan
-        return self._filled.volume_ml - self._before_ml
+        return self._figures.open_s(self._context.clock.now_s())
 
     def _require_not_open_too_long(self) -> None:
         if self._open_s() > self._max_open_s:
@@ -319,7 +307,7 @@ class VialCycle:
                 raise OperationFailed(known.error_code, known.error_msg)
 
     def _done(self, step: str) -> None:
-        self._step = step
+        self._figures.step = step
         share = (STEPS.index(step) + 1) / len(STEPS)
         self._context.report(share, f'{self._goal.vial} {step}')
 
@@ -331,34 +319,8 @@ class VialCycle:
             return error
 
     def _result(self) -> ProcessVialResult:
-        filled, seen = self._filled, self._robot.see(self._goal.vial)
-        moved = self._moved
-        return ProcessVialResult(
-            net_weight_g=math.nan if filled is None else filled.net_weight_g,
-            volume_ml=math.nan if filled is None else filled.volume_ml,
-            added_ml=self._added_ml(),
-            tare_g=self._steps.figure(TARE, 'tare_g') if filled is None else filled.tare_g,
-            top_ups=0 if filled is None else filled.top_ups,
-            in_flight_s=math.nan if filled is None else filled.in_flight_s,
-            open_s=self._open_s(),
-            closed_for_s=self._closed_for_s() if seen.stoppered else math.nan,
-            force_n=self._force_n,
-            torque_nm=self._torque_nm,
-            label_text=self._label,
+        return self._figures.result(
+            self._robot.see(self._goal.vial),
             label_prints=self._robot.labels_printed(self._goal.vial),
-            step=self._step,
-            station=seen.station,
-            moves=len(moved),
-            path_length_m=sum(item.path_length_m for item in moved),
-            planned_samples=sum(item.planned_samples for item in moved),
-            planned_gap_m=_least(item.planned_gap_m for item in moved),
-            planned_breaches=sum(item.planned_breaches for item in moved),
-            measured_samples=sum(item.measured_samples for item in moved),
-            measured_gap_m=_least(item.measured_gap_m for item in moved),
-            measured_breaches=sum(item.measured_breaches for item in moved),
+            now_s=self._context.clock.now_s(),
         )
-
-
-def _least(values: Iterable[float]) -> float:
-    """Return the least of what is known; NaN when nothing is."""
-    return min((value for value in values if not math.isnan(value)), default=math.nan)

@@ -22,10 +22,12 @@ from medicell_core.operations import (
     MoveToBay,
     Operation,
     Outcome,
+    ProcessVial,
     Role,
     SetClimate,
     Transfer,
     TransferResult,
+    Weigh,
 )
 from medicell_core.serialise import to_json
 from medicell_core.states import PackMLState
@@ -33,6 +35,7 @@ from medicell_devices.journal import MemoryJournal
 from medicell_devices.server import OperationServer
 from medicell_devices.testing.bench import OTHER_BATCH, Bench, cid
 from medicell_devices.testing.goals import VALID, climate
+from medicell_devices.unknown import BrokenOff
 from medicell_record.journal import Journal, JournalState
 
 
@@ -136,6 +139,60 @@ def test_started_and_not_finished_is_unknown_and_the_device_is_held(
     assert served.run(goal(bench, Mix)).error_code is ErrorCode.NOT_ACTIVE
     served.server.clear()
     assert served.run(goal(bench, Mix)).ok
+
+
+@pytest.mark.parametrize(
+    ('role', 'kind'),
+    [
+        (Role.FLUID_HANDLER, Weigh),
+        (Role.INCUBATOR, Incubate),
+        (Role.INCUBATOR, MeasureProbes),
+        (Role.PARTICLE_COUNTER, CountParticles),
+    ],
+)
+def test_broken_off_operation_that_moves_nothing_is_over_and_the_device_is_idle(
+    bench: Bench, role: Role, kind: type[Operation]
+) -> None:
+    wanted = goal(bench, kind)
+    served = Served(bench, role)
+    served.journal.started(wanted.operation_id, kind.__name__, to_json(wanted))
+    served.server.start()
+    assert served.server.status().state is PackMLState.IDLE
+    assert served.journal.unfinished() == []
+    outcome = served.run(wanted)
+    assert outcome.error_code is ErrorCode.OUTCOME_UNKNOWN
+    assert 'it moves nothing' in outcome.error_msg
+    assert served.server.status().state is PackMLState.IDLE
+    assert served.server.close()
+
+
+def test_operation_that_still_runs_when_its_device_is_started_again_is_not_broken_off(
+    bench: Bench, served: Served
+) -> None:
+    wanted = goal(bench, Weigh)
+    served.journal.started(wanted.operation_id, 'Weigh', to_json(wanted))
+    broken_off = BrokenOff(bench.driver(Role.FLUID_HANDLER), bench.world, served.journal)
+    broken_off.look(but={wanted.operation_id})
+    assert [item.operation_id for item in served.journal.unfinished()] == [wanted.operation_id]
+    assert broken_off.text(but={wanted.operation_id}) == ''
+
+
+def test_device_whose_driver_cannot_look_after_a_crash_is_held(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = goal(bench, ProcessVial)
+    served = Served(bench, Role.FILL_ROBOT)
+    served.journal.started(wanted.operation_id, 'ProcessVial', to_json(wanted))
+
+    def lost(*_: object) -> int:
+        raise MedicellError(ErrorCode.COMMUNICATION_LOST, 'no printer')
+
+    monkeypatch.setattr(bench.world, 'labels_printed', lost)
+    served.server.start()
+    assert served.server.status().state is PackMLState.HELD
+    outcome = served.run(wanted)
+    assert (outcome.error_code, outcome.result) == (ErrorCode.OUTCOME_UNKNOWN, None)
+    assert served.server.close()
 
 
 def test_id_used_for_another_goal_is_refused(bench: Bench, served: Served) -> None:

@@ -11,12 +11,13 @@ import pytest
 
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.operations import ProcessVial, ProcessVialResult, Role
+from medicell_core.serialise import to_json
 from medicell_devices.arm.sloshing import Sloshing
 from medicell_devices.failure import PartlyDone
 from medicell_devices.simulated import carrying
 from medicell_devices.testing.bench import Bench, cid, label_of
 from medicell_devices.testing.goals import VALID
-from medicell_devices.unknown import accept_unknown
+from medicell_devices.unknown import BrokenOff
 from medicell_devices.vial_cycle import VialCycle
 from medicell_motion.cell import RobotCell
 from medicell_sim.port import LabelScene, PumpReading
@@ -53,6 +54,11 @@ def partly(error: MedicellError) -> ProcessVialResult:
 
 def held_ml(bench: Bench) -> float:
     return bench.world.truth(VIAL).volume_ml
+
+
+def accept_unknown(bench: Bench) -> None:
+    """Have a person accept what a driver that has crashed had not told."""
+    BrokenOff(bench.driver(Role.FILL_ROBOT), bench.world, bench.journal).accept()
 
 
 def journalled(bench: Bench, step: str) -> int:
@@ -149,7 +155,7 @@ def test_crash_in_a_fill_is_weighed_and_gone_on_with(
     monkeypatch.undo()
     begun_ml = held_ml(bench)
     assert begun_ml > 0.5
-    accept_unknown(bench.journal)
+    accept_unknown(bench)
     bench.new_driver(Role.FILL_ROBOT)
     assert done(bench).volume_ml == pytest.approx(2.0, rel=0.02)
     assert held_ml(bench) == pytest.approx(2.0, rel=0.02)
@@ -168,11 +174,80 @@ def test_crash_while_a_stopper_goes_in_is_seen_and_rejects_for_want_of_its_force
     with pytest.raises(KeyboardInterrupt):
         bench.run(goal(bench))
     monkeypatch.undo()
-    accept_unknown(bench.journal)
+    accept_unknown(bench)
     error = bench.fails(goal(bench))
     assert error.code is ErrorCode.CLOSURE_FAILED
     assert 'stopper' in error.message
     assert bench.world.look(VIAL).location == 'fill_robot/reject'
+
+
+MOVES = ('carry', 'dispense', 'stopper', 'cap', 'stick_label')
+"""What the robot does to a vial: at each its process may die."""
+
+
+def died(bench: Bench, wanted: ProcessVial, at: int, *, after: bool) -> bool:
+    """Have the driver's process die at its n-th move, before or after; return whether it did."""
+    count = 0
+
+    def dying(real: Callable[..., object]) -> Callable[..., object]:
+        def move(**given: object) -> object:
+            nonlocal count
+            count += 1
+            if count == at and not after:
+                raise KeyboardInterrupt
+            result = real(**given)
+            if count == at:
+                raise KeyboardInterrupt
+            return result
+
+        return move
+
+    with pytest.MonkeyPatch.context() as patch:
+        for verb in MOVES:
+            patch.setattr(bench.world, verb, dying(getattr(bench.world, verb)))
+        try:
+            bench.run(wanted)
+        except KeyboardInterrupt:
+            return True
+    return False
+
+
+def rest_of(bench: Bench) -> ProcessVialResult:
+    """Return what the next cycle of the vial tells, whether that is accepted or rejected."""
+    try:
+        return done(bench)
+    except MedicellError as error:
+        return partly(error)
+
+
+@pytest.mark.parametrize('after', [False, True], ids=['before', 'after'])
+def test_cycle_that_dies_at_any_of_its_moves_is_found_with_its_labels_and_what_has_come(
+    after: bool,
+) -> None:
+    """What is found and what the next cycle tells add up to what is in the vial."""
+    seen = set()
+    for number in range(1, SLEEPS):
+        with Bench(Role.FILL_ROBOT) as bench:
+            wanted = goal(bench)
+            bench.journal.started(wanted.operation_id, 'ProcessVial', to_json(wanted))
+            if not died(bench, wanted, number, after=after):
+                break
+            bench._drivers.clear()
+            broken_off = BrokenOff(bench.driver(Role.FILL_ROBOT), bench.world, bench.journal)
+            broken_off.look(but=())
+            found = broken_off.outcome(wanted.operation_id)
+            view = bench.world.look(VIAL)
+            assert found.error_code is ErrorCode.OUTCOME_UNKNOWN
+            assert isinstance(found.result, ProcessVialResult)
+            assert found.result.label_prints == bench.world.labels_printed(VIAL), number
+            assert math.isnan(found.result.closed_for_s) is not view.stoppered, number
+            assert held_ml(bench) == 0.0 or found.result.open_s > 0.0, number
+            broken_off.accept()
+            seen.add((found.result.label_prints, view.stoppered))
+            told_ml = (found.result.added_ml, rest_of(bench).added_ml)
+            known_ml = sum(volume for volume in told_ml if not math.isnan(volume))
+            assert known_ml == pytest.approx(held_ml(bench), abs=0.02), number
+    assert seen == {(0, False), (0, True), (1, True)}
 
 
 class Trouble:
@@ -332,7 +407,7 @@ def crashed(bench: Bench, monkeypatch: pytest.MonkeyPatch, station: str, *, arri
 
 def anew(bench: Bench) -> None:
     """Start the driver anew; what it had not told is accepted as unknown."""
-    accept_unknown(bench.journal)
+    accept_unknown(bench)
     bench._drivers.clear()
 
 

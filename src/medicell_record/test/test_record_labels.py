@@ -116,6 +116,16 @@ def test_unknown_outcome_that_is_known_later_is_accounted_for() -> None:
     assert balance_of(*first, *second, verdict(name, accepted=True)) == (2, 1, 1, 0)
 
 
+@pytest.mark.parametrize('prints', [0, 1])
+def test_labels_of_a_rejected_vial_whose_cycle_was_broken_off_are_those_that_were_found(
+    prints: int,
+) -> None:
+    name = vial(1)
+    broken_off = cycle(name, 1, ErrorCode.OUTCOME_UNKNOWN, label_prints=prints)
+    rejected = verdict(name, accepted=False, text='')
+    assert balance_of(*broken_off, rejected) == (prints, 0, prints, 0)
+
+
 @pytest.mark.parametrize(
     ('entries', 'expected'),
     [

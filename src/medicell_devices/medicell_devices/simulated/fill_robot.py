@@ -15,6 +15,7 @@ from medicell_core.operations import (
     LabelVialResult,
     MoveContainer,
     MoveContainerResult,
+    Operation,
     ProcessVial,
     ProcessVialResult,
     ReadLabel,
@@ -139,6 +140,12 @@ class SimulatedFillRobot(ArmedDriver):
             self._look('vial', goal.vial, (ContainerKind.VIAL,))
             max_open_s = self._settings.max_open_s
             return VialCycle(self, goal, context, max_open_s=max_open_s).run()
+
+    def found(self, goal: Operation, context: OperationContext) -> Result | None:
+        """Return how far a vial's cycle has come that was broken off; None for a single move."""
+        if not isinstance(goal, ProcessVial):
+            return None
+        return VialCycle(self, goal, context, max_open_s=self._settings.max_open_s).found()
 
     def see(self, vial: str) -> VialSeen:
         """Return where a vial is, and how it is closed.
