@@ -8,7 +8,7 @@ from typing import Any
 
 from medicell_core.errors import ErrorCode
 from medicell_core.operations import (
-    OBSERVES,
+    MOVES_NOTHING,
     AcquireImages,
     AnalyseImages,
     CountParticles,
@@ -75,14 +75,18 @@ REMEDIES: dict[ErrorCode, tuple[Remedy, ...]] = {
 }
 """What is tried, in this order; the person is asked when all of it has failed."""
 
-TRANSIENT = (ErrorCode.TIMEOUT, ErrorCode.COMMUNICATION_LOST, ErrorCode.OUTCOME_UNKNOWN)
-"""Errors after which only an operation that moves nothing may be repeated."""
+TRANSIENT: dict[ErrorCode, tuple[Remedy, ...]] = {
+    ErrorCode.TIMEOUT: (AGAIN,),
+    ErrorCode.COMMUNICATION_LOST: (AGAIN,),
+    ErrorCode.OUTCOME_UNKNOWN: (AGAIN, AGAIN, AGAIN),
+}
+"""Errors after which only an operation that moves nothing may be repeated, and how often."""
 
 
 def remedies_of(code: ErrorCode, goal_type: type[Operation]) -> tuple[Remedy, ...]:
     """Return what to try when an operation of this type fails with this code."""
     if code in TRANSIENT:
-        return (AGAIN,) if goal_type in OBSERVES else ()
+        return TRANSIENT[code] if goal_type in MOVES_NOTHING else ()
     if code is ErrorCode.EMPTY_SOURCE and goal_type is ExchangeMedium:
         return (AGAIN, AGAIN)
     return REMEDIES.get(code, ())

@@ -11,7 +11,6 @@ from medicell_core.errors import ErrorCode
 from medicell_core.operations import (
     ExchangeMedium,
     Incubate,
-    IncubateResult,
     LoadBay,
     MoveToBay,
     Operation,
@@ -51,7 +50,6 @@ WEIGHT_SHARE = 0.02
 EMPTIED_ML = 2.0
 """What a separation leaves in its source at most (R)."""
 
-SHORTEST_S = 1.0
 CLEAR_AIR_WAIT_S = 60.0
 CLEAR_AIR_LOOKS = 5
 SPARE_BAYS = ('bay_4', 'bay_3', 'bay_2', 'bay_1')
@@ -113,7 +111,9 @@ def again(run: PhaseRun, attempt: Attempt) -> Steps[Outcome]:
     if attempt.goal_type is Transfer:
         return (yield from _transfer_rest(run, attempt))
     if attempt.goal_type is Incubate:
-        return (yield from _incubate_rest(run, attempt))
+        from medicell_orchestrator.incubating import incubate_rest  # noqa: PLC0415
+
+        return (yield from incubate_rest(run, attempt))
     if attempt.goal_type in {SelectCells, WashAndConcentrate}:
         return (yield from _separate_once(run, attempt))
     if attempt.goal_type is ExchangeMedium:
@@ -177,19 +177,6 @@ def _transfer_rest(run: PhaseRun, attempt: Attempt) -> Steps[Outcome]:
         pumped = outcome.result
         return done_with(replace(pumped, volume_ml=moved + pumped.volume_ml))
     return outcome
-
-
-def _incubate_rest(run: PhaseRun, attempt: Attempt) -> Steps[Outcome]:
-    rest = attempt.started_s + float(attempt.parameters['duration_s']) - run.batch.now_s()
-    if rest <= SHORTEST_S:
-        unknown = IncubateResult(
-            temperature_min_c=math.nan,
-            temperature_max_c=math.nan,
-            co2_min_pct=math.nan,
-            co2_max_pct=math.nan,
-        )
-        return Outcome(error_code=ErrorCode.OK, error_msg='', result=unknown)
-    return (yield from repeat(run, attempt, duration_s=rest))
 
 
 def _record_lost(run: PhaseRun, attempt: Attempt, moved_ml: float) -> None:

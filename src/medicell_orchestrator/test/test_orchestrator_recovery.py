@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from orchestrator_fakes import Rig, Script, make_rig
 
 from medicell_core import operations as ops
-from medicell_core.entries import Deviation, Movement
+from medicell_core.entries import Decision, Deviation, Movement, Question
 from medicell_core.errors import ErrorCode, MedicellError
 
 FEED = '- {phase: feed, type: transfer, source: medium, target: culture, volume: 70 mL}\n'
@@ -190,6 +191,69 @@ def test_bay_that_stays_bad_is_left_for_a_spare_one(tmp_path: Path) -> None:
     assert (move.from_bay, move.to_bay) == ('bay_1', 'bay_4')
     assert [goal.bay for goal in rig.cell.sent(ops.Incubate)][-2:] == ['bay_4', 'bay_4']
     assert 'another bay' in rig.sink.of(Deviation)[0].action
+
+
+def unwatched(rig: Rig, gap_s: float, **climate: float) -> Rig:
+    """Have an incubation's device die as it begins, and be back when the bay has this climate."""
+    perform = rig.cell._perform
+
+    def broken_off(goal: ops.Operation) -> ops.Outcome:
+        outcome = perform(goal)
+        if isinstance(goal, ops.Incubate) and not outcome.ok:
+            rig.cell.time_s += gap_s
+        if isinstance(goal, ops.MeasureProbes):
+            outcome = replace(outcome, result=replace(outcome.result, **climate))
+        return outcome
+
+    rig.cell._perform = broken_off
+    rig.cell.scripts = [Script(ops.Incubate, ErrorCode.OUTCOME_UNKNOWN)]
+    return rig.tick()
+
+
+def test_incubation_that_was_broken_off_goes_on_for_the_rest_and_nobody_is_asked(
+    tmp_path: Path,
+) -> None:
+    rig = unwatched(make_rig(tmp_path, CLIMATE + REST), 3600.0)
+    assert rig.engine.outcome == 'ready_for_release'
+    assert rig.sink.of(Question) == []
+    first, rest = rig.cell.sent(ops.Incubate)
+    assert (first.duration_s, rest.duration_s) == (36_000.0, 32_400.0)
+    (decision,) = (item for item in rig.sink.of(Decision) if 'nobody watched' in item.question)
+    assert (decision.choice, decision.inputs) == ('yes', {'temperature_c': 37.0, 'co2_pct': 5.0})
+    (deviation,) = rig.sink.of(Deviation)
+    assert (deviation.error_code, deviation.recovered) == (ErrorCode.OUTCOME_UNKNOWN, True)
+
+
+def test_incubation_whose_time_went_by_unwatched_is_over(tmp_path: Path) -> None:
+    rig = unwatched(make_rig(tmp_path, CLIMATE + REST), 40_000.0)
+    assert rig.engine.outcome == 'ready_for_release'
+    assert len(rig.cell.sent(ops.Incubate)) == 1
+
+
+@pytest.mark.parametrize(
+    ('climate', 'code'),
+    [
+        ({'temperature_c': 36.4}, ErrorCode.TEMPERATURE_OUT_OF_RANGE),
+        ({'co2_pct': 5.6}, ErrorCode.CO2_OUT_OF_RANGE),
+    ],
+)
+def test_bay_that_nobody_watched_and_is_out_of_its_band_is_a_deviation(
+    tmp_path: Path, climate: dict[str, float], code: ErrorCode
+) -> None:
+    rig = unwatched(make_rig(tmp_path, CLIMATE + REST), 3600.0, **climate)
+    assert rig.engine.outcome == 'ready_for_release'
+    found = [item for item in rig.sink.of(Deviation) if item.error_code == code]
+    (deviation,) = found
+    assert f'{next(iter(climate.values())):.2f}' in deviation.description
+    assert 'set are 37 degC and 5 % CO2' in deviation.description
+
+
+def test_incubation_that_is_broken_off_again_and_again_is_asked_about(tmp_path: Path) -> None:
+    rig = make_rig(tmp_path, CLIMATE + REST)
+    rig.cell.scripts = [Script(ops.Incubate, ErrorCode.OUTCOME_UNKNOWN, times=4)]
+    rig.tick()
+    assert rig.engine.question is not None
+    assert len(rig.cell.sent(ops.Incubate)) == 4
 
 
 @pytest.mark.parametrize('operation', [ops.Incubate, ops.SetClimate, ops.LoadBay])
