@@ -15,7 +15,12 @@ from pathlib import Path
 import pytest
 
 from medicell_bringup.launching import supervisor as supervising
-from medicell_bringup.launching.process import BAD_INPUT, RESPAWN_LIMIT, Process
+from medicell_bringup.launching.process import (
+    BAD_INPUT,
+    RESPAWN_DELAY_S,
+    RESPAWN_LIMIT,
+    Process,
+)
 from medicell_bringup.launching.supervisor import HEALTHY_S, Restarts, Supervisor, command_of
 from medicell_core.leash import leash
 
@@ -168,7 +173,9 @@ def test_end_after_long_work_starts_the_count_anew() -> None:
     process = Process(name='one', package=PACKAGE, executable='one', respawn=True)
     restarts = Restarts(process)
     assert [restarts.allow(-9, 1.0) for _ in range(RESPAWN_LIMIT)] == [True] * RESPAWN_LIMIT
+    assert restarts.delay_s == RESPAWN_DELAY_S * 2.0 ** (RESPAWN_LIMIT - 1)
     assert restarts.allow(-9, HEALTHY_S)
+    assert restarts.delay_s == RESPAWN_DELAY_S
     assert [restarts.allow(-9, 1.0) for _ in range(RESPAWN_LIMIT)] == [
         *[True] * (RESPAWN_LIMIT - 1),
         False,

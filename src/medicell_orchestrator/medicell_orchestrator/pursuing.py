@@ -11,8 +11,9 @@ from medicell_core.serving import ServingNode
 from medicell_core.states import PackMLState
 
 SETTLE_S = 3.5
-"""Wall seconds after which a device that came back has told its state, if it is a new process:
-a state that is lost on the way is sent again with the writer's next heartbeat, after 3 s.
+"""Wall seconds after which an action server that was away, of a device that was never out of
+contact, is taken for the same process's: the state of a new one, if it is lost on the way, is sent
+again with the writer's next heartbeat, after 3 s.
 """
 
 START_S = 10.0
@@ -27,6 +28,9 @@ DISCOVERY_S = 10.0
 ANSWER_S = 2.0
 """Wall seconds that a device may take to accept a goal before it is sent again; then twice that,
 and so on: an answer to a client that DDS has not matched yet is lost."""
+
+ANEW_S = 0.5
+"""The same for a device that has just come back, whose first answers are lost more often."""
 
 UNSENT = -1
 BEFORE = 0
@@ -60,13 +64,10 @@ class Contact:
     def settled(self, now_s: float) -> bool:
         """Return whether a device may be asked.
 
-        One that came back has told its journal by then, and takes goals unless it is kept from it.
+        One that came back has told its state, and takes goals unless it is kept from it.
         """
-        if self.epoch == 1:
-            return self.alive
-        since_s = now_s - self.changed_s
-        starting = self.state is PackMLState.STOPPED and since_s < START_S
-        return self.alive and since_s >= SETTLE_S and not starting
+        started = self.epoch == 1 or self.state is not PackMLState.STOPPED
+        return self.told and (started or now_s - self.changed_s >= START_S)
 
     def another(self, sequence: int, journal: str) -> bool:
         """Return whether a state with these is not of the process that was in contact before."""
@@ -105,6 +106,8 @@ class Pursuit:
     back_s: float = -math.inf
     """When the device could be reached again."""
     away: bool = False
+    away_epoch: int = UNSENT
+    """The contact in which it came to be away: in another one, the device has told its state."""
     insist: bool = False
     accepted: bool = False
     asked_s: float = math.inf
@@ -143,7 +146,8 @@ class Pursuit:
         if self.missing_since is not None:
             self.missing_since, self.back_s = None, now_s
         # The action server may go and come before the loss of its process is noticed.
-        unsure = self.away and now_s - self.back_s < SETTLE_S
+        same = self.away and self.away_epoch == contact.epoch
+        unsure = same and now_s - self.back_s < SETTLE_S
         if unsure or not contact.settled(now_s):
             return Next.WAIT
         anew = self.away or (self.sent and self.epoch != contact.epoch)
@@ -157,7 +161,7 @@ class Pursuit:
             return Next.UNKNOWN
         if anew:
             self.away, self.accepted, self.insist = False, False, True
-            self.asked_s, self.again_s, self.pause_s = math.inf, now_s, ANSWER_S
+            self.asked_s, self.again_s, self.pause_s = math.inf, now_s, ANEW_S
         if now_s >= self.again_s:
             self._send(contact, now_s)
             return Next.SEND
@@ -174,8 +178,8 @@ class Pursuit:
         if self.missing_since is None:
             self.missing_since = now_s
         missing_s = now_s - self.missing_since
-        if contact.lost or (self.sent and missing_s > SERVER_LOST_S):
-            self.away = True
+        if not self.away and (contact.lost or (self.sent and missing_s > SERVER_LOST_S)):
+            self.away, self.away_epoch = True, contact.epoch
         limit_s = self.patience_s if contact.epoch else min(DISCOVERY_S, self.patience_s)
         if missing_s <= limit_s:
             return Next.WAIT

@@ -12,9 +12,11 @@ import pytest
 from medicell_core.operations import Role, Weigh
 from medicell_core.states import PackMLState
 from medicell_orchestrator.pursuing import (
+    ANEW_S,
     BEFORE,
     SERVER_LOST_S,
     SETTLE_S,
+    START_S,
     UNSENT,
     Contact,
     Next,
@@ -36,7 +38,7 @@ def contacts() -> Iterator[Contact]:
         (True, False),
         (1, 2),
         ('one', 'another', ''),
-        (0.0, SETTLE_S),
+        (0.0, START_S),
         (PackMLState.STOPPED, PackMLState.IDLE),
     ):
         yield Contact(
@@ -145,6 +147,35 @@ def test_a_server_that_was_away_is_asked_once_its_process_would_be_known_for_ano
     assert item.next(contact, back_s, ready=True) is Next.WAIT
     assert item.next(contact, back_s + SETTLE_S - 0.1, ready=True) is Next.WAIT
     assert item.next(contact, back_s + SETTLE_S, ready=True) is Next.SEND
+
+
+@pytest.mark.parametrize('state', [PackMLState.IDLE, PackMLState.HELD])
+def test_device_that_came_back_is_asked_as_soon_as_it_has_told_its_state(
+    state: PackMLState,
+) -> None:
+    contact = Contact(
+        role=Role.FLUID_HANDLER, alive=True, told=True, epoch=1, journal='one', sequence=1
+    )
+    item = Pursuit(role=Role.FLUID_HANDLER, goal=GOAL, patience_s=PATIENCE_S)
+    assert item.next(contact, NOW_S, ready=True) is Next.SEND
+    lost = replace(contact, alive=False, told=False)
+    assert item.next(lost, NOW_S + 1.0, ready=True) is Next.WAIT
+    back_s = NOW_S + 2.0
+    back = replace(contact, epoch=2, changed_s=back_s, state=state)
+    untold = replace(back, told=False)
+    starting = replace(back, state=PackMLState.STOPPED)
+    for not_yet in (untold, starting):
+        assert item.next(not_yet, back_s + 0.1, ready=True) is Next.WAIT
+    assert item.next(back, back_s + 0.2, ready=True) is Next.SEND
+    assert item.next(back, back_s + 0.2 + ANEW_S, ready=True) is Next.SEND, 'no answer came'
+
+
+def test_device_that_stays_stopped_is_asked_in_the_end() -> None:
+    stopped = Contact(
+        role=Role.FLUID_HANDLER, alive=True, told=True, epoch=2, changed_s=NOW_S, journal='one'
+    )
+    assert not stopped.settled(NOW_S + START_S - 0.1)
+    assert stopped.settled(NOW_S + START_S)
 
 
 def test_every_decision_is_reached() -> None:

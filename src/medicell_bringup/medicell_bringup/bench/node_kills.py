@@ -19,7 +19,7 @@ from medicell_bringup.bench.cells import domain_of_its_own
 from medicell_bringup.bench.launched import Launched, launched_cell
 from medicell_bringup.bench.processes import children_of, name_of
 from medicell_bringup.bench.result import BenchOptions, Say
-from medicell_bringup.launching.process import RESPAWN_DELAY_S, RESPAWN_LIMIT
+from medicell_bringup.launching.process import RESPAWN_LIMIT
 from medicell_bringup.operator import NODES
 from medicell_bringup.shipped import cell_file_of
 from medicell_core.entries import Command, Completed
@@ -36,6 +36,8 @@ from medicell_ros.qos import latched
 
 BUSY_S, LATER_S = 5.0, 1.0
 """Wall seconds for which a node's work is waited for, and within which it is then killed."""
+UNDER_WAY_S = 0.5
+"""Wall seconds in which no process starts: what is heard until then was said before the kill."""
 GIVEN_UP_S = 120.0
 """Wall seconds after which something that does not come is given up."""
 NOT_BACK = (PackMLState.STOPPED, PackMLState.RESETTING)
@@ -165,7 +167,7 @@ def _killed(watch: _Watch, cell: Launched, node: str, chance: random.Random) -> 
     killed_s = time.monotonic()
     os.kill(pid, signal.SIGKILL)
     left_open = _open(cell, node)
-    told_s = killed_s + RESPAWN_DELAY_S / 2.0
+    told_s = killed_s + UNDER_WAY_S
     back_s = watch.until(cell, f'{node} active', lambda: watch.is_back(node, told_s))
     settled_s = watch.until(
         cell, f'the end of {left_open}', lambda: not left_open & _open(cell, node)

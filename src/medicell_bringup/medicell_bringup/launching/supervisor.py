@@ -129,6 +129,11 @@ class Restarts:
         self._ends = 1 if ran_s >= HEALTHY_S else self._ends + 1
         return self._process.respawn and code != BAD_INPUT and self._ends <= RESPAWN_LIMIT
 
+    @property
+    def delay_s(self) -> float:
+        """Wall seconds until the next start."""
+        return RESPAWN_DELAY_S * 2.0 ** (self._ends - 1)
+
 
 class _Watch:
     """One process over all its starts, followed by a thread of its own.
@@ -196,7 +201,7 @@ class _Watch:
                 self._end_for_good(code)
                 return
             self._tell(f'has ended with code {code}; start {starts + 1} follows')
-            if self._supervisor.stopping.wait(RESPAWN_DELAY_S):
+            if self._supervisor.stopping.wait(restarts.delay_s):
                 self.code = code
                 return
 
