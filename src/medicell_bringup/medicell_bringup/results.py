@@ -17,8 +17,6 @@ from medicell_core.entries import Command
 from medicell_record.motion import Motion
 from medicell_record.place import record_of
 from medicell_record.record import BatchRecord
-from medicell_record.report.document import write_report
-from medicell_record.report.plots import plot_growth
 from medicell_record.summary import RunFigures, build_summary, write_summary
 from medicell_record.view import BatchView
 
@@ -65,6 +63,10 @@ class RunEnd:
 
 def finish(out: Path, measures: RunMeasures) -> RunEnd:
     """Write summary, report and growth plot beside the record; return what they say."""
+    # Half of what a run imports, and needed at its end: a batch that is taken up goes on first.
+    from medicell_record.report.document import write_report  # noqa: PLC0415
+    from medicell_record.report.plots import plot_growth  # noqa: PLC0415
+
     with BatchRecord.open(record_of(out), read_only=True) as record:
         view = BatchView(record.entries())
         duration_s = view.end_s - view.start_s
