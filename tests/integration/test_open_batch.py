@@ -19,6 +19,7 @@ from medicell_nodes.compose import overrides
 from medicell_orchestrator.engine.replay import Replay
 from medicell_orchestrator.node import starting
 from medicell_orchestrator.node.node import OrchestratorNode
+from medicell_orchestrator.node.starting import Keeping
 from medicell_orchestrator.resuming.note import FILE, OpenNote
 from medicell_record.place import RECORD_FILE
 from medicell_record.record import BatchRecord
@@ -284,6 +285,21 @@ def test_batch_that_is_not_tried_again_is_not_said_to_be(
             until(lambda: states[-1].fault_code == code, 'word of what it lacks')
         assert f'./medicell run --resume {out}' in states[-1].fault_text
         assert 'by itself' not in states[-1].fault_text
+
+
+@pytest.mark.parametrize('journals', ['', 'journals'])
+def test_batch_that_is_short_of_room_is_said_to_be_resumable_only_where_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, journals: str
+) -> None:
+    keeping = Keeping(
+        state_dir=str(tmp_path), journal_dir=journals, entries=100, least_free_mb=1e-6
+    )
+    look = keeping.shortage(load_cell(ROOT / 'config' / 'cell.yaml'), tmp_path)
+    assert look() == ''
+    monkeypatch.setattr('medicell_record.room._free_bytes', lambda _: 0.0)
+    said = look()
+    assert 'the batch goes on by itself then' in said
+    assert (f'./medicell run --resume {tmp_path}' in said) is bool(journals)
 
 
 def test_batch_that_was_short_of_room_is_left_open_by_an_orchestrator_that_is_shut_down(

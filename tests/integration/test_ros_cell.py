@@ -15,6 +15,7 @@ from medicell_interfaces.action import Weigh as WeighAction
 from medicell_interfaces.msg import DeviceState, StopRequest, Waiting
 from rclpy.action import ActionClient, ActionServer, CancelResponse
 from rclpy.node import Node
+from rclpy.publisher import Publisher
 
 from medicell_core.cell import LostContact
 from medicell_core.errors import ErrorCode
@@ -389,12 +390,32 @@ def test_goal_that_is_taken_up_and_not_wanted_is_sent_as_cancelled_from_the_star
     device.close()
 
 
+class LateMatched:
+    """A publisher that DDS has matched with nobody at its first message, which is lost."""
+
+    def __init__(self, real: Publisher) -> None:
+        self._real = real
+        self._matched = 0
+        self.topic_name = real.topic_name
+
+    def publish(self, message: StopRequest) -> None:
+        if self._matched:
+            self._real.publish(message)
+        self._matched = 1
+
+    def get_subscription_count(self) -> int:
+        return self._matched
+
+
 def test_stop_of_a_cell_that_was_just_made_is_heard(
-    nodes: tuple[Node, Node], restarted: Node
+    nodes: tuple[Node, Node], restarted: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heard: list[StopRequest] = []
     restarted.create_subscription(StopRequest, 'stop', heard.append, events())
-    wait_for(lambda: nodes[0].count_subscribers('/stop') == 1, 'who hears a stop')
-    with cell_of(nodes[0]) as cell:
+    with cell_of(nodes[0]) as cell, monkeypatch.context() as unmatched:
+        real = cell._stop
+        wait_for(lambda: real.get_subscription_count() == 1, 'who hears a stop')
+        unmatched.setattr(cell, '_stop', LateMatched(real))
         cell.stop('at once')
         wait_for(lambda: bool(heard), 'the stop')
+    assert [item.reason for item in heard] == ['at once']

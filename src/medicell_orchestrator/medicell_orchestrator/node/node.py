@@ -249,6 +249,7 @@ class OrchestratorNode(ManagedNode):
             'cell_config': self._cell_config,
             'keeping': Keeping(
                 state_dir=parameters.state_dir,
+                journal_dir=parameters.journal_dir,
                 entries=parameters.checkpoint_entries,
                 least_free_mb=parameters.least_free_mb,
             ),

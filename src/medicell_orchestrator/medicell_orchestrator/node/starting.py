@@ -45,9 +45,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keeping:
-    """Where the cell's state is, by its parameter, how often heads are signed, the least room."""
+    """Where the cell's state is, by its parameter, how often heads are signed, the least room.
+
+    Without a `journal_dir` nothing is left by which a batch could be taken up.
+    """
 
     state_dir: str
+    journal_dir: str
     entries: int
     least_free_mb: float
 
@@ -64,10 +68,12 @@ class Keeping:
         folders = folder, cell_state(cell_config.cell, self.state_dir)
         check_room(folders, self.least_free_mb)
         room = RoomWatch(folders, self.least_free_mb)
+        goes_on = 'the batch goes on by itself then'
+        if self.journal_dir:
+            goes_on += f', or by ./medicell run --resume {folder}'
 
         def look() -> str:
             said = room.look()
-            goes_on = f'the batch goes on by itself then, or by ./medicell run --resume {folder}'
             return f'{said}; {goes_on}' if said else ''
 
         return look
