@@ -76,7 +76,7 @@ def next_view(
     code = outcome.error_code
     if code is ErrorCode.OUT_OF_FOCUS:
         return replace(view, refocus=True)
-    if code is ErrorCode.ILLUMINATION_FAILED:
+    if code in (ErrorCode.ILLUMINATION_FAILED, ErrorCode.OUTCOME_UNKNOWN):
         return replace(view, refocus=False)
     if code is ErrorCode.TOO_DENSE:
         stronger = other_dilution(view.dilution, 1)
