@@ -168,7 +168,7 @@ def test_a_world_that_is_taken_up_after_a_gap_knows_that_its_devices_have_died(
         volumes = [node.world.truth(PUMP['target']).volume_ml]
     again = LossyWorld(
         config=config,
-        parameter_overrides=overrides(seed=1, history=str(history), gap_s=7200.0),
+        parameter_overrides=overrides(seed=1, history=str(history), back_s=stood_s + 7200.0),
     )
     with NodeHost([again]):
         again.bring_up()

@@ -110,8 +110,13 @@ def test_world_that_has_lost_its_end_is_refused(
     assert 's before the last entry of the record' in refused(folder=cut)
 
 
+@pytest.mark.parametrize('words', [(), ('--processes',)], ids=['one process', 'one per node'])
 def test_copy_of_a_killed_run_is_taken_up_where_it_is(
-    killed: Path, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+    killed: Path,
+    tmp_path: Path,
+    cli: Cli,
+    monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...],
 ) -> None:
     copy, state = tmp_path / 'copy', tmp_path / 'state'
     shutil.copytree(killed, copy)
@@ -119,7 +124,9 @@ def test_copy_of_a_killed_run_is_taken_up_where_it_is(
     shutil.copytree(os.environ[STATE_HOME], state)
     monkeypatch.setenv(STATE_HOME, str(state))
     before = {file: file.read_bytes() for file in killed.rglob('*') if file.is_file()}
-    again = cli('run', '--resume', str(copy), '--config', str(CONFIG), '--gap', '0')
+    again = cli('run', '--resume', str(copy), '--config', str(CONFIG), '--gap', '30', *words)
+    (resumed,) = (item.entry for item in entries_of(copy) if isinstance(item.entry, Resumed))
+    assert resumed.gap_s == pytest.approx(30.0, abs=5.0)
     closed = entries_of(copy)[-1].entry
     assert isinstance(closed, BatchClosed), again.err
     assert (again.code, closed.outcome) == UNINTERRUPTED, again.err
@@ -200,7 +207,6 @@ def test_run_that_is_killed_at_work_ends_as_held_with_its_results(
         ('--out', 'elsewhere'),
         ('--inject', 'leak@fill'),
         ('--join',),
-        ('--processes',),
     ],
     ids=lambda item: item[0],
 )

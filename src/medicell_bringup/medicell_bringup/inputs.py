@@ -69,9 +69,9 @@ class RunInputs:
     out: Path
     injections: tuple[FaultAt, ...]
     simulator: Simulator = Simulator.BUILTIN
-    gap_s: float | None = None
-    """For how long the time of a cell that nobody has controlled is still to go on, before its
-    batch is taken up; None for one that begins.
+    back_s: float | None = None
+    """Until when by its own time nobody has controlled the cell whose batch is taken up; None for
+    a batch that begins.
     """
 
 
@@ -200,7 +200,7 @@ def read_resumed(
         speed=read_speed(speed),
         out=folder,
         injections=(),
-        gap_s=max(0.0, died_s + (alone_s if gap_s is None else gap_s) - world_s),
+        back_s=max(world_s, died_s + (alone_s if gap_s is None else gap_s)),
     )
 
 

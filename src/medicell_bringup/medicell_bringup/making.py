@@ -147,7 +147,7 @@ def follow_batch(inputs: RunInputs, host: Host, display: Display) -> BatchState:
 
     On hardware the kit has been hung by a person.
     """
-    if inputs.gap_s is not None:
+    if inputs.back_s is not None:
         return follow_resumed(inputs, host, display)
     client, patient = host.client, inputs.patient
     if host.has_world:

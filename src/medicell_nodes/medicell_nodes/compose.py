@@ -26,7 +26,7 @@ def build_nodes(
     rest_pace: float = 1.0,
     journal_dir: str = '',
     history: str = '',
-    gap_s: float = 0.0,
+    back_s: float = 0.0,
     telemetry_period_s: float | None = None,
     roles: Iterable[Role] = tuple(Role),
     fit: Fit | None = None,
@@ -37,13 +37,13 @@ def build_nodes(
     The devices act on the world directly. `speed` is simulated over wall time, 0 for leaps;
     `rest_pace` the same while nothing is awaited, 0 for time that stands. Without a
     `telemetry_period_s` the ROS context's parameter files tell it. `history` is the file of the
-    world, `gap_s` how long nobody commanded it. `fit` is given each driver
+    world, `back_s` the time of its own until which nobody commanded it. `fit` is given each driver
     that is made.
     """
     world = WorldNode(
         config=config,
         parameter_overrides=overrides(
-            seed=seed, speed=speed, rest_pace=rest_pace, history=history, gap_s=gap_s
+            seed=seed, speed=speed, rest_pace=rest_pace, history=history, back_s=back_s
         ),
         **arguments,
     )

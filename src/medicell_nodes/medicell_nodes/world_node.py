@@ -113,10 +113,11 @@ class WorldNode(ManagedNode):
         """Go on with a world: after a gap all devices have died, after none some may live."""
         self.get_logger().info(f'the world is taken up, as {world.calls} calls have made it')
         turns = dict(world.callers.turns)
-        if self.parameters.gap_s > 0.0:
+        gap_s = self.parameters.back_s - world.now_s()
+        if gap_s > 0.0:
             for owner in turns:
                 world.drop_turn(owner)
-            world.abandoned(self.parameters.gap_s)
+            world.abandoned(gap_s)
             return
         # What ran for devices of the world's own process died with it.
         for owner in sorted(world.pumping() - turns.keys()):

@@ -124,12 +124,13 @@ class WorldParameters(NodeParameters):
         False,
         'Whether the history is put on disk with each call, so that it outlives a power cut.',
     )
-    gap_s: float = parameter(
+    back_s: float = parameter(
         0.0,
-        "Time of the cell's for which nobody commanded a world that is taken up: all devices have"
-        ' died. 0: time stood while its process was away, and devices that live go on.',
+        "The cell's time, in seconds since the Unix epoch, until which nobody commanded a world"
+        ' that is taken up: all devices have died. One that is past it goes on at once: time stood'
+        ' while its process was away, and so did devices that live.',
         minimum=0.0,
-        maximum=366.0 * DAY_S,
+        maximum=1e11,
     )
     stop_timeout_s: float = parameter(
         40.0,

@@ -164,7 +164,7 @@ def inputs_of(options: RunOptions) -> RunInputs:
 
 def _resumed(options: RunOptions, folder: Path) -> RunInputs:
     """Return the inputs of the batch in a folder; nothing of it can be said anew."""
-    for name in ('recipe', 'patient', 'seed', 'out', 'inject', 'join', 'processes'):
+    for name in ('recipe', 'patient', 'seed', 'out', 'inject', 'join'):
         said = getattr(options, name)
         if not (said is None or said is False or said == []):
             raise refused(f'--{name}', f'cannot be said with --resume: {folder} tells it')

@@ -19,6 +19,8 @@ from medicell_bringup.version import VERSION
 from medicell_core.closing import Closing
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.states import PackMLState
+from medicell_orchestrator.resuming.folder import JOURNALS
+from medicell_orchestrator.resuming.note import OpenNote
 from medicell_record.motion import Motion, Simulator
 from medicell_ros.domain import VARIABLE, open_ros, own_domain
 from medicell_ros.host import NodeHost
@@ -73,6 +75,14 @@ class Host(Closing):
     def start(self) -> None:
         """Start the cell, or join it, and wait until every node is ready."""
 
+    def note_open(self) -> None:
+        """Have the orchestrator take the batch up, if one is: its note says where that is.
+
+        The note that is there names the folder in which the batch was begun.
+        """
+        if self.inputs.back_s is not None:
+            OpenNote(str(self.inputs.out / JOURNALS)).write(self.inputs.out)
+
     def start_ros(self) -> None:
         """Open the ROS context; it is shut down last. Signals stay the caller's.
 
@@ -102,7 +112,7 @@ class Host(Closing):
         The devices of a batch that is taken up work, or are held, before anybody looks.
         """
         deadline = time.monotonic() + START_S
-        needed = NODES if self.inputs.gap_s is None else (WORLD, ORCHESTRATOR)
+        needed = NODES if self.inputs.back_s is None else (WORLD, ORCHESTRATOR)
         while True:
             waiting = [name for name in needed if not self._is_ready(name)]
             if not waiting:
@@ -114,7 +124,7 @@ class Host(Closing):
             time.sleep(POLL_S)
 
     def _is_ready(self, name: str) -> bool:
-        if name == ORCHESTRATOR and self.inputs.gap_s is not None:
+        if name == ORCHESTRATOR and self.inputs.back_s is not None:
             self.check_alive()
             return self.client.state_of(name) not in {
                 None,

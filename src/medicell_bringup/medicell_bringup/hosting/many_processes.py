@@ -16,6 +16,7 @@ class ManyProcesses(Host):
 
     def __init__(self, inputs: RunInputs) -> None:
         super().__init__(inputs)
+        self.note_open()
         plan = plan_of('cell', launch_values(inputs), inputs.cell)
         self._logs = inputs.out / 'logs'
         self._supervisor = Supervisor(plan.processes, self._log)
@@ -69,4 +70,5 @@ def launch_values(inputs: RunInputs) -> LaunchValues:
         rviz=False,
         recipe=None,
         patient=None,
+        back_s=inputs.back_s,
     )

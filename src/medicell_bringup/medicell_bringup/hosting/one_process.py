@@ -11,7 +11,6 @@ from medicell_core.errors import ErrorCode, MedicellError
 from medicell_nodes.compose import activate_all, build_nodes, deactivate_all, overrides
 from medicell_orchestrator.node.node import OrchestratorNode
 from medicell_orchestrator.resuming.folder import JOURNALS, WORLD_FILE
-from medicell_orchestrator.resuming.note import OpenNote
 from medicell_record.motion import Motion, Simulator
 from medicell_ros.host import NodeHost
 
@@ -35,9 +34,7 @@ class OneProcess(Host):
             self._start_physics()
         self.start_ros()
         journals = str(inputs.out / JOURNALS)
-        if inputs.gap_s is not None:
-            # The one that is there names the folder in which the batch was begun.
-            OpenNote(journals).write(inputs.out)
+        self.note_open()
         own = overrides(use_sim_time=True, journal_dir=journals)
         nodes = [
             *build_nodes(
@@ -47,7 +44,7 @@ class OneProcess(Host):
                 rest_pace=REST_PACE,
                 journal_dir=journals,
                 history='' if self._physics else str(inputs.out / WORLD_FILE),
-                gap_s=inputs.gap_s or 0.0,
+                back_s=inputs.back_s or 0.0,
                 namespace=inputs.namespace,
                 fit=None if self._physics is None else self._physics.fit,
             ),

@@ -59,6 +59,8 @@ class LaunchValues:
     simulator: str = BUILTIN
     headless: bool = True
     world: Path | None = None
+    back_s: float | None = None
+    """Until when by its own time nobody commanded the world; said by no argument."""
 
 
 def arguments_of(names: Sequence[str], config: Path) -> list[Argument]:

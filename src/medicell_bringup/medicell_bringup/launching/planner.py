@@ -88,6 +88,7 @@ class Planner:
                 {
                     **{name: getattr(self._values, name) for name in WORLDS_OWN},
                     'history': str(self._out / WORLD_FILE),
+                    'back_s': self._values.back_s,
                 },
             )
         else:
