@@ -25,7 +25,7 @@ from medicell_orchestrator import pursuing
 from medicell_orchestrator.node import ros_cell
 from medicell_orchestrator.node.contact import Contacts
 from medicell_orchestrator.node.ros_cell import RosCell
-from medicell_orchestrator.pursuing import Contact
+from medicell_orchestrator.pursuing import START_S, Contact
 from medicell_record.journal import mark_of
 from medicell_ros.goal_ids import mark_in, was_cancelled
 from medicell_ros.host import NodeHost, on_executor
@@ -335,6 +335,25 @@ def test_device_that_dds_has_miscounted_stays_in_contact(nodes: tuple[Node, Node
     assert not [change for change in changes if change.lost]
     contacts.close()
     device.close()
+
+
+def test_process_that_took_a_devices_place_unnoticed_is_not_asked_while_it_starts(
+    nodes: tuple[Node, Node],
+) -> None:
+    contacts = Contacts(nodes[0], lambda _: None)
+
+    def tell(sequence: int, state: PackMLState) -> Contact:
+        told = DeviceState(state=int(state), sequence=sequence, journal='one')
+        contacts._told(Role.FLUID_HANDLER, told)
+        return contacts.of(Role.FLUID_HANDLER)
+
+    long_ago_s = time.monotonic() - 2.0 * START_S
+    met = replace(tell(7, PackMLState.EXECUTE), changed_s=long_ago_s)
+    contacts._contacts[Role.FLUID_HANDLER] = met
+    other = tell(1, PackMLState.STOPPED)
+    assert (other.told, other.epoch) == (True, met.epoch + 1)
+    assert not other.settled(time.monotonic())
+    contacts.close()
 
 
 def test_operation_that_was_given_up_is_cancelled_before_anything_else_is_asked(

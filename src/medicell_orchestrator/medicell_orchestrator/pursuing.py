@@ -46,7 +46,7 @@ class Contact:
     epoch: int = 0
     """Rises whenever the device, or another process in its place, comes into contact."""
     changed_s: float = 0.0
-    """Since when it has been alive, or has not."""
+    """Since when it, or the process that took its place, has been alive, or has not."""
     journal: str = ''
     """The identity of the device's journal by its newest state."""
     sequence: int = 0

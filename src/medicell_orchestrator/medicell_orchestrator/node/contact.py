@@ -96,12 +96,13 @@ class Contacts:
         with self._lock:
             before = self._contacts[role]
             anew = before.another(message.sequence, message.journal)
+            since_s = time.monotonic() if anew else before.changed_s
             now = replace(
                 before,
                 alive=True,
                 told=True,
                 epoch=before.epoch + anew,
-                changed_s=before.changed_s if before.alive else time.monotonic(),
+                changed_s=since_s,
                 journal=message.journal,
                 sequence=message.sequence,
                 state=PackMLState(message.state),
