@@ -89,6 +89,9 @@ def remedies_of(code: ErrorCode, goal_type: type[Operation]) -> tuple[Remedy, ..
         return TRANSIENT[code] if goal_type in MOVES_NOTHING else ()
     if code is ErrorCode.EMPTY_SOURCE and goal_type is ExchangeMedium:
         return (AGAIN, AGAIN)
+    if code is ErrorCode.SETPOINT_OUT_OF_RANGE and goal_type is Incubate:
+        # A SetClimate that was broken off leaves its bay without set-points.
+        return (REGULATE,)
     return REMEDIES.get(code, ())
 
 

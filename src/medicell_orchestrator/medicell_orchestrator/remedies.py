@@ -266,20 +266,34 @@ def _reagent_key(attempt: Attempt) -> str | None:
 
 
 def regulate(run: PhaseRun, attempt: Attempt) -> Steps[Outcome | None]:
-    """Set the bay's climate anew; None when none was set."""
+    """Set the bay's climate anew; None when none was set.
+
+    Where it cannot be set, that is how the operation has failed.
+    """
     bay = attempt.parameters['bay']
     if attempt.goal_type is not SetClimate:
         climate = run.batch.climates.get(bay)
         if climate is None:
             return None
-        yield from run.attempt(
+        ready = yield from run.attempt(
             SetClimate,
             bay=bay,
             temperature_c=climate.temperature_c,
             co2_pct=climate.co2_pct,
             agitation_rpm=climate.agitation_rpm,
         )
+        if not ready.ok:
+            return _in_vain(attempt, ready)
     return (yield from again(run, attempt))
+
+
+def _in_vain(attempt: Attempt, failed: Outcome) -> Outcome:
+    """Return how a remedy has failed; what an exchange has told before is still so.
+
+    An incubation's figures are not: nobody has watched the bay since.
+    """
+    told = None if attempt.goal_type is Incubate else attempt.outcome.result
+    return replace(failed, result=told)
 
 
 def spare_bay(run: PhaseRun, attempt: Attempt) -> Steps[Outcome | None]:
@@ -309,8 +323,7 @@ def spare_bay(run: PhaseRun, attempt: Attempt) -> Steps[Outcome | None]:
             continue
         moved = yield from run.attempt(MoveToBay, from_bay=bay, to_bay=spare)
         if not moved.ok:
-            # What the device has told of what failed is still so.
-            return replace(moved, result=attempt.outcome.result)
+            return _in_vain(attempt, moved)
         run.batch.moved_bay(bay, spare)
         return (yield from again(run, attempt))
     return None

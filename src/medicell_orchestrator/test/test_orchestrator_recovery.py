@@ -248,6 +248,35 @@ def test_bay_that_nobody_watched_and_is_out_of_its_band_is_a_deviation(
     assert 'set are 37 degC and 5 % CO2' in deviation.description
 
 
+@pytest.mark.parametrize(
+    'code', [ErrorCode.OUTCOME_UNKNOWN, ErrorCode.DOOR_OPEN, ErrorCode.COMMUNICATION_LOST]
+)
+def test_climate_that_cannot_be_set_anew_is_how_the_incubation_has_failed(
+    tmp_path: Path, code: ErrorCode
+) -> None:
+    rig = make_rig(tmp_path, CLIMATE + REST)
+    rig.cell.scripts = [
+        Script(ops.Incubate, ErrorCode.TEMPERATURE_OUT_OF_RANGE),
+        Script(ops.SetClimate, code, skip=1),
+    ]
+    rig.tick()
+    sent = [type(goal) for goal in rig.cell.goals]
+    after = sent[sent.index(ops.Incubate) + 1 :]
+    assert after[:2] == [
+        ops.SetClimate,
+        ops.SetClimate if code is ErrorCode.DOOR_OPEN else ops.MeasureProbes,
+    ]
+    assert rig.engine.outcome == 'ready_for_release'
+
+
+def test_bay_without_set_points_is_given_them_anew(tmp_path: Path) -> None:
+    rig = make_rig(tmp_path, CLIMATE + REST)
+    rig.cell.scripts = [Script(ops.Incubate, ErrorCode.SETPOINT_OUT_OF_RANGE)]
+    rig.tick()
+    assert rig.engine.outcome == 'ready_for_release'
+    assert len(rig.cell.sent(ops.SetClimate)) == 2
+
+
 def test_incubation_that_is_broken_off_again_and_again_is_asked_about(tmp_path: Path) -> None:
     rig = make_rig(tmp_path, CLIMATE + REST)
     rig.cell.scripts = [Script(ops.Incubate, ErrorCode.OUTCOME_UNKNOWN, times=4)]
