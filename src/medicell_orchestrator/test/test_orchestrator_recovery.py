@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -193,59 +194,120 @@ def test_bay_that_stays_bad_is_left_for_a_spare_one(tmp_path: Path) -> None:
     assert 'another bay' in rig.sink.of(Deviation)[0].action
 
 
-def unwatched(rig: Rig, gap_s: float, **climate: float) -> Rig:
-    """Have an incubation's device die as it begins, and be back when the bay has this climate."""
+def unwatched(rig: Rig, gap_s: float, *scripts: Script, **climate: float) -> Rig:
+    """Have an incubation's device die as it begins, and be back after a gap.
+
+    Its bay then has this climate until one is set.
+    """
     perform = rig.cell._perform
 
     def broken_off(goal: ops.Operation) -> ops.Outcome:
         outcome = perform(goal)
         if isinstance(goal, ops.Incubate) and not outcome.ok:
             rig.cell.time_s += gap_s
-        if isinstance(goal, ops.MeasureProbes):
+        is_off = len(rig.cell.sent(ops.SetClimate)) == 1
+        if isinstance(goal, ops.MeasureProbes) and outcome.ok and is_off:
             outcome = replace(outcome, result=replace(outcome.result, **climate))
         return outcome
 
     rig.cell._perform = broken_off
-    rig.cell.scripts = [Script(ops.Incubate, ErrorCode.OUTCOME_UNKNOWN)]
+    rig.cell.scripts = [Script(ops.Incubate, ErrorCode.OUTCOME_UNKNOWN), *scripts]
     return rig.tick()
+
+
+WITHIN_S, OVER_S = 3600.0, 40_000.0
+"""Gaps that end before and after the time of REST."""
 
 
 def test_incubation_that_was_broken_off_goes_on_for_the_rest_and_nobody_is_asked(
     tmp_path: Path,
 ) -> None:
-    rig = unwatched(make_rig(tmp_path, CLIMATE + REST), 3600.0)
+    rig = unwatched(make_rig(tmp_path, CLIMATE + REST), WITHIN_S)
     assert rig.engine.outcome == 'ready_for_release'
     assert rig.sink.of(Question) == []
     first, rest = rig.cell.sent(ops.Incubate)
     assert (first.duration_s, rest.duration_s) == (36_000.0, 32_400.0)
     (decision,) = (item for item in rig.sink.of(Decision) if 'nobody watched' in item.question)
+    assert 'in its band now' in decision.question
     assert (decision.choice, decision.inputs) == ('yes', {'temperature_c': 37.0, 'co2_pct': 5.0})
     (deviation,) = rig.sink.of(Deviation)
     assert (deviation.error_code, deviation.recovered) == (ErrorCode.OUTCOME_UNKNOWN, True)
 
 
-def test_incubation_whose_time_went_by_unwatched_is_over(tmp_path: Path) -> None:
-    rig = unwatched(make_rig(tmp_path, CLIMATE + REST), 40_000.0)
+def test_incubation_whose_time_went_by_unwatched_is_over_once_its_bay_was_read(
+    tmp_path: Path,
+) -> None:
+    rig = unwatched(make_rig(tmp_path, CLIMATE + REST), OVER_S)
     assert rig.engine.outcome == 'ready_for_release'
+    assert len(rig.cell.sent(ops.Incubate)) == len(rig.cell.sent(ops.MeasureProbes)) == 1
+
+
+@pytest.mark.parametrize('gap_s', [WITHIN_S, OVER_S])
+@pytest.mark.parametrize(
+    ('look', 'looks'),
+    [
+        (ErrorCode.COMMUNICATION_LOST, 2),
+        (ErrorCode.LABEL_UNREADABLE, 3),
+        (ErrorCode.NOT_ACTIVE, 1),
+    ],
+)
+def test_incubation_whose_bay_cannot_be_read_is_asked_about_and_goes_on_once_it_can(
+    tmp_path: Path, look: ErrorCode, looks: int, gap_s: float
+) -> None:
+    blind = Script(ops.MeasureProbes, look, times=looks)
+    rig = unwatched(make_rig(tmp_path, CLIMATE + REST), gap_s, blind)
+    assert rig.engine.question is not None
+    assert look.name in rig.engine.question.text
     assert len(rig.cell.sent(ops.Incubate)) == 1
+    assert answered(rig).engine.outcome == 'ready_for_release'
+    assert len(rig.cell.sent(ops.MeasureProbes)) == looks + 1
+    assert len(rig.cell.sent(ops.Incubate)) == (1 if gap_s == OVER_S else 2)
 
 
+@pytest.mark.parametrize('figure', ['temperature_c', 'co2_pct'])
+def test_reading_that_is_no_number_tells_nothing_of_a_bay(tmp_path: Path, figure: str) -> None:
+    rig = unwatched(make_rig(tmp_path, CLIMATE + REST), OVER_S, **{figure: math.nan})
+    assert [goal.bay for goal in rig.cell.sent(ops.MeasureProbes)] == ['bay_1', 'bay_1', 'bay_4']
+    told = [item.inputs for item in rig.sink.of(Decision) if 'nobody watched' in item.question]
+    assert told == [{'temperature_c': 37.0, 'co2_pct': 5.0}]
+
+
+@pytest.mark.parametrize('gap_s', [WITHIN_S, OVER_S])
 @pytest.mark.parametrize(
     ('climate', 'code'),
     [
         ({'temperature_c': 36.4}, ErrorCode.TEMPERATURE_OUT_OF_RANGE),
         ({'co2_pct': 5.6}, ErrorCode.CO2_OUT_OF_RANGE),
+        ({'temperature_c': 25.0, 'co2_pct': 0.04}, ErrorCode.TEMPERATURE_OUT_OF_RANGE),
     ],
 )
 def test_bay_that_nobody_watched_and_is_out_of_its_band_is_a_deviation(
-    tmp_path: Path, climate: dict[str, float], code: ErrorCode
+    tmp_path: Path, climate: dict[str, float], code: ErrorCode, gap_s: float
 ) -> None:
-    rig = unwatched(make_rig(tmp_path, CLIMATE + REST), 3600.0, **climate)
+    rig = unwatched(make_rig(tmp_path, CLIMATE + REST), gap_s, **climate)
     assert rig.engine.outcome == 'ready_for_release'
+    assert len(rig.cell.sent(ops.SetClimate)) == 2
+    choices = [item.choice for item in rig.sink.of(Decision) if 'nobody watched' in item.question]
+    assert choices == ['no', 'yes']
     found = [item for item in rig.sink.of(Deviation) if item.error_code == code]
     (deviation,) = found
+    assert not deviation.recovered
     assert f'{next(iter(climate.values())):.2f}' in deviation.description
     assert 'set are 37 degC and 5 % CO2' in deviation.description
+
+
+def test_incubation_that_failed_and_whose_time_is_over_when_a_person_answers_is_looked_at(
+    tmp_path: Path,
+) -> None:
+    told = ops.IncubateResult(
+        temperature_min_c=37.0, temperature_max_c=37.0, co2_min_pct=5.0, co2_max_pct=5.0
+    )
+    rig = make_rig(tmp_path, CLIMATE + REST)
+    rig.cell.scripts = [Script(ops.Incubate, ErrorCode.STOPPED, result=told)]
+    rig.tick()
+    rig.cell.time_s += OVER_S
+    assert answered(rig).engine.outcome == 'ready_for_release'
+    assert len(rig.cell.sent(ops.MeasureProbes)) == 1
 
 
 @pytest.mark.parametrize(
