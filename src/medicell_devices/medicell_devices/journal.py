@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from medicell_core.errors import ErrorCode, MedicellError
-from medicell_record.journal import JournalEntry, JournalState, JsonObject, latest_of
+from medicell_record.journal import Fits, JournalEntry, JournalState, JsonObject, latest_of
 
 
 class OperationJournal(Protocol):
@@ -44,8 +44,13 @@ class OperationJournal(Protocol):
         """Return the operations that were started and not finished, in their order."""
         ...
 
-    def latest(self, operation: str, field: str, value: object) -> JournalEntry | None:
-        """Return the operation of this name finished last whose goal has a value in a field."""
+    def latest(
+        self, operation: str, field: str, value: object, *, fits: Fits | None = None
+    ) -> JournalEntry | None:
+        """Return the operation of this name finished last whose goal has a value in a field.
+
+        Only one whose outcome `fits`.
+        """
         ...
 
 
@@ -110,10 +115,12 @@ class MemoryJournal:
         with self._lock:
             return [item for item in self._entries.values() if item.state is JournalState.STARTED]
 
-    def latest(self, operation: str, field: str, value: object) -> JournalEntry | None:
+    def latest(
+        self, operation: str, field: str, value: object, *, fits: Fits | None = None
+    ) -> JournalEntry | None:
         """Return the operation of this name finished last whose goal has a value in a field."""
         with self._lock:
-            return latest_of(self._entries, operation, field, value)
+            return latest_of(self._entries, operation, field, value, fits)
 
     def _note(self, entry: JournalEntry) -> None:
         with self._lock:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from medicell_core.errors import ErrorCode, MedicellError
@@ -41,6 +41,14 @@ class JournalledSteps:
         reached = None if known is None else known.result
         return reached if isinstance(reached, result) else None
 
+    def results(self, step: str, kind: type[Operation], result: type[R]) -> Iterator[R]:
+        """Yield the results of all tries of a step that have one, the newest first."""
+        for number in range(self._tries(step), 0, -1):
+            ended = self._ended(step, number)
+            reached = None if ended is None else outcome_from_json(kind.__name__, ended).result
+            if isinstance(reached, result):
+                yield reached
+
     def figure(self, step: str, field: str) -> float:
         """Return a figure that was kept with a step; NaN when it is not known."""
         latest = self._latest(step)
@@ -77,5 +85,8 @@ class JournalledSteps:
 
     def _latest(self, step: str) -> JsonObject | None:
         """Return the outcome of the last try; None when it has not ended, or there was none."""
-        entry = self._context.journal.find(f'{self._stem}:{step}:{self._tries(step)}')
+        return self._ended(step, self._tries(step))
+
+    def _ended(self, step: str, number: int) -> JsonObject | None:
+        entry = self._context.journal.find(f'{self._stem}:{step}:{number}')
         return None if entry is None else entry.outcome

@@ -79,6 +79,7 @@ class VialCycle:
         LABEL_MISMATCH, LABEL_UNREADABLE; and what the single moves raise, the vial being left
         where it is.
         """
+        self._figures.recall(self._goal.vial, self._context.journal)
         try:
             self._require_there()
             self._fill()
@@ -117,10 +118,7 @@ class VialCycle:
     def _fill(self) -> None:
         """Tare and fill; a vial that was begun is weighed, and gets what is missing."""
         known = self._steps.known('fill', FillVial)
-        if known is not None and isinstance(known.result, FillVialResult):
-            self._figures.filled = known.result
-            self._figures.before_ml = known.result.volume_ml
-        self._figures.opened_s = self._steps.figure(TARE, 'at_s')
+        self._figures.take_fills_as_told()
         if known is not None and known.ok:
             self._done('filled')
             return

@@ -22,6 +22,7 @@ from medicell_core.serialise import outcome_from_json
 from medicell_devices.cycle_robot import VialSeen
 from medicell_devices.journal import OperationJournal
 from medicell_devices.steps import JournalledSteps
+from medicell_record.journal import JsonObject
 
 TARE = 'TareVial'
 
@@ -33,7 +34,7 @@ class VialFigures:
         self._steps = steps
         self.filled: FillVialResult | None = None
         self.before_ml = 0.0
-        """What earlier cycles have told to be in the vial."""
+        """What earlier cycles have told to be in the vial; the last that could weigh it tells."""
         self.opened_s = self.closed_s = math.nan
         self.force_n = self.torque_nm = math.nan
         self.label = ''
@@ -56,11 +57,17 @@ class VialFigures:
             self.closed_s, self.force_n = steps.figure('stopper', 'at_s'), pressed.force_n
         self.torque_nm = math.nan if crimped is None else crimped.torque_nm
         self.label = '' if labelled is None else labelled.label_text
-        told = journal.latest(ProcessVial.__name__, 'vial', vial)
+        told = journal.latest(
+            ProcessVial.__name__, 'vial', vial, fits=lambda item: math.isfinite(_told_ml(item))
+        )
         if told is not None and told.outcome is not None:
-            result = outcome_from_json(ProcessVial.__name__, told.outcome).result
-            if isinstance(result, ProcessVialResult) and math.isfinite(result.volume_ml):
-                self.before_ml = result.volume_ml
+            self.before_ml = _told_ml(told.outcome)
+
+    def take_fills_as_told(self) -> None:
+        """Take what is in the vial by its last fill that was weighed for what has been told."""
+        fills = self._steps.results('fill', FillVial, FillVialResult)
+        weighed = (fill.volume_ml for fill in fills if math.isfinite(fill.volume_ml))
+        self.before_ml = next(weighed, 0.0)
 
     def open_s(self, now_s: float) -> float:
         """Return for how long product has stood open; NaN when none has come."""
@@ -103,6 +110,12 @@ class VialFigures:
     def _closed_for_s(self, now_s: float) -> float:
         closed_s = self._steps.figure('stopper', 'at_s')
         return 0.0 if math.isnan(closed_s) else now_s - closed_s
+
+
+def _told_ml(outcome: JsonObject) -> float:
+    """Return the volume that a cycle has told, in mL; NaN when it told none."""
+    told = outcome_from_json(ProcessVial.__name__, outcome).result
+    return told.volume_ml if isinstance(told, ProcessVialResult) else math.nan
 
 
 def _least(values: Iterable[float]) -> float:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from medicell_core.errors import ErrorCode, MedicellError
-from medicell_core.operations import ProcessVial, ProcessVialResult, Role
+from medicell_core.operations import Outcome, ProcessVial, ProcessVialResult, Role
 from medicell_core.serialise import to_json
 from medicell_devices.arm.sloshing import Sloshing
 from medicell_devices.failure import PartlyDone
@@ -220,6 +220,13 @@ def rest_of(bench: Bench) -> ProcessVialResult:
         return partly(error)
 
 
+def begun(bench: Bench) -> ProcessVial:
+    """Have a server's journal know of a cycle's start."""
+    wanted = goal(bench)
+    bench.journal.started(wanted.operation_id, 'ProcessVial', to_json(wanted))
+    return wanted
+
+
 @pytest.mark.parametrize('after', [False, True], ids=['before', 'after'])
 def test_cycle_that_dies_at_any_of_its_moves_is_found_with_its_labels_and_what_has_come(
     after: bool,
@@ -228,8 +235,7 @@ def test_cycle_that_dies_at_any_of_its_moves_is_found_with_its_labels_and_what_h
     seen = set()
     for number in range(1, SLEEPS):
         with Bench(Role.FILL_ROBOT) as bench:
-            wanted = goal(bench)
-            bench.journal.started(wanted.operation_id, 'ProcessVial', to_json(wanted))
+            wanted = begun(bench)
             if not died(bench, wanted, number, after=after):
                 break
             bench._drivers.clear()
@@ -248,6 +254,104 @@ def test_cycle_that_dies_at_any_of_its_moves_is_found_with_its_labels_and_what_h
             known_ml = sum(volume for volume in told_ml if not math.isnan(volume))
             assert known_ml == pytest.approx(held_ml(bench), abs=0.02), number
     assert seen == {(0, False), (0, True), (1, True)}
+
+
+def told(bench: Bench, wanted: ProcessVial) -> ProcessVialResult:
+    """Return what is found of a cycle whose process has died, once it was accepted."""
+    bench._drivers.clear()
+    broken_off = BrokenOff(bench.driver(Role.FILL_ROBOT), bench.world, bench.journal)
+    broken_off.look(but=())
+    found = broken_off.outcome(wanted.operation_id).result
+    assert isinstance(found, ProcessVialResult)
+    broken_off.accept()
+    return found
+
+
+def failed_in_its_dose(bench: Bench) -> ProcessVialResult:
+    """Return what a cycle tells that a bubble has ended at its second dose."""
+    wanted = begun(bench)
+    with pytest.MonkeyPatch.context() as patch:
+        real, doses = bench.world.dispense, iter((False, True))
+
+        def bubble(**stroke: Any) -> PumpReading:
+            if next(doses):
+                raise MedicellError(ErrorCode.BUBBLE, 'in the line')
+            return real(**stroke)
+
+        patch.setattr(bench.world, 'dispense', bubble)
+        error = bench.fails(wanted)
+    result = partly(error)
+    outcome = Outcome(error_code=error.code, error_msg=error.message, result=result)
+    bench.journal.finished(wanted.operation_id, to_json(outcome))
+    return result
+
+
+def died_in_its_dose(bench: Bench) -> ProcessVialResult:
+    """Return what is found of a cycle whose process died after its first dose."""
+    wanted = begun(bench)
+    with pytest.MonkeyPatch.context() as patch:
+        real = bench.world.dispense
+
+        def crash(**stroke: Any) -> PumpReading:
+            real(**stroke)
+            raise KeyboardInterrupt
+
+        patch.setattr(bench.world, 'dispense', crash)
+        with pytest.raises(KeyboardInterrupt):
+            bench.run(wanted)
+    return told(bench, wanted)
+
+
+@pytest.mark.parametrize('dies_again', [False, True])
+def test_cycle_that_failed_then_died_in_its_dose_tells_each_drop_once(
+    bench: Bench, dies_again: bool
+) -> None:
+    """What all cycles tell adds up to what is in the vial; one that died weighs nothing."""
+    added_ml = [failed_in_its_dose(bench).added_ml]
+    assert math.isnan(died_in_its_dose(bench).added_ml)
+    if dies_again:
+        wanted = begun(bench)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(VialCycle, '_stopper', _die)
+            with pytest.raises(KeyboardInterrupt):
+                bench.run(wanted)
+        added_ml.append(told(bench, wanted).added_ml)
+    added_ml.append(rest_of(bench).added_ml)
+    assert added_ml[0] > 1.0
+    assert sum(added_ml) == pytest.approx(held_ml(bench), abs=0.02)
+
+
+def _die(_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_vial_found_among_the_rejects_keeps_its_figures_when_it_is_asked_for_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dispense, carry = bench.world.dispense, bench.world.carry
+
+    def generous(**stroke: Any) -> PumpReading:
+        return dispense(**{**stroke, 'duration_s': 1.3 * stroke['duration_s']})
+
+    def crash(**move: str) -> bool:
+        arrived = carry(**move)
+        if move['station'].endswith('reject'):
+            raise KeyboardInterrupt
+        return arrived
+
+    monkeypatch.setattr(bench.world, 'dispense', generous)
+    monkeypatch.setattr(bench.world, 'carry', crash)
+    wanted = begun(bench)
+    with pytest.raises(KeyboardInterrupt):
+        bench.run(wanted)
+    found = told(bench, wanted)
+    assert found.volume_ml == pytest.approx(held_ml(bench), abs=0.01)
+    error = bench.fails(goal(bench))
+    assert error.code is ErrorCode.VIAL_SEALED
+    again = partly(error)
+    assert again.added_ml == 0.0
+    same = ('volume_ml', 'net_weight_g', 'tare_g', 'open_s', 'force_n', 'label_prints', 'station')
+    assert [getattr(again, name) for name in same] == [getattr(found, name) for name in same]
 
 
 class Trouble:

@@ -8,6 +8,7 @@ import hashlib
 import os
 import threading
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +20,8 @@ from medicell_record.canonical import canonical_json, parse_json
 from medicell_record.room import check_room, code_of
 
 JsonObject = dict[str, Any]
+Fits = Callable[[JsonObject], bool]
+"""Whether an outcome is one that is looked for."""
 
 
 MARK_BYTES = 6
@@ -59,12 +62,14 @@ def mark_of(identity: str) -> bytes:
 
 
 def latest_of(
-    entries: dict[str, JournalEntry], operation: str, field: str, value: object
+    entries: dict[str, JournalEntry], operation: str, field: str, value: object, fits: Fits | None
 ) -> JournalEntry | None:
-    """Return the last of these that was begun, has finished, and has a value in its goal."""
+    """Return the last of these that was begun, has finished so, and has a value in its goal."""
     for item in reversed(entries.values()):
-        finished = item.state is JournalState.FINISHED
-        if finished and item.operation == operation and item.goal.get(field) == value:
+        named = item.operation == operation and item.goal.get(field) == value
+        if not named or item.state is not JournalState.FINISHED:
+            continue
+        if fits is None or fits(item.outcome or {}):
             return item
     return None
 
@@ -167,10 +172,12 @@ class Journal:
         with self._lock:
             return [item for item in self._entries.values() if item.state is JournalState.STARTED]
 
-    def latest(self, operation: str, field: str, value: object) -> JournalEntry | None:
+    def latest(
+        self, operation: str, field: str, value: object, *, fits: Fits | None = None
+    ) -> JournalEntry | None:
         """Return the operation of this name finished last whose goal has a value in a field."""
         with self._lock:
-            return latest_of(self._entries, operation, field, value)
+            return latest_of(self._entries, operation, field, value, fits)
 
     def close(self) -> None:
         """Let the file go. Safe to call twice."""
