@@ -104,6 +104,7 @@ class OperationServer:
             was_started, self._started = self._started, False
         if was_started:
             self.stop('the device is being closed')
+        self._broken_off.close()
         return self._workers.join(timeout_s)
 
     def status(self) -> DeviceStatus:
@@ -132,8 +133,8 @@ class OperationServer:
         An id that is already finished answers with its recorded outcome, whatever the state; one
         that was refused, or ended before it began, with that; one that runs is joined and answers
         when it ends; one that was started and not finished answers OUTCOME_UNKNOWN with what was
-        found of it, and the device is Held. So a goal may be sent again by whoever has lost its
-        answer, and whoever has got one may take it as final.
+        found of it, once the device has looked, and the device is Held. So a goal may be sent
+        again by whoever has lost its answer, and whoever has got one may take it as final.
         A goal that was `cancelled` on its way ends as CANCELLED before anything moves. One that
         was sent for a journal of another `journal_mark` answers OUTCOME_UNKNOWN and moves nothing:
         that journal may know that it was begun. An empty mark is any journal.
@@ -153,12 +154,13 @@ class OperationServer:
         with self._lock:
             if self._joined(running):
                 return
+            if self._broken_off.is_early(running.owner):
+                self._spawn(running, lambda: self._answer_late(running, journal_mark))
+                return
             answer = self._admit(running, journal_mark)
         self._notify()
         try:
-            self._workers.spawn(
-                lambda: self._work(running, answer), f'{self._driver.role}/{goal.operation_id}'
-            )
+            self._spawn(running, lambda: self._work(running, answer))
         except RuntimeError as error:
             if answer is None:
                 fault = MedicellError(ErrorCode.HARDWARE_FAULT, str(error))
@@ -325,6 +327,16 @@ class OperationServer:
             with self._lock:
                 self._refusing.pop(running.owner)
         running.tell_end(outcome)
+
+    def _spawn(self, running: RunningOperation, work: Callable[[], None]) -> None:
+        self._workers.spawn(work, f'{self._driver.role}/{running.owner}')
+
+    def _answer_late(self, running: RunningOperation, journal_mark: bytes) -> None:
+        """Answer a goal that has come before anybody looked what became of it."""
+        self._broken_off.wait()
+        with self._lock:
+            answer = self._admit(running, journal_mark)
+        self._work(running, answer)
 
     def _performed(self, running: RunningOperation) -> Outcome:
         """Perform an operation; whatever goes wrong around it, there is an outcome."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import threading
 from collections.abc import Container
 from typing import Protocol, runtime_checkable
 
@@ -14,7 +15,10 @@ from medicell_core.serialise import from_json, to_json
 from medicell_devices.contract import Driver, OperationContext
 from medicell_devices.journal import OperationJournal
 from medicell_devices.running import RunningOperation
-from medicell_record.journal import JournalEntry
+from medicell_record.journal import JournalEntry, JournalState
+
+LOOK_S = 60.0
+"""Wall seconds that an answer waits for a device to start and look at what was broken off (R)."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -39,6 +43,7 @@ class BrokenOff:
         self._clock = clock
         self._journal = journal
         self._seen: dict[str, Outcome] = {}
+        self._looked = threading.Event()
 
     def look(self, *, but: Container[str]) -> None:
         """Find out what the crash has left, before any goal is taken; `but` are ids that run.
@@ -52,6 +57,21 @@ class BrokenOff:
             except Exception as error:
                 # It stays unknown, and a person looks.
                 _LOG.error('%s: %s', self._driver.role, item.operation_id, exc_info=error)
+        self._looked.set()
+
+    def is_early(self, operation_id: str) -> bool:
+        """Return whether an operation was broken off and has not been looked at yet."""
+        known = self._journal.find(operation_id)
+        begun = known is not None and known.state is JournalState.STARTED
+        return begun and not self._looked.is_set()
+
+    def wait(self) -> None:
+        """Wait until it was looked, or nobody will; LOOK_S at most."""
+        self._looked.wait(LOOK_S)
+
+    def close(self) -> None:
+        """End all waits: nobody will look any more."""
+        self._looked.set()
 
     def text(self, *, but: Container[str]) -> str:
         """Return a text that names the operations of unknown outcome; empty when there is none.

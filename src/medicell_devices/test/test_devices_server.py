@@ -166,6 +166,38 @@ def test_broken_off_operation_that_moves_nothing_is_over_and_the_device_is_idle(
     assert served.server.close()
 
 
+@pytest.mark.parametrize(
+    ('role', 'kind', 'said'),
+    [
+        (Role.INCUBATOR, Incubate, 'it moves nothing'),
+        (Role.FILL_ROBOT, ProcessVial, 'was broken off by the end of its process'),
+    ],
+)
+def test_goal_that_comes_before_the_device_has_looked_is_answered_with_what_was_found(
+    bench: Bench, role: Role, kind: type[Operation], said: str
+) -> None:
+    wanted = goal(bench, kind)
+    served = Served(bench, role)
+    served.journal.started(wanted.operation_id, kind.__name__, to_json(wanted))
+    served.submit(wanted)
+    served.server.start()
+    early = served.outcome(wanted)
+    assert said in early.error_msg
+    assert (early.result is not None) == (kind is ProcessVial)
+    assert served.run(wanted).error_msg == early.error_msg
+    assert served.server.close()
+
+
+def test_goal_that_waits_for_a_look_is_answered_when_the_device_is_closed(bench: Bench) -> None:
+    wanted = goal(bench, ProcessVial)
+    served = Served(bench, Role.FILL_ROBOT)
+    served.journal.started(wanted.operation_id, 'ProcessVial', to_json(wanted))
+    served.submit(wanted)
+    assert served.server.close()
+    outcome = served.outcome(wanted)
+    assert (outcome.error_code, outcome.result) == (ErrorCode.OUTCOME_UNKNOWN, None)
+
+
 def test_operation_that_still_runs_when_its_device_is_started_again_is_not_broken_off(
     bench: Bench, served: Served
 ) -> None:
