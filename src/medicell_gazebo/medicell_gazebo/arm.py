@@ -14,14 +14,12 @@ from medicell_devices.arm.port import (
     GripperState,
     JointSamples,
 )
-from medicell_devices.simulated.ailing import Ailing, sound
 from medicell_gazebo.judging import ContactJudge
 from medicell_gazebo.lock_step import Contact, LockStep, Stretch
 from medicell_gazebo.running import RunningWorld
 from medicell_gazebo.tracking import Tracking
 from medicell_gazebo.world import GazeboWorld
 from medicell_motion.arm import JOINT_NAMES
-from medicell_sim.port import ArmView
 
 _KEPT_S = 5.0
 
@@ -30,9 +28,7 @@ class GazeboArm:
     """Looks at the physics, which then has come up to the cell's clock; thread-safe.
 
     While all is at rest time leaps, and one joint state tells of any time since. `grip_n` is the
-    force of the fingers. Contacts are held against what may touch what. `ails` tells what is
-    wrong with the drives, as of any simulated arm: the drive of a joint whose brake has fallen
-    holds it where it is, and joint states come late or not at all.
+    force of the fingers. Contacts are held against what may touch what.
     """
 
     def __init__(
@@ -42,7 +38,6 @@ class GazeboArm:
         world: GazeboWorld,
         *,
         grip_n: float,
-        ails: Callable[[], ArmView] = sound,
     ) -> None:
         self.running = RunningWorld(now_s, lock_step, world)
         self.judge = ContactJudge(world, lock_step)
@@ -50,8 +45,6 @@ class GazeboArm:
         self.on_closing: Callable[[], None] = lambda: None
         """Called before the fingers are told to close; whatever was set down stands by then."""
         self._grip_n = grip_n
-        self._ailing = Ailing(ails)
-        self._braked_rad = np.nan
         self._lock = self.running.lock
         self._rows = [lock_step.joints.index(name) for name in JOINT_NAMES]
         self._finger = lock_step.joints.index(GRIPPER)
@@ -83,20 +76,15 @@ class GazeboArm:
     def start(self, trajectory: ArmTrajectory) -> None:
         """Follow a trajectory from now on, in place of the one before."""
         with self._lock:
-            before = self._ailing.stalled_joint
-            self._ailing.started(trajectory)
-            joint = self._ailing.stalled_joint
-            if joint and joint != before:
-                at_s = np.array([max(trajectory.start_s, self._ailing.from_s)])
-                self._braked_rad = float(trajectory.at(at_s)[0, joint - 1])
-            self._command(trajectory)
+            self.tracking.told = trajectory
+            self.running.follow(JOINT_NAMES, trajectory)
 
     def stop(self) -> None:
         """Hold where the joints are."""
         with self._lock:
             now_s = self.running.advance()
             here = self._posture()
-            self._command(
+            self.start(
                 ArmTrajectory(
                     start_s=now_s,
                     times_s=np.zeros(1),
@@ -108,16 +96,13 @@ class GazeboArm:
     def samples(self, since_s: float) -> JointSamples:
         """Return the joint states with stamps after a time that have arrived, newest last."""
         with self._lock:
-            self._ailing.look()
             now_s = self.running.advance()
             self._stand(now_s)
             stamps = np.array(self._stamps)
             first = int(np.searchsorted(stamps, since_s, side='right'))
-            until_s = self._ailing.arrived_until(now_s)
-            last = max(first, int(np.searchsorted(stamps, until_s, side='right')))
-            postures = self._postures[first:last]
+            postures = self._postures[first:]
             return JointSamples(
-                times_s=stamps[first:last],
+                times_s=stamps[first:],
                 positions_rad=np.array(postures) if postures else np.zeros((0, len(self._rows))),
             )
 
@@ -148,16 +133,6 @@ class GazeboArm:
             self.running.advance()
             return self.judge.untold()
 
-    def _command(self, trajectory: ArmTrajectory) -> None:
-        """Have the drives follow a trajectory, as far as a brake lets them; lock held."""
-        self.tracking.told = trajectory
-        joint = self._ailing.stalled_joint
-        if joint:
-            trajectory = braked(
-                trajectory, joint - 1, from_s=self._ailing.from_s, stands_rad=self._braked_rad
-            )
-        self.running.follow(JOINT_NAMES, trajectory)
-
     def _posture(self) -> Array:
         return np.asarray(self.running.newest.positions[-1, self._rows])
 
@@ -185,13 +160,3 @@ class GazeboArm:
                 force_n=max(contact.force_n, known.force_n if known else 0.0),
                 depth_m=max(contact.depth_m, known.depth_m if known else 0.0),
             )
-
-
-def braked(
-    trajectory: ArmTrajectory, joint: int, *, from_s: float, stands_rad: float
-) -> ArmTrajectory:
-    """Return a trajectory on which a joint stands at a position from a time of the clock on."""
-    positions, velocities = trajectory.positions_rad.copy(), trajectory.velocities_rad_s.copy()
-    rows = trajectory.start_s + trajectory.times_s >= from_s
-    positions[rows, joint], velocities[rows, joint] = stands_rad, 0.0
-    return replace(trajectory, positions_rad=positions, velocities_rad_s=velocities)

@@ -158,7 +158,7 @@ class PhysicalCell:
         self.gazebo.close()
 
     def _begun(self, port: WorldPort) -> Bodies:
-        arm = GazeboArm(port.now_s, self.gazebo, self.world, grip_n=self._grip_n, ails=port.arm)
+        arm = GazeboArm(port.now_s, self.gazebo, self.world, grip_n=self._grip_n)
         arm.on_closing = self._measure_settled
         skeleton = Skeleton(self._cell.geometry.arm, self._description, self.world.posture)
         standing = {vial.name: self._pose(vial.name) for vial in self.world.vials}

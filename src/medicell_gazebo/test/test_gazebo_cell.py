@@ -12,7 +12,6 @@ import pytest
 from medicell_core.errors import ErrorCode, OperationFailed
 from medicell_core.operations import Role
 from medicell_devices.settings import Settings
-from medicell_devices.simulated.ailing import sound
 from medicell_devices.simulated.base import SimulatedDriver
 from medicell_gazebo import cell as cell_module
 from medicell_gazebo.cell import PhysicalCell
@@ -21,7 +20,6 @@ from medicell_gazebo.lock_step import Stretch
 from medicell_gazebo.sdf import STEP_S
 from medicell_gazebo.world import GazeboWorld
 from medicell_motion.cell import RobotCell
-from medicell_sim.port import ArmView
 
 CELL = RobotCell.shipped()
 VIAL = 'vial_01'
@@ -84,9 +82,6 @@ class Clock:
 
     def at(self, location: str) -> str:
         return VIAL
-
-    def arm(self) -> ArmView:
-        return sound()
 
 
 class AnyDriver(SimulatedDriver):

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable
+from dataclasses import replace
 
-from medicell_devices.arm.port import ArmTrajectory
+import numpy as np
+
+from medicell_devices.arm.port import Arm, ArmTrajectory, GripperState, JointSamples
 from medicell_sim.port import ArmView
 
 STRIKES_AT = 0.4
@@ -61,3 +65,74 @@ class Ailing:
         self._found = self._ails()
         if self._found == _SOUND:
             self.from_s = math.inf
+
+
+class AilingArm:
+    """Another arm, with drives that ail as a simulated world says; thread-safe.
+
+    The drive of a joint whose brake has fallen is told to stand where it then is, while the others
+    go on; joint states come late or not at all. Whoever frees a joint leaves it where it stands.
+    """
+
+    def __init__(self, arm: Arm, now_s: Callable[[], float], ails: Callable[[], ArmView]) -> None:
+        self._arm = arm
+        self._now_s = now_s
+        self._ailing = Ailing(ails)
+        self._braked_rad = math.nan
+        self._lock = threading.Lock()
+
+    @property
+    def pace(self) -> float:
+        """That of the other arm."""
+        return self._arm.pace
+
+    def start(self, trajectory: ArmTrajectory) -> None:
+        """Follow a trajectory as far as a brake lets the joints."""
+        with self._lock:
+            before = self._ailing.stalled_joint
+            self._ailing.started(trajectory)
+            joint, from_s = self._ailing.stalled_joint, self._ailing.from_s
+            if joint and joint != before:
+                at_s = np.array([max(trajectory.start_s, from_s)])
+                self._braked_rad = float(trajectory.at(at_s)[0, joint - 1])
+            if joint:
+                trajectory = braked(
+                    trajectory, joint - 1, from_s=from_s, stands_rad=self._braked_rad
+                )
+            self._arm.start(trajectory)
+
+    def stop(self) -> None:
+        """Stand, which needs no drive that moves."""
+        self._arm.stop()
+
+    def samples(self, since_s: float) -> JointSamples:
+        """Return the joint states after a time, as far as they have arrived."""
+        found = self._arm.samples(since_s)
+        with self._lock:
+            self._ailing.look()
+            arrived = found.times_s <= self._ailing.arrived_until(self._now_s())
+        return replace(
+            found, times_s=found.times_s[arrived], positions_rad=found.positions_rad[arrived]
+        )
+
+    def grip(self, *, closed: bool) -> None:
+        """Close the fingers, or open them."""
+        self._arm.grip(closed=closed)
+
+    def gripper(self) -> GripperState:
+        """Return the newest state of the gripper."""
+        return self._arm.gripper()
+
+    def collision(self) -> str:
+        """Return what the other arm says that it has touched."""
+        return self._arm.collision()
+
+
+def braked(
+    trajectory: ArmTrajectory, joint: int, *, from_s: float, stands_rad: float
+) -> ArmTrajectory:
+    """Return a trajectory on which a joint, counted from 0, stands from a time of the clock on."""
+    positions, velocities = trajectory.positions_rad.copy(), trajectory.velocities_rad_s.copy()
+    rows = trajectory.start_s + trajectory.times_s >= from_s
+    positions[rows, joint], velocities[rows, joint] = stands_rad, 0.0
+    return replace(trajectory, positions_rad=positions, velocities_rad_s=velocities)

@@ -16,6 +16,7 @@ from medicell_devices.arm.port import Arm, ArmTrajectory, Array, Grip, GripperSt
 from medicell_devices.arm.supervision import Tolerances
 from medicell_devices.contract import OperationContext
 from medicell_devices.settings import FillRobotSettings
+from medicell_devices.simulated.ailing import AilingArm
 from medicell_devices.simulated.arm import BuiltinArm, DriveModel
 from medicell_devices.simulated.base import SimulatedDriver
 from medicell_devices.simulated.carrying import Carrier
@@ -65,9 +66,10 @@ class ArmedDriver(SimulatedDriver):
         return entries
 
     def use_arm(self, arm: Arm) -> None:
-        """Move another arm than the built-in one, from now on."""
-        self._motion.use(arm)
-        self._carrier.use(arm)
+        """Move another arm than the built-in one, from now on; it ails as the world says."""
+        ailing = AilingArm(arm, self._port.now_s, self._port.arm)
+        self._motion.use(ailing)
+        self._carrier.use(ailing)
 
     def listen_joints(self, listener: Callable[[JointSamples], None]) -> None:
         """Tell new joint states to a listener, in the thread that has found them."""

@@ -1,52 +1,52 @@
-"""What ails the drives of the arm in Gazebo: what its joints are told, which states arrive."""
+"""What ails the drives of an arm of another kind: what it is told, which joint states arrive."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 import pytest
 
-from medicell_devices.arm.port import ArmTrajectory, Array
-from medicell_devices.simulated.ailing import STRIKES_AT
-from medicell_gazebo.arm import GazeboArm, braked
-from medicell_gazebo.lock_step import Stretch
-from medicell_gazebo.sdf import STEP_S
-from medicell_gazebo.world import gazebo_world
+from medicell_devices.arm.port import ArmTrajectory, GripperState, JointSamples
+from medicell_devices.simulated.ailing import STRIKES_AT, AilingArm, braked
 from medicell_motion.arm import JOINT_NAMES
-from medicell_motion.cell import RobotCell
 from medicell_sim.port import ArmView
 
-CELL = RobotCell.shipped()
 JOINTS = len(JOINT_NAMES)
 STALLED = 2
 SOUND = ArmView(stalled_joint=0, delay_s=0.0, silent=False)
 
 
-class Drives:
-    """Stands in for Gazebo: keeps what the joints are told, and stands."""
+class Other:
+    """An arm that keeps what it is told, and tells a joint state for each 10 ms of the clock."""
 
-    def __init__(self, joints: tuple[str, ...]) -> None:
-        self.joints = joints
+    pace = 2.0
+
+    def __init__(self, rig: Rig) -> None:
+        self._rig = rig
         self.told: list[ArmTrajectory] = []
-        self._time_s = 0.0
+        self.stopped = 0
+        self.closed = False
 
-    def run(self, steps: int, *, stride: int) -> Stretch:
-        begun_s, self._time_s = self._time_s, self._time_s + steps * STEP_S
-        rows = max(1, steps // stride)
-        return Stretch(
-            times_s=np.linspace(begun_s, self._time_s, rows + 1)[1:],
-            positions=np.zeros((rows, len(self.joints))),
-            efforts=np.zeros((rows, len(self.joints))),
-            links=np.zeros((rows, JOINTS, 7)),
-            carried=np.full((rows, 7), np.nan),
-            contacts=(),
-            grip_n=0.0,
-            held=None,
+    def start(self, trajectory: ArmTrajectory) -> None:
+        self.told.append(trajectory)
+
+    def stop(self) -> None:
+        self.stopped += 1
+
+    def samples(self, since_s: float) -> JointSamples:
+        stamps = np.round(np.arange(0.0, self._rig.now_s + 0.005, 0.01), 3)
+        stamps = stamps[stamps > since_s]
+        return JointSamples(
+            times_s=stamps, positions_rad=np.zeros((len(stamps), JOINTS)), refused='as it was'
         )
 
-    def follow(self, joints: tuple[str, ...], path: ArmTrajectory, efforts: Array) -> None:
-        self.told.append(path)
+    def grip(self, *, closed: bool) -> None:
+        self.closed = closed
+
+    def gripper(self) -> GripperState:
+        return GripperState(opening_m=0.006, force_n=0.0)
+
+    def collision(self) -> str:
+        return 'a touched b'
 
 
 class Rig:
@@ -55,10 +55,8 @@ class Rig:
     def __init__(self) -> None:
         self.now_s = 0.0
         self.ails = SOUND
-        world = gazebo_world(CELL.model(), CELL.geometry, home=CELL.home(), vials={})
-        drives: Any = Drives(tuple(drive.joint for drive in world.drives))
-        self.drives = drives
-        self.arm = GazeboArm(lambda: self.now_s, drives, world, grip_n=8.0, ails=lambda: self.ails)
+        self.other = Other(self)
+        self.arm = AilingArm(self.other, lambda: self.now_s, lambda: self.ails)
 
     def start(self, way_rad: float = 1.0) -> ArmTrajectory:
         """Have every joint go a way within a second; returns what the drives were told."""
@@ -70,7 +68,7 @@ class Rig:
             velocities_rad_s=np.full((51, JOINTS), way_rad),
         )
         self.arm.start(told)
-        return self.drives.told[-1]
+        return self.other.told[-1]
 
     def newest_s(self) -> float:
         """Return the stamp of the newest joint state that has arrived."""
@@ -113,12 +111,13 @@ def test_brake_that_falls_after_another_fault_stands_where_the_joint_was_told_to
     assert (told.positions_rad[:, STALLED - 1] == 0.0).all()
 
 
-def test_tracking_is_held_against_what_was_told_and_not_against_the_brake(rig: Rig) -> None:
-    rig.ails = ArmView(stalled_joint=STALLED, delay_s=0.0, silent=False)
-    rig.start()
-    told = rig.arm.tracking.told
-    assert told is not None
-    assert told.positions_rad[-1, STALLED - 1] == pytest.approx(1.0)
+def test_all_else_is_the_other_arm_s(rig: Rig) -> None:
+    rig.arm.stop()
+    rig.arm.grip(closed=True)
+    assert (rig.other.stopped, rig.other.closed, rig.arm.pace) == (1, True, 2.0)
+    assert rig.arm.gripper() == rig.other.gripper()
+    assert rig.arm.collision() == 'a touched b'
+    assert rig.arm.samples(0.0).refused == 'as it was'
 
 
 def test_late_joint_states_come_after_their_delay_and_in_time_with_the_next_motion(
