@@ -6,16 +6,18 @@ import math
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from medicell_interfaces.action import MoveContainer, ProcessVial
 from medicell_interfaces.msg import BodyContacts, Containers, ContainerState
 from needs import GAZEBO, lacking
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState
-from std_msgs.msg import String
+from std_msgs.msg import String, UInt8MultiArray
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from medicell_core.containers import ContainerKind, label_text
@@ -23,10 +25,16 @@ from medicell_core.errors import ErrorCode
 from medicell_core.operations import Role
 from medicell_core.serialise import loads
 from medicell_devices.cell_config import load_cell
+from medicell_devices.simulated.machinery import DOWN_M
 from medicell_devices.testing.bench import kit_of
 from medicell_gazebo import gazebo11
+from medicell_gazebo.by_hand import ASIDE_M
+from medicell_gazebo.figures import Stations
 from medicell_gazebo.harmonic import nest_world
+from medicell_gazebo.pose_log import PoseLog
 from medicell_gazebo.sdf import Release
+from medicell_gazebo.world import SPARE
+from medicell_motion.cell import RobotCell
 from medicell_nodes.compose import activate_all, deactivate_all, overrides
 from medicell_nodes.device_node import DeviceNode
 from medicell_nodes.gazebo_making import arm_maker
@@ -42,9 +50,13 @@ from .conftest import BATCH, ROOT, Probe, until
 pytestmark = pytest.mark.gazebo
 
 PACE = 2.0
+LATE_S = 0.5
+"""Less than the fault delays a joint state by."""
 NOT_PREPARED = '`./medicell exec python -m medicell_gazebo prepare` was not run'
 TIMEOUT_S = 300.0
 """Wall seconds for a vial on a busy machine."""
+BODY_S = 120.0
+"""The same for what has a body to be told with the poses."""
 VIAL, OTHER_VIAL = f'{BATCH}.vial_01', f'{BATCH}.vial_02'
 KIT = kit_of(
     ('vial_01', ContainerKind.VIAL, 10.0, 'empty', 0.0, 'fill_robot/nest'),
@@ -67,22 +79,24 @@ WALL = """
 class Cell:
     """The world, the fill robot with an arm behind topics, Gazebo's node, and a test's."""
 
-    def __init__(self, world: Path | None = None) -> None:
+    def __init__(
+        self, world: Path | None = None, *, late_s: float = 2.0, rest_pace: float = 0.0
+    ) -> None:
         config = load_cell(ROOT / 'config' / 'cell.yaml')
         # A busy machine may bring a joint state late; what is judged here is the physics.
         arm = config.fill_robot.arm.model_copy(
-            update={'joint_state_late_s': 2.0, 'joint_state_lost_s': 4.0}
+            update={'joint_state_late_s': late_s, 'joint_state_lost_s': 4.0}
         )
         robot = config.fill_robot.model_copy(update={'arm': arm})
         config = config.model_copy(update={'fill_robot': robot})
         self.world = WorldNode(
-            config=config, parameter_overrides=overrides(seed=1, speed=0.0, rest_pace=0.0)
+            config=config, parameter_overrides=overrides(seed=1, speed=0.0, rest_pace=rest_pace)
         )
         self.robot = DeviceNode(
             Role.FILL_ROBOT,
             config=config,
             port=lambda: self.world.world,
-            parameter_overrides=overrides(arm='topic', arm_pace=PACE),
+            parameter_overrides=overrides(arm='topic', arm_pace=PACE, machinery='topic'),
         )
         file = overrides(world=None if world is None else str(world))
         self.gazebo = GazeboNode(config=config, parameter_overrides=file)
@@ -94,6 +108,7 @@ class Cell:
         self.joints = self.probe.heard(JointState, 'fill_robot/joint_states', qos.telemetry())
         self.contacts = self.probe.heard(BodyContacts, 'gazebo/contacts')
         self.motion = self.probe.heard(String, 'gazebo/motion')
+        self.poses = self.probe.heard(UInt8MultiArray, 'gazebo/poses')
         self.clock = self.probe.heard(Clock, 'gazebo/clock', qos.clock())
         activate_all(self.nodes)
         self.world.world.load(BATCH, KIT, BATCH)
@@ -131,6 +146,33 @@ class Cell:
         assert physics is not None
         return physics
 
+    def log(self, folder: Path) -> PoseLog:
+        """Return the poses that were measured, by the newest message."""
+        file = folder / 'poses.npz'
+        file.write_bytes(bytes(self.poses[-1].data))
+        return PoseLog.read(file)
+
+    def failed_move(self, fault: str, code: ErrorCode) -> str:
+        """Return the text with which a move fails that a fault strikes."""
+        self.world.world.inject(fault, 'test')
+        goal = self.probe.send(
+            MoveContainer, 'fill_robot/move_container', container=VIAL, station='fill'
+        )
+        self.probe.wait_for(goal.operation_id)
+        result = goal.result(TIMEOUT_S).result
+        self.probe.wait_for()
+        assert result.error_code == code, result.error_msg
+        return str(result.error_msg)
+
+    def way_m(self, folder: Path) -> float:
+        """Return how far the first vial is from its place in the nest; NaN before it is told."""
+        log = self.log(folder)
+        if 'vial_01' not in log.vials:
+            return math.nan
+        here_m = log.poses[-1, log.vials.index('vial_01'), :3]
+        place_m = Stations(RobotCell.shipped()).place_m('nest_01')
+        return float(np.linalg.norm(here_m - place_m))
+
     def touched(self) -> set[frozenset[str]]:
         """Return which links have touched."""
         return {
@@ -145,19 +187,21 @@ class Cell:
 
 
 @pytest.fixture
-def cell() -> Iterator[Cell]:
+def gazebo_11() -> None:
     if gazebo11.found() is None:
         lacking(GAZEBO, NOT_PREPARED)
+
+
+@pytest.fixture
+def cell(gazebo_11: None) -> Iterator[Cell]:
     made = Cell()
     yield made
     made.close()
 
 
 @pytest.fixture
-def walled(tmp_path: Path) -> Iterator[Cell]:
+def walled(gazebo_11: None, tmp_path: Path) -> Iterator[Cell]:
     """A cell in a user's own world, with a wall across the way from the nest to the needle."""
-    if gazebo11.found() is None:
-        lacking(GAZEBO, NOT_PREPARED)
     file = tmp_path / 'own.world'
     text = nest_world(2, Release.GAZEBO_11)
     assert text.count('</world>') == 1
@@ -172,7 +216,9 @@ def gazebo_pid(cell: Cell) -> int:
     return int(physics._gazebo.pid)
 
 
-def test_vial_is_filled_under_physics_behind_the_topics_of_an_arm(cell: Cell) -> None:
+def test_vial_is_filled_under_physics_behind_the_topics_of_an_arm(
+    cell: Cell, tmp_path: Path
+) -> None:
     goal = cell.probe.send(
         ProcessVial,
         'fill_robot/process_vial',
@@ -193,7 +239,19 @@ def test_vial_is_filled_under_physics_behind_the_topics_of_an_arm(cell: Cell) ->
     assert {'fill_robot_finger_left', 'vial'} in cell.touched()
     assert {'fill_robot_handover', 'vial'} in cell.touched()
     until(lambda: cell.figures().placed >= 4, 'the vial to be measured where it was put down')
-    assert cell.figures().failures() == ()
+    figures = cell.figures()
+    assert figures.failures() == ()
+    assert (figures.contacts['stoppering'], figures.contacts['crimping']) == (1, 1)
+    assert figures.air_samples > 1000
+    assert 0.0 < figures.air_gap_m < 0.1
+    last_s = stamps[-1] - 0.5
+    until(lambda: cell.log(tmp_path).times_s[-1] >= last_s, 'the poses at the end', BODY_S)
+    log = cell.log(tmp_path)
+    for joint, down_m in DOWN_M.items():
+        at_m = log.positions[:, log.joints.index(joint)]
+        assert at_m.max() == pytest.approx(down_m, abs=1e-3), joint
+        assert at_m[-1] == pytest.approx(0.0, abs=1e-3), joint
+    assert set(log.vials) == {'vial_01', 'vial_02'}
     ran_s = time_from_message(cell.clock[-1].clock)
     assert 1.0 < ran_s <= stamps[-1] - stamps[0] + 1.0
 
@@ -216,9 +274,9 @@ def test_second_vial_is_handed_over_where_the_first_was(cell: Cell) -> None:
     assert {'vial'} not in cell.touched(), 'the vials touched'
 
 
-def test_vials_of_a_file_stand_on_their_pedestals_without_a_collision(tmp_path: Path) -> None:
-    if gazebo11.found() is None:
-        lacking(GAZEBO, NOT_PREPARED)
+def test_vials_of_a_file_stand_on_their_pedestals_without_a_collision(
+    gazebo_11: None, tmp_path: Path
+) -> None:
     file = tmp_path / 'own.world'
     file.write_text(nest_world(2, Release.GAZEBO_11), encoding='utf-8')
     now_s = 0.0
@@ -229,6 +287,41 @@ def test_vials_of_a_file_stand_on_their_pedestals_without_a_collision(tmp_path: 
         assert arm.collision() == ''
         stood = {body.split('::')[0] for item in arm.contacts for body in item.bodies}
     assert stood >= {'vial_01', 'vial_02'}
+
+
+@pytest.mark.parametrize(
+    ('fault', 'code', 'named'),
+    [
+        ('joint_stalled', ErrorCode.JOINT_STALLED, 'joint_2 stands at'),
+        ('joint_state_late', ErrorCode.JOINT_STATE_LATE, 's old'),
+        ('joint_state_lost', ErrorCode.JOINT_STATE_LOST, 'no joint state has come'),
+    ],
+)
+def test_fault_of_the_robot_strikes_behind_the_topics_of_an_arm(
+    gazebo_11: None, fault: str, code: ErrorCode, named: str
+) -> None:
+    with closing(Cell(late_s=LATE_S if code is ErrorCode.JOINT_STATE_LATE else 2.0)) as cell:
+        assert named in cell.failed_move(fault, code)
+
+
+def test_vial_that_was_left_over_stands_in_the_physics(gazebo_11: None, tmp_path: Path) -> None:
+    with closing(Cell(rest_pace=1.0)) as cell:
+        assert 'fill holds' in cell.failed_move('station_blocked', ErrorCode.STATION_OCCUPIED)
+        until(lambda: SPARE in cell.log(tmp_path).vials, 'its body', BODY_S)
+        assert cell.figures().failures() == ()
+
+
+def test_vial_beside_its_place_stands_there_and_is_put_back(
+    gazebo_11: None, tmp_path: Path
+) -> None:
+    fault = 'vial_out_of_reach'
+    with closing(Cell(rest_pace=1.0)) as cell:
+        assert 'beside_nest_01' in cell.failed_move(fault, ErrorCode.OUT_OF_REACH)
+        there = pytest.approx(ASIDE_M, abs=1e-3)
+        until(lambda: cell.way_m(tmp_path) == there, 'its body', BODY_S)
+        cell.world.world.remedy(fault)
+        cell.move(VIAL, 'fill')
+        assert cell.figures().failures() == ()
 
 
 def test_wall_in_the_way_ends_the_move_with_both_bodies(walled: Cell) -> None:

@@ -10,14 +10,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from builtin_interfaces.msg import Time
 from medicell_interfaces.msg import Containers, ContainerState
+from sensor_msgs.msg import JointState
 
-from medicell_core.errors import ErrorCode, OperationRefused
+from medicell_core.errors import ErrorCode, InputError, OperationRefused
 from medicell_devices.arm.port import GripperState, JointSamples
 from medicell_devices.cell_config import CellConfig
 from medicell_nodes import gazebo_lock_step
 from medicell_nodes.compose import overrides
-from medicell_nodes.gazebo_lock_step import LockStepPhysics
+from medicell_nodes.gazebo_lock_step import REST_PERIOD_S, LockStepPhysics
 from medicell_nodes.gazebo_node import GazeboNode
 
 from .conftest import BATCH, until
@@ -32,6 +34,7 @@ class Turns:
         self.woken, self.alive = threading.Event(), threading.Event()
         self.alive.set()
         self.time_s = 100.0
+        self.asleep_s = math.nan
 
     def now_s(self) -> float:
         return self.time_s
@@ -40,6 +43,7 @@ class Turns:
         """Give the first turn."""
 
     def sleep(self, owner: str, duration_s: float) -> None:
+        self.asleep_s = duration_s
         self.woken.wait()
         self.alive.wait()
         self.woken.clear()
@@ -57,14 +61,17 @@ class Simulator:
     """Stands in for one Gazebo, for the arm in it, and for who sees how it moves."""
 
     def __init__(self, vials: Mapping[str, str]) -> None:
-        self.closed = False
+        self.ended = False
         self.taken: list[str] = []
         self.contacts: tuple[Any, ...] = ()
         self.collided: tuple[Any, ...] = ()
         self.error: Exception | None = None
         self.on_closing: Callable[[], None] = lambda: None
         named = tuple(SimpleNamespace(name=name) for name in vials.values())
-        self.running = SimpleNamespace(world=SimpleNamespace(vials=named), physics_s=0.0)
+        self.running = SimpleNamespace(
+            world=SimpleNamespace(vials=named), physics_s=0.0, moves_for_s=math.inf, rests=True
+        )
+        self.told: list[tuple[Any, ...]] = []
 
     def samples(self, since_s: float) -> JointSamples:
         if self.error is not None:
@@ -82,20 +89,39 @@ class Simulator:
         told, self.collided = self.collided, ()
         return told
 
-    def take(self, model: str) -> None:
-        self.taken.append(model)
-
     def settled(self) -> None:
         """Measure nothing."""
 
-    def taken_out(self, vial: str) -> None:
-        """Measure nothing."""
+    def take_out(self, vial: str) -> None:
+        self.taken.append(vial)
+
+    def poses(self) -> str:
+        return 'poses'
+
+    def check_drive(self, joint: str, position: float) -> None:
+        if joint != 'needle_joint':
+            raise InputError(ErrorCode.INVALID_GOAL, 'is none of needle_joint', field=joint)
+
+    def check_seen(self, station: str) -> None:
+        """Know every station."""
+
+    def drive(self, joint: str, position: float) -> None:
+        self.told.append(('drive', joint, position))
+
+    def seen(self, vial: str, station: str) -> None:
+        self.told.append(('seen', vial, station))
+
+    def lost(self, vial: str) -> None:
+        self.told.append(('lost', vial))
+
+    def closed(self, vial: str) -> None:
+        self.told.append(('closed', vial))
 
     def motion(self, *, lost: str = '') -> str:
         return lost or 'whole'
 
     def close(self) -> None:
-        self.closed = True
+        self.ended = True
 
 
 class Heard:
@@ -105,6 +131,7 @@ class Heard:
         self.turns = 0
         self.collisions: list[Any] = []
         self.motions: list[Any] = []
+        self.logs: list[Any] = []
 
     def __getattr__(self, name: str) -> Callable[..., None]:
         return lambda *arguments: None
@@ -114,6 +141,9 @@ class Heard:
 
     def ran(self, simulated_s: float) -> None:
         self.turns += 1
+
+    def logged(self, poses: Any) -> None:
+        self.logs.append(poses)
 
     def moved(self, motion: Any) -> None:
         self.motions.append(motion)
@@ -170,7 +200,7 @@ def test_gazebo_whose_first_look_fails_is_ended() -> None:
             hearer,
             on_lost=lambda error: None,
         )
-    assert made.closed
+    assert made.ended
 
 
 def test_close_ends_gazebo_when_the_clock_answers_no_more(
@@ -179,16 +209,16 @@ def test_close_ends_gazebo_when_the_clock_answers_no_more(
     monkeypatch.setattr(gazebo_lock_step, 'STOP_S', SHORT_S)
     rig.clock.alive.clear()
     assert rig.physics.close() is False
-    assert rig.made[0].closed
-    rig.made[0].closed = False
+    assert rig.made[0].ended
+    rig.made[0].ended = False
     assert rig.physics.close() is False
-    assert not rig.made[0].closed, 'the second call did it all again'
+    assert not rig.made[0].ended, 'the second call did it all again'
     assert rig.lost == []
 
 
 def test_close_ends_turns_and_gazebo(rig: Rig) -> None:
     assert rig.physics.close() is True
-    assert rig.made[0].closed
+    assert rig.made[0].ended
     assert rig.physics.close() is True
 
 
@@ -201,7 +231,7 @@ def test_gazebo_that_was_being_made_at_the_close_is_ended_too(
     until(lambda: rig.making == 2, 'the second Gazebo')
     assert rig.physics.close() is False
     rig.may_make.set()
-    until(lambda: len(rig.made) == 2 and rig.made[1].closed, 'the end of the second Gazebo')
+    until(lambda: len(rig.made) == 2 and rig.made[1].ended, 'the end of the second Gazebo')
     assert rig.lost == []
 
 
@@ -253,7 +283,7 @@ def test_collision_is_told_once_and_with_it_the_figures(
     assert len(rig.heard.motions) == told + 1
 
 
-def test_figures_are_told_when_the_arm_rests_and_not_at_each_turn(
+def test_figures_are_told_when_the_arm_was_used_and_not_at_each_turn(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(gazebo_lock_step, 'MOTION_S', math.inf)
@@ -263,9 +293,63 @@ def test_figures_are_told_when_the_arm_rests_and_not_at_each_turn(
     until(lambda: rig.heard.turns == 3, 'a turn in use')
     assert len(rig.heard.motions) == told
     rig.physics.use(False)
-    rig.clock.wake('')
-    until(lambda: rig.heard.turns == 4, 'a turn at rest')
+    until(lambda: rig.heard.turns == 4, 'the turn after its use')
     assert len(rig.heard.motions) == told + 1
+
+
+def test_what_moves_beside_the_arm_is_told_in_its_order_and_what_cannot_is_refused(
+    rig: Rig,
+) -> None:
+    rig.physics.drive('needle_joint', 0.1, 99.0)
+    rig.physics.seen('', 'fill', 99.5)
+    rig.physics.closed('vial_01', 99.6)
+    rig.physics.lost('vial_01', 99.7)
+    with pytest.raises(InputError, match='is none of needle_joint'):
+        rig.physics.drive('joint_1', 0.1, 99.8)
+    until(lambda: len(rig.made[0].told) == 4, 'the physics to be told')
+    assert rig.made[0].told == [
+        ('drive', 'needle_joint', 0.1),
+        ('seen', '', 'fill'),
+        ('closed', 'vial_01'),
+        ('lost', 'vial_01'),
+    ]
+
+
+def test_turn_comes_when_what_moves_beside_the_arm_stands(rig: Rig) -> None:
+    until(lambda: rig.clock.asleep_s == REST_PERIOD_S, 'the first rest')
+    rig.made[0].running.moves_for_s = 2.5
+    rig.physics.drive('needle_joint', 0.1, 100.0)
+    until(lambda: rig.clock.asleep_s == 2.5, 'a turn at the end of the motion')
+
+
+def test_poses_are_told_when_the_arm_was_used_and_not_at_each_motion(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gazebo_lock_step, 'POSES_S', math.inf)
+    until(lambda: rig.heard.turns == 2, 'the first turn')
+    told = len(rig.heard.logs)
+    rig.clock.wake('')
+    until(lambda: rig.heard.turns == 3, 'a turn in which nothing has moved')
+    assert len(rig.heard.logs) == told
+    rig.made[0].running.physics_s = 1.0
+    rig.physics.use(True)
+    until(lambda: rig.heard.turns == 4, 'a turn in use')
+    assert len(rig.heard.logs) == told
+    rig.physics.use(False)
+    until(lambda: rig.heard.turns == 5, 'the turn after its use')
+    assert len(rig.heard.logs) == told + 1
+    rig.made[0].running.physics_s = 2.0
+    rig.clock.wake('')
+    until(lambda: rig.heard.turns == 6, 'a turn after something else has moved')
+    assert len(rig.heard.logs) == told + 1
+    rig.made[0].running.rests = False
+    rig.physics.seen('other.vial', 'fill', 100.0)
+    until(lambda: rig.heard.turns == 7, 'a turn in which what people did still moves')
+    assert len(rig.heard.logs) == told + 1
+    rig.made[0].running.rests = True
+    rig.clock.wake('')
+    until(lambda: rig.heard.turns == 8, 'a turn in which it stands')
+    assert len(rig.heard.logs) == told + 2
 
 
 class Told:
@@ -274,7 +358,8 @@ class Told:
     def __init__(self) -> None:
         self.placed: list[dict[str, str]] = []
         self.taken: list[str] = []
-        self.closed = False
+        self.told: list[tuple[Any, ...]] = []
+        self.ended = False
 
     def place(self, vials: dict[str, str]) -> None:
         self.placed.append(vials)
@@ -282,8 +367,22 @@ class Told:
     def take(self, vial: str) -> None:
         self.taken.append(vial)
 
+    def drive(self, joint: str, position: float, at_s: float) -> None:
+        self.told.append(('drive', joint, position, at_s))
+
+    def seen(self, vial: str, station: str, at_s: float) -> None:
+        if station == 'nowhere':
+            raise InputError(ErrorCode.UNKNOWN_STATION, 'is none of fill', field=station)
+        self.told.append(('seen', vial, station, at_s))
+
+    def lost(self, vial: str, at_s: float) -> None:
+        self.told.append(('lost', vial, at_s))
+
+    def closed(self, vial: str, at_s: float) -> None:
+        self.told.append(('closed', vial, at_s))
+
     def close(self) -> bool:
-        self.closed = True
+        self.ended = True
         raise OSError('a folder is not empty')
 
 
@@ -339,6 +438,55 @@ def test_deactivation_lets_go_of_the_world_when_gazebo_does_not_end(node: Gazebo
     node._client = client
     with pytest.raises(OSError, match='not empty'):
         node.deactivate()
-    assert told.closed
+    assert told.ended
     assert client.placed == [{}]
     node.deactivate()
+
+
+def test_joints_that_a_device_tells_are_driven_and_wrong_ones_leave_all_as_it_is(
+    node: GazeboNode,
+) -> None:
+    told: Any = node._physics
+    stamp = Time(sec=100)
+    message = JointState(name=['needle_joint', 'bay_1_door_joint'], position=[0.1, 1.75])
+    node._drive(message)
+    message.header.stamp = stamp
+    node._drive(JointState(header=message.header, name=['needle_joint'], position=[]))
+    node._drive(JointState(header=message.header, name=['needle_joint'], position=[math.nan]))
+    assert told.told == []
+    node._drive(message)
+    assert told.told == [
+        ('drive', 'needle_joint', 0.1, 100.0),
+        ('drive', 'bay_1_door_joint', 1.75, 100.0),
+    ]
+
+
+def test_containers_that_the_robot_sees_are_told_to_the_physics(node: GazeboNode) -> None:
+    told: Any = node._physics
+    seen = [
+        ContainerState(name='vial_01', location='fill_robot/beside_nest_01'),
+        ContainerState(location='fill_robot/fill'),
+        ContainerState(name='vial_02', location='fill_robot/nowhere'),
+        ContainerState(name='vial_03', location='floor'),
+        ContainerState(name='vial_04', condition='stoppered'),
+    ]
+    node._batch = BATCH
+    node._see(Containers(stamp=Time(sec=100), batch_id=BATCH, containers=seen))
+    left = ContainerState(container='other.vial_1', name='vial_1', location='fill_robot/cap')
+    node._see(Containers(stamp=Time(sec=101), batch_id='other', containers=[left]))
+    assert told.told == [
+        ('seen', 'vial_01', 'beside_nest_01', 100.0),
+        ('seen', '', 'fill', 100.0),
+        ('lost', 'vial_03', 100.0),
+        ('closed', 'vial_04', 100.0),
+        ('seen', 'other.vial_1', 'cap', 101.0),
+    ]
+
+
+def test_vials_that_the_batch_has_closed_need_no_air(node: GazeboNode) -> None:
+    told: Any = node._physics
+    message = containers(vial_01='fill_robot/cap', vial_02='fill_robot/nest_02')
+    message.containers[0].condition = 'stoppered'
+    message.stamp = Time(sec=100)
+    node._place(message)
+    assert told.told == [('closed', 'vial_01', 100.0)]

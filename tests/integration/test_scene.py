@@ -194,6 +194,9 @@ def test_joint_states_have_every_moving_joint_of_the_model(
 
     until(lambda: angles()['bay_2_door_joint'] == DOOR_OPEN_RAD, 'the open door')
     until(lambda: angles()['joint_2'] == 0.7, 'the arm')
+    driven = JointState(name=['stage_x_joint'], position=[0.004])
+    say(viewer, JointState, 'imaging/joint_targets', driven, qos.events())
+    until(lambda: angles()['stage_x_joint'] == 0.004, 'the stage')
     assert angles()['bay_1_door_joint'] == 0.0
 
 

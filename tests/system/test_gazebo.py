@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,17 @@ from needs import GAZEBO, lacking
 
 from medicell_core.entries import Completed, Deviation, Entry, VialFilled
 from medicell_core.errors import ErrorCode
+from medicell_devices.arm.port import Array
 from medicell_gazebo import gazebo11
+from medicell_gazebo.by_hand import ASIDE_M
+from medicell_gazebo.figures import Stations
 from medicell_gazebo.gazebo11 import Gazebo11
+from medicell_gazebo.world import SPARE
 from medicell_record.place import record_of
 from medicell_record.record import BatchRecord
 from medicell_ros.domain import VARIABLE
 from system.bench import PATIENT, SHORT, Cli
-from system.rehearsed import FIRST_VIAL, Rehearsed, moved, walled, weak
+from system.rehearsed import CELL, FIRST_VIAL, Rehearsed, moved, walled, weak
 
 pytestmark = pytest.mark.gazebo
 
@@ -102,6 +107,11 @@ def summaries(folders: tuple[Path, ...]) -> tuple[Any, ...]:
     return tuple(json.loads((out / 'summary.json').read_text('utf-8')) for out in folders)
 
 
+def place_m(station: str) -> Array:
+    """Return the middle of a vial at a station, in metres."""
+    return Stations(CELL).place_m(station)
+
+
 def recorded(out: Path) -> list[tuple[float, str, Entry]]:
     """Return when each entry of a record was made, by whom, and what it says but of the motion.
 
@@ -145,24 +155,22 @@ def test_a_killed_gzserver_holds_the_batch(gazebo: Gazebo11) -> None:
     found.held_for(ErrorCode.COMMUNICATION_LOST, 'gzserver has ended with -9')
 
 
+@pytest.fixture(scope='module')
+def struck(gazebo: Gazebo11) -> Callable[[str], Rehearsed]:
+    """Rehearse a fault of the robot in filling, once for all who look at it."""
+    return cache(lambda fault: Rehearsed(gazebo, fault=fault))
+
+
 @pytest.mark.parametrize('fault', HELD)
 def test_fault_of_the_robot_strikes_under_physics_and_holds_the_batch(
-    gazebo: Gazebo11, fault: str
+    struck: Callable[[str], Rehearsed], fault: str
 ) -> None:
     code, named = HELD[fault]
-    found = Rehearsed(gazebo, fault=fault)
+    found = struck(fault)
     assert found.struck == [fault]
     found.held_for(code, named)
     assert found.motion.failures == ()
     assert max(found.errors_rad.values(), default=0.0) < GREATEST_ERROR_RAD
-
-
-def test_joint_whose_brake_has_fallen_stands_while_the_others_go_on(gazebo: Gazebo11) -> None:
-    poses = Rehearsed(gazebo, fault='joint_stalled').poses
-    at_rad = {name: poses.positions[:, column] for column, name in enumerate(poses.joints)}
-    moved = np.flatnonzero(np.abs(np.diff(at_rad['joint_1'])) > MOVES_RAD)
-    stalled = np.flatnonzero(np.abs(np.diff(at_rad['joint_2'])) > MOVES_RAD)
-    assert moved[-1] > stalled[-1] + 1
 
 
 @pytest.mark.long
@@ -183,6 +191,34 @@ def test_fault_of_the_robot_strikes_under_physics_and_is_got_over(
     assert found.motion.physics.placed == 5
     last = dict(zip(found.poses.vials, found.poses.poses[-1], strict=True))
     assert np.isnan(last[FIRST_VIAL]).all() == (fault != 'joint_state_late')
+
+
+def test_joint_whose_brake_has_fallen_stands_while_the_others_go_on(
+    struck: Callable[[str], Rehearsed],
+) -> None:
+    poses = struck('joint_stalled').poses
+    at_rad = {name: poses.positions[:, column] for column, name in enumerate(poses.joints)}
+    moved = np.flatnonzero(np.abs(np.diff(at_rad['joint_1'])) > MOVES_RAD)
+    stalled = np.flatnonzero(np.abs(np.diff(at_rad['joint_2'])) > MOVES_RAD)
+    assert moved[-1] > stalled[-1] + 1
+
+
+def test_vial_that_was_left_over_stands_in_the_physics(
+    struck: Callable[[str], Rehearsed],
+) -> None:
+    poses = struck('station_blocked').poses
+    column = poses.vials.index(SPARE)
+    assert np.isnan(poses.poses[0, column]).all()
+    assert poses.poses[-1, column, :3] == pytest.approx(place_m('fill'), abs=1e-3)
+
+
+def test_vial_beside_its_place_stands_there_in_the_physics(
+    struck: Callable[[str], Rehearsed],
+) -> None:
+    poses = struck('vial_out_of_reach').poses
+    way_m = poses.poses[:, poses.vials.index(FIRST_VIAL), :3] - place_m('nest_01')
+    assert np.linalg.norm(way_m[0]) < 1e-3
+    assert np.linalg.norm(way_m[-1]) == pytest.approx(ASIDE_M, abs=1e-3)
 
 
 def test_gazebo_is_not_run_in_many_processes(cli: Cli, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from medicell_interfaces.srv import (
 from rcl_interfaces.srv import GetParameters
 from rclpy.node import Node
 from rclpy.task import Future
-from std_msgs.msg import String
+from std_msgs.msg import String, UInt8MultiArray
 
 from medicell_bringup.sight import shows_world
 from medicell_core.containers import Material
@@ -62,11 +62,13 @@ class OperatorClient:
         self._starting: Future | None = None
         self._devices: dict[str, DeviceState] = {}
         self._motion: Motion | None = None
+        self._poses: bytes | None = None
         # Made once, early: a reply to a client that its server has not discovered yet is lost.
         self._clients = {name: node.create_client(kind, name) for name, kind in SERVICES.items()}
         self._subscriptions = [
             node.create_subscription(BatchState, 'orchestrator/batch', self._on_batch, latched()),
             node.create_subscription(String, 'gazebo/motion', self._on_motion, latched()),
+            node.create_subscription(UInt8MultiArray, 'gazebo/poses', self._on_poses, latched()),
         ]
         for name in NODES:
             self._subscriptions.append(
@@ -213,6 +215,11 @@ class OperatorClient:
         with self._changed:
             return self._motion
 
+    def poses(self) -> bytes | None:
+        """Return the file of poses that such a physics has measured so far."""
+        with self._changed:
+            return self._poses
+
     def close(self) -> None:
         """Destroy the subscriptions and clients."""
         for subscription in self._subscriptions:
@@ -230,9 +237,17 @@ class OperatorClient:
     def _on_motion(self, message: String) -> None:
         """Keep the newest figures; those of a physics that was lost, as they end the batch's."""
         with self._changed:
-            known = self._motion
-            if known is None or known.physics is None or not known.physics.lost:
+            if not self._is_physics_lost():
                 self._motion = loads(Motion, message.data)
+
+    def _on_poses(self, message: UInt8MultiArray) -> None:
+        with self._changed:
+            if not self._is_physics_lost():
+                self._poses = bytes(message.data)
+
+    def _is_physics_lost(self) -> bool:
+        known = self._motion
+        return known is not None and known.physics is not None and bool(known.physics.lost)
 
     def _on_device(self, name: str) -> Callable[[DeviceState], None]:
         def store(message: DeviceState) -> None:

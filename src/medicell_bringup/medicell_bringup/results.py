@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from medicell_interfaces.msg import BatchState, FaultStatus
 from medicell_interfaces.srv import GetBalance
@@ -19,9 +19,6 @@ from medicell_record.place import record_of
 from medicell_record.record import BatchRecord
 from medicell_record.summary import RunFigures, build_summary, write_summary
 from medicell_record.view import BatchView
-
-if TYPE_CHECKING:
-    from medicell_gazebo.pose_log import PoseLog
 
 SECONDS_PER_DAY = 86_400.0
 SUMMARY, REPORT, GROWTH = 'summary.json', 'report.pdf', 'growth.png'
@@ -43,8 +40,8 @@ class RunMeasures:
     """None where it is not known what became of them."""
     motion: Motion | None
     """None where it is not known by what the cell moves."""
-    poses: PoseLog | None = None
-    """None where nothing has a body."""
+    poses: bytes | None = None
+    """The log of poses as its file has it; None where nothing has a body."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +89,7 @@ def finish(out: Path, measures: RunMeasures) -> RunEnd:
         write_report(record, out / REPORT, motion=measures.motion)
     write_summary(out / SUMMARY, summary)
     if measures.poses is not None:
-        measures.poses.write(out / POSES)
+        (out / POSES).write_bytes(measures.poses)
     reason = view.closed.reason if view.closed else ''
     return RunEnd(summary=summary, reason=reason, motion=measures.motion)
 

@@ -364,6 +364,7 @@ def test_fill_robot_of_a_simulation_is_behind_topics_and_gazebo_at_their_other_e
     found = {item.name: item for item in launch_plan('simulation', {}).processes}
     robot, gazebo = found['fill_robot'].parameters, found['gazebo'].parameters
     assert (robot['arm'], robot['arm_pace']) == ('topic', physics.IN_STEP_PACE)
+    assert {found[str(role)].parameters['machinery'] for role in Role} == {'topic'}
     assert gazebo['simulator'] == 'gazebo11'
     assert 'world' not in gazebo
     assert 'gzserver' not in found
@@ -385,7 +386,7 @@ def test_harmonic_is_preferred_where_it_is_installed(monkeypatch: pytest.MonkeyP
     found = {item.name: item for item in launch_plan('simulation', {}).processes}
     assert found['gazebo'].parameters['simulator'] == 'harmonic'
     assert {'gzserver', 'parameter_bridge'} <= set(found)
-    assert 'arm_pace' not in found['fill_robot'].parameters
+    assert found['fill_robot'].parameters.keys().isdisjoint({'arm_pace', 'machinery'})
     assert 'gazebo_window' not in found
     shown = launch_plan('simulation', {'headless': 'false'}).processes
     assert 'gazebo_window' in {item.name for item in shown}

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from medicell_core.errors import ErrorCode, InputError
 from medicell_devices.arm.port import Array
 from medicell_gazebo.air import AirFound
 from medicell_gazebo.arm import GazeboArm
@@ -30,6 +31,14 @@ class Stations:
         self._places = {
             name: poses[f'{STATION_PREFIX}{name}'][:3, 3] for name in cell.geometry.stations
         }
+
+    def place_m(self, station: str) -> Array:
+        """Return the middle of a vial at a station, (3,), in metres; raises InputError."""
+        place = self._places.get(station)
+        if place is None:
+            text = f'is none of {", ".join(sorted(self._places))}'
+            raise InputError(ErrorCode.UNKNOWN_STATION, text, field=f'station {station}')
+        return place
 
     def off_m(self, pose: Array, station: str) -> float:
         """Return how far a pose (7,) is from a station, in metres."""

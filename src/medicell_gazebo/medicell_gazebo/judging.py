@@ -36,7 +36,7 @@ class Part(TextEnum):
 class When(TextEnum):
     """When two parts may touch."""
 
-    STANDS_THERE = 'the vial stands at the station, upright or not'
+    STANDS_THERE = 'the vial stands at the station, upright or not, or people have put it aside'
     IN_GRIP = 'the fingers close on the vial, hold it and no other, or have just let it go'
     TOOL_WORKS = 'the tool is told to be down, or has just been'
 
@@ -93,6 +93,7 @@ class ContactJudge:
             if body.name.startswith(STATION_PREFIX)
         }
         self._places: dict[str, Array] = {}
+        self._aside: set[str] = set()
         self._closed, self._opened_s = False, -math.inf
         self._held: str | None = None
         self._down: dict[str, float] = {}
@@ -123,6 +124,10 @@ class ContactJudge:
     def lowered(self, joint: str, *, down: bool, now_s: float) -> None:
         """Take in that a tool was told to be down, or up."""
         self._down[joint] = math.inf if down else now_s
+
+    def put_aside(self, vial: str, *, aside: bool) -> None:
+        """Take in that people have a vial stand beside its station, or at one again."""
+        (self._aside.add if aside else self._aside.discard)(vial)
 
     def take(self, stretch: Stretch) -> None:
         """Judge what touched in a stretch of the physics."""
@@ -164,7 +169,10 @@ class ContactJudge:
         model = vial.split('::', maxsplit=1)[0]
         if when is When.STANDS_THERE:
             middle = self._stations[other.split('::')[-2]]
-            return float(np.linalg.norm(self._place(model) - middle)) < PLACE_M
+            return (
+                model in self._aside
+                or float(np.linalg.norm(self._place(model) - middle)) < PLACE_M
+            )
         if when is When.IN_GRIP:
             if self._closed:
                 return self._held in (None, model)

@@ -190,6 +190,10 @@ class LockStep(Closing):
         """Take a free body out of the cell: it is seen no more, and touches nothing."""
         self._ask(f'take {model}')
 
+    def put(self, model: str, pose: Array) -> None:
+        """Have a free body stand at a pose (7,), also one that was taken out."""
+        self._ask(f'put {model} {" ".join(repr(float(value)) for value in pose)}')
+
     def close(self) -> None:
         """End the process; safe to call twice."""
         self._received.close()

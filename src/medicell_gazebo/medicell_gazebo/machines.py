@@ -6,7 +6,9 @@ import numpy as np
 
 from medicell_core.errors import ErrorCode, InputError
 from medicell_devices.arm.port import ArmTrajectory
-from medicell_gazebo.running import RunningWorld
+from medicell_devices.simulated.machinery import DOWN_M
+from medicell_gazebo.arm import GazeboArm
+from medicell_gazebo.world import ARM
 from medicell_motion.description import Joint
 
 SPEED_SHARE = 0.95
@@ -20,25 +22,40 @@ _PEAK = 1.5
 
 
 class Machines:
-    """Drives single joints of the model from where they are measured to a position, at rest."""
+    """Drives single joints of the model from where they are measured to a position, at rest.
 
-    def __init__(self, running: RunningWorld) -> None:
-        self._running = running
+    Of a tool that comes down, or goes up, the judge of contacts is told.
+    """
+
+    def __init__(self, arm: GazeboArm) -> None:
+        self._judge = arm.judge
+        self._running = running = arm.running
         self._joints: dict[str, Joint] = {
-            joint.name: joint for machine in running.world.machines for joint in machine.joints
+            joint.name: joint
+            for machine in running.world.machines
+            if machine.name != ARM
+            for joint in machine.joints
         }
 
-    def drive(self, name: str, position: float) -> None:
-        """Set a joint off; returns at once. Raises InputError for a joint that the model has not.
-
-        A position in m or rad.
-        """
+    def check(self, name: str, position: float) -> Joint:
+        """Return a joint that can go to a position in m or rad; raises InputError for another."""
         joint = self._joints.get(name)
         if joint is None:
-            raise InputError(ErrorCode.INVALID_GOAL, 'is not in the model', field=f'joint {name}')
+            text = f'is none of {", ".join(sorted(self._joints))}'
+            raise InputError(ErrorCode.INVALID_GOAL, text, field=f'joint {name}')
+        if position < joint.lower or position > joint.upper:
+            text = f'cannot go to {position:g}; allowed are {joint.lower:g} to {joint.upper:g}'
+            raise InputError(ErrorCode.INVALID_GOAL, text, field=f'joint {name}')
+        return joint
+
+    def drive(self, name: str, position: float) -> None:
+        """Set a joint off to a position; returns at once. Raises as `check`."""
+        joint = self.check(name, position)
         running = self._running
         with running.lock:
             now_s = running.advance()
+            if name in DOWN_M:
+                self._judge.lowered(name, down=position > 0.0, now_s=now_s)
             column = running.gazebo.joints.index(name)
             here = float(running.newest.positions[-1, column])
             way = position - here

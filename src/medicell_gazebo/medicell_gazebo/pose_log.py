@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -44,22 +45,24 @@ class PoseLog:
     vials: tuple[str, ...]
     poses: Array
 
-    def write(self, file: Path) -> None:
-        """Write a compressed archive of NumPy arrays, by the names above and `format`.
+    def packed(self) -> bytes:
+        """Return a compressed archive of NumPy arrays, by the names above and `format`."""
+        out = io.BytesIO()
+        np.savez_compressed(
+            out,
+            format=np.array(_FORMAT),
+            times_s=self.times_s,
+            joints=np.array(self.joints, dtype=np.str_),
+            positions=self.positions.astype(np.float32),
+            vials=np.array(self.vials, dtype=np.str_),
+            poses=self.poses.astype(np.float32),
+        )
+        return out.getvalue()
 
-        Raises InputError for a file that cannot be written.
-        """
+    def write(self, file: Path) -> None:
+        """Write it as a file; raises InputError for one that cannot be written."""
         try:
-            with file.open('wb') as out:
-                np.savez_compressed(
-                    out,
-                    format=np.array(_FORMAT),
-                    times_s=self.times_s,
-                    joints=np.array(self.joints, dtype=np.str_),
-                    positions=self.positions.astype(np.float32),
-                    vials=np.array(self.vials, dtype=np.str_),
-                    poses=self.poses.astype(np.float32),
-                )
+            file.write_bytes(self.packed())
         except OSError as error:
             raise _refused(file, f'cannot be written: {error.strerror or error}') from error
 
@@ -146,14 +149,20 @@ class PoseRecorder:
         self._now[self._column[vial]] = np.nan
 
     def log(self) -> PoseLog:
-        """Return what was collected until now."""
+        """Return what was collected until now, but for vials that were never in the cell.
+
+        The last row has the newest pose of each vial: what stands may have been moved at rest.
+        """
         rows = len(self._times)
+        poses = np.array(self._poses).reshape(rows, len(self._column), _POSE)
+        poses[-1:] = self._now
+        there = np.asarray(np.isfinite(poses).any(axis=(0, 2)))
         return PoseLog(
             times_s=np.array(self._times),
             joints=self._joints,
             positions=np.array(self._positions).reshape(rows, len(self._joints)),
-            vials=tuple(self._column),
-            poses=np.array(self._poses).reshape(rows, len(self._column), _POSE),
+            vials=tuple(vial for vial, column in self._column.items() if there[column]),
+            poses=poses[:, there],
         )
 
     def _thin(self) -> None:

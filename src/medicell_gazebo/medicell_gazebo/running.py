@@ -77,6 +77,11 @@ class RunningWorld:
         """Whether nothing moves any more: time leaps."""
         return self.now_s() > self._active_until_s + STEP_S
 
+    @property
+    def moves_for_s(self) -> float:
+        """Seconds of the cell's clock until what moves stands; infinite when nothing moves."""
+        return np.inf if self.rests else self._active_until_s + 2.0 * STEP_S - self.now_s()
+
     def follow(
         self, joints: tuple[str, ...], path: ArmTrajectory, *, rest_s: float = REST_S
     ) -> None:

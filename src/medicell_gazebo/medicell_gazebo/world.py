@@ -25,6 +25,8 @@ MEET_VIALS = frozenset(
     f'{STATION_PREFIX}{name}' for name in ('needle', 'stopper_press', 'crimper')
 )
 """Tools that come down on vials; they have flat faces, as the pedestals do."""
+SPARE = 'vial_of_another_batch'
+"""A vial that is in no batch: it is out of the cell until people are seen to have left one."""
 VIAL_KG = 0.021
 """A 10R vial of glass, 11 g, with 10 mL in it."""
 
@@ -105,12 +107,17 @@ def gazebo_world(
             if name not in moving and (body.touch or body.look)
         ),
         machines=tuple(_machines(description, bodies, carriers)),
-        vials=tuple(_vial(geometry, vial, poses, at) for at, vial in vials.items()),
+        vials=tuple(_vial(geometry, vial, _place(poses, at)) for at, vial in vials.items()),
         drives=dynamics.drives(),
         dynamics=dynamics,
         posture=posture,
         materials=description.materials,
     )
+
+
+def with_spare(world: GazeboWorld, geometry: CellGeometry) -> GazeboWorld:
+    """Return a world with the spare vial, which whoever starts it takes out before it runs."""
+    return replace(world, vials=(*world.vials, _vial(geometry, SPARE, np.eye(4))))
 
 
 def _moving(description: Description) -> set[str]:
@@ -206,11 +213,16 @@ def _machines(
     ]
 
 
-def _vial(geometry: CellGeometry, name: str, poses: Mapping[str, Array], station: str) -> Body:
-    """Return a vial at a station: a cylinder of even mass, as the planner takes containers."""
+def _place(poses: Mapping[str, Array], station: str) -> Array:
+    """Return where a vial stands at a station, (4, 4)."""
     place = poses.get(f'{STATION_PREFIX}{station}')
     if place is None:
         raise refusal(f'station {station}', 'is not in the model')
+    return place
+
+
+def _vial(geometry: CellGeometry, name: str, place: Array) -> Body:
+    """Return a vial at a pose: a cylinder of even mass, as the planner takes containers."""
     radius, length = geometry.container.radius_m, 2.0 * geometry.container.grip_to_mouth_m
     across = VIAL_KG * (3.0 * radius**2 + length**2) / 12.0
     shape = Shape(

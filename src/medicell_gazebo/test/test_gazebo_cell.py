@@ -9,16 +9,18 @@ import numpy as np
 import pinocchio as pin
 import pytest
 
-from medicell_core.errors import ErrorCode, OperationFailed
+from medicell_core.errors import ErrorCode, InputError, OperationFailed
 from medicell_core.operations import Role
 from medicell_devices.settings import Settings
 from medicell_devices.simulated.base import SimulatedDriver
 from medicell_gazebo import cell as cell_module
+from medicell_gazebo.by_hand import ASIDE_M
 from medicell_gazebo.cell import PhysicalCell
+from medicell_gazebo.figures import Stations
 from medicell_gazebo.gazebo11 import Gazebo11
 from medicell_gazebo.lock_step import Stretch
 from medicell_gazebo.sdf import STEP_S
-from medicell_gazebo.world import GazeboWorld
+from medicell_gazebo.world import SPARE, GazeboWorld
 from medicell_motion.cell import RobotCell
 
 CELL = RobotCell.shipped()
@@ -59,6 +61,10 @@ class Still:
     def take(self, model: str) -> None:
         self._answer()
         self.places[model] = self.places[model] - np.array([0.0, 0.0, 10.0])
+
+    def put(self, model: str, pose: np.ndarray) -> None:
+        self._answer()
+        self.places[model] = pose[:3]
 
     def _answer(self) -> None:
         if self.dead:
@@ -154,3 +160,53 @@ def test_a_vial_at_its_station_stays_in_the_cell_and_needs_its_air(begun: Begun)
     motion = begun.body.motion()
     assert motion.physics is not None
     assert motion.physics.placed == 1
+
+
+def test_a_vial_that_people_put_beside_its_place_is_not_the_robots_and_may_be_put_back(
+    begun: Begun,
+) -> None:
+    station = begun.gazebo.places[VIAL].copy()
+    begun.body.seen(VIAL, 'beside_nest_01')
+    assert np.linalg.norm(begun.gazebo.places[VIAL] - station) == pytest.approx(ASIDE_M)
+    assert begun.body.motion().failures == ()
+    begun.body.seen(VIAL, 'nest_01')
+    assert begun.gazebo.places[VIAL] == pytest.approx(station)
+    physics = begun.body.motion().physics
+    assert physics is not None
+    assert physics.worst is not None
+
+
+def test_a_vial_of_another_batch_stands_where_it_is_seen_until_none_is(begun: Begun) -> None:
+    place = Stations(CELL).place_m('fill')
+    begun.body.seen('vial_02', 'fill')
+    assert begun.gazebo.places[SPARE][2] < 0.0, 'a vial of the batch that has no body'
+    begun.body.seen('earlier_batch.vial', 'fill')
+    assert begun.gazebo.places[SPARE] == pytest.approx(place)
+    begun.body.seen('', 'cap')
+    assert begun.gazebo.places[SPARE] == pytest.approx(place)
+    begun.body.seen('', 'fill')
+    assert begun.gazebo.places[SPARE][2] < 0.0
+    assert begun.body.motion().failures == ()
+
+
+def test_what_is_seen_where_it_was_put_stays_as_the_physics_has_it(begun: Begun) -> None:
+    begun.gazebo.places[VIAL][0] += 0.0003
+    here = begun.gazebo.places[VIAL].copy()
+    begun.body.seen(VIAL, 'nest_01')
+    assert (begun.gazebo.places[VIAL] == here).all()
+
+
+@pytest.mark.parametrize(
+    ('joint', 'position', 'named'),
+    [
+        ('joint_1', 0.1, 'is none of '),
+        ('needle_joint', 0.2, 'cannot go to 0.2; allowed are 0 to '),
+        ('needle_joint', -0.01, 'cannot go to -0.01'),
+    ],
+)
+def test_a_joint_that_cannot_be_driven_there_is_refused(
+    begun: Begun, joint: str, position: float, named: str
+) -> None:
+    with pytest.raises(InputError, match=named) as refusal:
+        begun.body.drive(joint, position)
+    assert refusal.value.field == f'joint {joint}'

@@ -13,7 +13,7 @@ from medicell_core.containers import ContainerKind, Material
 from medicell_devices.arm.port import ArmTrajectory
 from medicell_devices.simulated.machinery import STOPPER_PRESS
 from medicell_gazebo.air import MeasuredAir
-from medicell_gazebo.judging import ContactJudge, Touch
+from medicell_gazebo.judging import PLACE_M, ContactJudge, Touch
 from medicell_gazebo.lock_step import Contact, Stretch, steps_of
 from medicell_gazebo.poses import Skeleton, tilts_of
 from medicell_gazebo.tracking import Tracking
@@ -76,6 +76,15 @@ def stretch(**changes: Any) -> Stretch:
         held=None,
     )
     return replace(empty, **changes)
+
+
+def test_vial_that_people_have_put_aside_may_stand_on_the_edge_of_its_place() -> None:
+    judged = Judged()
+    judged.gazebo.places['vial_01'][0] += PLACE_M + 0.001
+    judged.judge.put_aside('vial_01', aside=True)
+    assert judged.touch(VIAL, NEST, 1.0) == ''
+    judged.judge.put_aside('vial_01', aside=False)
+    assert VIAL in judged.touch(VIAL, NEST, 10.0)
 
 
 def test_a_vial_stands_on_its_pedestal_and_not_beside_its_place() -> None:

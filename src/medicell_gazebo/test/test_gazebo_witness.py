@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from medicell_core.errors import ErrorCode, OperationFailed
-from medicell_gazebo.arm import GazeboArm
+from medicell_core.errors import ErrorCode, InputError, OperationFailed
+from medicell_gazebo.bodies import Bodies
 from medicell_gazebo.lock_step import Stretch
 from medicell_gazebo.sdf import STEP_S
 from medicell_gazebo.witness import Witness
-from medicell_gazebo.world import GazeboWorld, gazebo_world
+from medicell_gazebo.world import GazeboWorld, gazebo_world, with_spare
 from medicell_motion.cell import RobotCell
 from medicell_motion.description import parse
 from medicell_record.motion import Simulator, VialPlaced
@@ -48,6 +48,12 @@ class Hand:
     def grip(self, force_n: float) -> None:
         """Do nothing: the test says what is held."""
 
+    def take(self, model: str) -> None:
+        self.places[model] = self.places[model] - np.array([0.0, 0.0, 10.0])
+
+    def put(self, model: str, pose: np.ndarray) -> None:
+        self.places[model] = pose[:3]
+
     def pose(self, model: str) -> tuple[np.ndarray, np.ndarray]:
         if self.dead:
             raise OperationFailed(ErrorCode.COMMUNICATION_LOST, 'gzserver has ended with -9')
@@ -61,9 +67,12 @@ class Seen:
         self.now_s = 0.0
         vials = {'nest_01': VIAL, 'nest_02': OTHER}
         world = gazebo_world(CELL.model(), CELL.geometry, home=CELL.home(), vials=vials)
+        world = with_spare(world, CELL.geometry)
         self.hand: Any = Hand(world)
-        self.arm = GazeboArm(lambda: self.now_s, self.hand, world, grip_n=8.0)
-        self.witness = Witness(self.hand, self.arm, CELL, version='11.1')
+        bodies = Bodies.begun(
+            self.hand, world, CELL, lambda: self.now_s, grip_n=8.0, version='11.1'
+        )
+        self.arm, self.witness = bodies.arm, Witness(bodies)
 
     def carry(self, vial: str, station: str, *, off_m: float = 0.0) -> None:
         """Have a vial taken up and let go at a station."""
@@ -114,8 +123,8 @@ def test_vial_that_was_left_off_its_station_is_a_failure_though_it_is_taken_out(
 ) -> None:
     seen.carry(VIAL, 'handover', off_m=0.005)
     seen.witness.settled()
-    seen.witness.taken_out(VIAL)
-    seen.hand.places[VIAL][2] -= 10.0
+    seen.witness.take_out(VIAL)
+    assert seen.hand.places[VIAL][2] < 0.0
     (told,) = seen.figures().failures()
     assert f'{VIAL} stands 5.00 mm' in told
     assert 'at handover' in told
@@ -147,3 +156,47 @@ def test_physics_that_is_lost_is_told_with_what_was_known(seen: Seen) -> None:
     lost = seen.witness.motion(lost='the clock has gone').physics
     assert lost is not None
     assert lost.lost == 'the clock has gone'
+
+
+def test_vial_that_has_fallen_is_measured_nowhere(seen: Seen) -> None:
+    seen.hand.held = VIAL
+    seen.arm.grip(closed=True)
+    seen.now_s += 0.1
+    seen.arm.gripper()
+    seen.witness.lost(VIAL)
+    seen.witness.lost('vial_of_nobody')
+    assert seen.hand.places[VIAL][2] < 0.0
+    seen.hand.held = None
+    seen.now_s += 60.0
+    figures = seen.figures()
+    assert (figures.placed, figures.failures()) == (0, ())
+    assert (
+        VIAL not in seen.witness.poses().vials
+        or np.isnan(seen.witness.poses().poses[-1, seen.witness.poses().vials.index(VIAL)]).all()
+    )
+
+
+def test_vial_that_people_put_aside_is_not_measured(seen: Seen) -> None:
+    seen.witness.check_seen('beside_nest_01')
+    with pytest.raises(InputError, match='is none of'):
+        seen.witness.check_seen('beside_nest_99')
+    seen.witness.seen(VIAL, 'beside_nest_01')
+    assert np.linalg.norm(seen.hand.places[VIAL] - PLACES['fill_robot_nest_01'][:3, 3]) > 0.01
+    assert seen.figures().failures() == ()
+
+
+@pytest.mark.parametrize('closed', [False, True])
+def test_first_air_is_looked_at_over_open_vials_alone(seen: Seen, closed: bool) -> None:
+    if closed:
+        for vial in (VIAL, OTHER, 'vial_of_nobody'):
+            seen.witness.closed(vial)
+    seen.carry(VIAL, 'fill')
+    # The links are told to be at the room's origin: the vial is below them.
+    seen.hand.places[VIAL] = np.array([0.0, 0.0, -1.0])
+    seen.witness.settled()
+    seen.arm.grip(closed=False)
+    seen.now_s += 0.1
+    seen.arm.gripper()
+    figures = seen.figures()
+    assert figures.air_samples > 0
+    assert figures.air_breaches == (0 if closed else 1)

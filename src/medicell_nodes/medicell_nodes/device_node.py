@@ -21,7 +21,7 @@ from medicell_devices.journal import MemoryJournal, OperationJournal
 from medicell_devices.registry import driver_of, make_driver, package_of
 from medicell_devices.server import DeviceStatus, OperationServer
 from medicell_nodes.device_actions import DeviceActions
-from medicell_nodes.extras import Extras, extras_of
+from medicell_nodes.extras import Closes, Extras, extras_of, machinery_of
 from medicell_nodes.readings import MESSAGES, telemetry_message
 from medicell_nodes.sampler import Sampler
 from medicell_record.journal import Journal
@@ -83,6 +83,7 @@ class DeviceNode(ManagedNode):
         self._server: OperationServer | None = None
         self._sampler: Sampler | None = None
         self._extras: Extras | None = None
+        self._machinery: Closes | None = None
         self._told_state = PackMLState.STOPPED
         self._serving = ServingNode()
         self._entities: list[Callable[[], object]] = []
@@ -128,6 +129,7 @@ class DeviceNode(ManagedNode):
         driver = make_driver(self.role, self._settings, port)
         if self._fit is not None:
             self._fit(driver, port)
+        self._machinery = machinery_of(self, driver, self.parameters, port)
         self._time = WallClock() if port is None else port
         # Stamps need a first time, and a world that is not there must fail the transition.
         self._time.now_s()
@@ -169,11 +171,12 @@ class DeviceNode(ManagedNode):
         for destroy in self._entities:
             destroy()
         self._actions, self._entities, self._orchestrator = None, [], None
-        if self._extras is not None:
-            self._extras.close()
+        for told in (self._extras, self._machinery):
+            if told is not None:
+                told.close()
         if isinstance(self._journal, Journal):
             self._journal.close()
-        self._journal = self._server = self._extras = None
+        self._journal = self._server = self._extras = self._machinery = None
 
     def _serving_message(self) -> ServingNode:
         """Return by what the role is served."""

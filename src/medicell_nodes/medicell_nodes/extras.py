@@ -8,17 +8,22 @@ from medicell_core.operations import Role
 from medicell_devices.contract import Driver
 from medicell_ros.lifecycle import ManagedNode
 from medicell_ros.node_parameters import DeviceParameters, FillRobotParameters
+from medicell_sim.port import WorldPort
 
 
-class Extras(Protocol):
+class Closes(Protocol):
+    """Something with publishers of its own."""
+
+    def close(self) -> None:
+        """Destroy the publishers."""
+        ...
+
+
+class Extras(Closes, Protocol):
     """Something to tell whenever the device reports progress or is sampled."""
 
     def tell(self, now_s: float) -> None:
         """Publish what is new; called from any thread."""
-        ...
-
-    def close(self) -> None:
-        """Destroy the publishers."""
         ...
 
 
@@ -42,3 +47,19 @@ def extras_of(
         if isinstance(driver, MovesArm) and isinstance(parameters, FillRobotParameters):
             return ArmTopics(node, driver, parameters)
     return None
+
+
+def machinery_of(
+    node: ManagedNode, driver: Driver, parameters: DeviceParameters, port: WorldPort | None
+) -> Closes | None:
+    """Return what tells by topics what a simulated driver moves and sees, if that is asked for."""
+    if port is None or parameters.machinery != 'topic':
+        return None
+    from medicell_devices.simulated.base import SimulatedDriver  # noqa: PLC0415
+    from medicell_nodes.topic_machinery import TopicMachinery  # noqa: PLC0415
+
+    if not isinstance(driver, SimulatedDriver):
+        return None
+    machinery = TopicMachinery(node, driver.role, port)
+    driver.use_machinery(machinery)
+    return machinery

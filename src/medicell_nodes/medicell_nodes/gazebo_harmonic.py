@@ -128,6 +128,18 @@ class HarmonicPhysics:
     def take(self, vial: str) -> None:
         """Do nothing: Harmonic's world keeps its vials, so a shared place takes one of them."""
 
+    def drive(self, joint: str, position: float, at_s: float) -> None:
+        """Do nothing: Harmonic is told of the arm alone."""
+
+    def seen(self, vial: str, station: str, at_s: float) -> None:
+        """Do nothing: Harmonic's world keeps its vials where they are."""
+
+    def lost(self, vial: str, at_s: float) -> None:
+        """Do nothing, as `take`."""
+
+    def closed(self, vial: str, at_s: float) -> None:
+        """Do nothing: first air is not looked at there."""
+
     def close(self) -> bool:
         """Listen no more; the process of Gazebo is another one's."""
         self._node.destroy_timer(self._timer)

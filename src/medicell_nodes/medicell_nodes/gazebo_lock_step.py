@@ -19,6 +19,7 @@ from medicell_core.errors import ErrorCode, MedicellError
 from medicell_devices.arm.port import ArmTrajectory, GripperState, JointSamples
 from medicell_gazebo.arm import GazeboArm
 from medicell_gazebo.lock_step import Contact, LockStep
+from medicell_gazebo.pose_log import PoseLog
 from medicell_gazebo.running import REST_S
 from medicell_gazebo.witness import Witness
 from medicell_record.motion import Motion
@@ -36,6 +37,8 @@ STOP_S = 5.0
 """Wall seconds that the thread may take to end."""
 MOTION_S = 1.0
 """Wall seconds between two tellings of the motion's figures while the arm is used."""
+POSES_S = 10.0
+"""The same of the poses, which are many."""
 
 
 class Hearer(Protocol):
@@ -57,6 +60,10 @@ class Hearer(Protocol):
         """Take what the physics has shown of the batch so far."""
         ...
 
+    def logged(self, poses: PoseLog) -> None:
+        """Take every pose that was measured so far."""
+        ...
+
     def ran(self, simulated_s: float) -> None:
         """Take how far the physics has run by its own time."""
         ...
@@ -70,11 +77,15 @@ MakeArm = Callable[[Mapping[str, str], Callable[[], float]], MadeArm]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Demand:
-    """What the arm is to do, from a time of the cell's clock on."""
+    """What is to be done, from a time of the cell's clock on, and until when the arm moves by it.
+
+    NaN where it is not the arm's. After what `shows` the poses are told once nothing moves.
+    """
 
     at_s: float
-    act: Callable[[GazeboArm], None]
-    until_s: float
+    act: Callable[[GazeboArm, Witness], None]
+    until_s: float = math.nan
+    shows: bool = False
 
 
 class LockStepPhysics:
@@ -102,15 +113,16 @@ class LockStepPhysics:
         self._demands: deque[_Demand] = deque()
         self._vials: Mapping[str, str] | None = None
         self._leaving: set[str] = set()
-        self._in_use = False
+        self._in_use = self._used = self._moved = self._due = False
         self._stopping = False
         self._physics_s = clock.now_s()
-        self._until_s = self._told_s = self._motion_wall_s = -math.inf
+        self._until_s = self._told_s = -math.inf
+        self._logged_s = self._motion_wall_s = self._logged_wall_s = -math.inf
         self._gazebo, self._arm, self._witness = self._made({})
         self._waker = ThreadPoolExecutor(max_workers=1, thread_name_prefix='gazebo/wake')
         self._thread = threading.Thread(target=self._run, name=OWNER, daemon=True)
         try:
-            self._tell(moves=True)
+            self._tell(rests=False, ended=False)
         except BaseException:
             self._gazebo.close()
             raise
@@ -118,20 +130,20 @@ class LockStepPhysics:
 
     def start(self, trajectory: ArmTrajectory) -> None:
         """Have the arm follow a trajectory from its start on."""
-        self._demand(trajectory.start_s, lambda arm: arm.start(trajectory), trajectory.end_s)
+        self._demand(trajectory.start_s, lambda arm, _: arm.start(trajectory), trajectory.end_s)
 
     def stop(self) -> None:
         """Have the arm stand."""
-        self._demand(math.inf, lambda arm: arm.stop(), -math.inf)
+        self._demand(math.inf, lambda arm, _: arm.stop(), -math.inf)
 
     def grip(self, *, closed: bool) -> None:
         """Close the fingers or open them."""
-        self._demand(math.inf, lambda arm: arm.grip(closed=closed), -math.inf)
+        self._demand(math.inf, lambda arm, _: arm.grip(closed=closed), -math.inf)
 
     def use(self, in_use: bool) -> None:
         """Say whether an operation uses the arm, which then wants joint states all the time."""
-        self._in_use = in_use
-        if in_use:
+        changed, self._in_use = in_use is not self._in_use, in_use
+        if in_use or changed:
             self._wake()
 
     def place(self, vials: Mapping[str, str]) -> None:
@@ -149,6 +161,24 @@ class LockStepPhysics:
         with self._lock:
             self._leaving.add(vial)
 
+    def drive(self, joint: str, position: float, at_s: float) -> None:
+        """Have a joint beside the arm go to a position; raises InputError where it cannot."""
+        self._witness.check_drive(joint, position)
+        self._demand(at_s, lambda _, witness: witness.drive(joint, position))
+
+    def seen(self, vial: str, station: str, at_s: float) -> None:
+        """Have the bodies be where people have put vials; raises InputError for no station."""
+        self._witness.check_seen(station)
+        self._demand(at_s, lambda _, witness: witness.seen(vial, station), shows=True)
+
+    def lost(self, vial: str, at_s: float) -> None:
+        """Take a vial out of the world; one that the world has not is none to take."""
+        self._demand(at_s, lambda _, witness: witness.lost(vial), shows=True)
+
+    def closed(self, vial: str, at_s: float) -> None:
+        """Take in that a vial stands open no more; also of one that the world has not."""
+        self._demand(at_s, lambda _, witness: witness.closed(vial))
+
     def close(self) -> bool:
         """End the turns and Gazebo; returns whether that came in time. Safe to call twice."""
         if self._stopping:
@@ -164,9 +194,17 @@ class LockStepPhysics:
             self._gazebo.close()
         return not self._thread.is_alive()
 
-    def _demand(self, at_s: float, act: Callable[[GazeboArm], None], until_s: float) -> None:
+    def _demand(
+        self,
+        at_s: float,
+        act: Callable[[GazeboArm, Witness], None],
+        until_s: float = math.nan,
+        *,
+        shows: bool = False,
+    ) -> None:
+        demand = _Demand(at_s=at_s, act=act, until_s=until_s, shows=shows)
         with self._lock:
-            self._demands.append(_Demand(at_s=at_s, act=act, until_s=until_s))
+            self._demands.append(demand)
         self._wake()
 
     def _wake(self) -> None:
@@ -196,6 +234,7 @@ class LockStepPhysics:
             closed = isinstance(error, MedicellError) and error.code is ErrorCode.WORLD_CLOSED
             if not self._stopping and not closed:
                 try:
+                    self._hearer.logged(self._witness.poses())
                     self._hearer.moved(self._witness.motion(lost=str(error)))
                 finally:
                     self._on_lost(error)
@@ -228,18 +267,26 @@ class LockStepPhysics:
             self._physics_s = now_s
             self._gazebo.close()
             self._gazebo, self._arm, self._witness = self._made(vials)
+            self._logged_s = -math.inf
             if self._stopping:
                 # Who closes may have looked before it was there.
                 self._gazebo.close()
                 return REST_PERIOD_S
         for demand in demands:
             self._physics_s = min(now_s, max(self._physics_s, demand.at_s))
-            demand.act(self._arm)
-            self._until_s = max(self._until_s, demand.until_s + REST_S, now_s + REST_S)
+            demand.act(self._arm, self._witness)
+            self._due = self._due or demand.shows
+            if not math.isnan(demand.until_s):
+                self._until_s = max(self._until_s, demand.until_s + REST_S, now_s + REST_S)
         moves = self._in_use or now_s <= self._until_s + LAG_S
         self._physics_s = max(self._physics_s, now_s - LAG_S) if moves else now_s
-        self._tell(moves=moves)
-        return PERIOD_S if moves else REST_PERIOD_S
+        ended = self._used > self._in_use or self._moved > moves
+        self._used, self._moved = self._in_use, moves
+        self._tell(rests=not moves, ended=ended)
+        if moves:
+            return PERIOD_S
+        # What moves beside the arm is looked at again when it stands.
+        return max(PERIOD_S, min(REST_PERIOD_S, self._arm.running.moves_for_s))
 
     def _made(self, vials: Mapping[str, str]) -> MadeArm:
         made = self._make(vials, self._now_s)
@@ -252,11 +299,13 @@ class LockStepPhysics:
         with self._lock:
             leaving, self._leaving = self._leaving, set()
         for vial in sorted(leaving & {body.name for body in self._arm.running.world.vials}):
-            self._witness.taken_out(vial)
-            self._gazebo.take(vial)
+            self._witness.take_out(vial)
 
-    def _tell(self, *, moves: bool) -> None:
-        """Tell what has come since the last time; the figures at once where they matter."""
+    def _tell(self, *, rests: bool, ended: bool) -> None:
+        """Tell what has come since the last time; figures and poses at once where they matter.
+
+        The arm `rests`, or what it did has just `ended`.
+        """
         samples = self._arm.samples(self._told_s)
         if len(samples.times_s):
             self._told_s = float(samples.times_s[-1])
@@ -265,7 +314,16 @@ class LockStepPhysics:
         collisions = self._arm.collisions()
         if collisions:
             self._hearer.collided(collisions, self._physics_s)
-        if collisions or not moves or time.monotonic() - self._motion_wall_s >= MOTION_S:
-            self._motion_wall_s = time.monotonic()
+        now_wall_s = time.monotonic()
+        if collisions or rests or ended or now_wall_s - self._motion_wall_s >= MOTION_S:
+            self._motion_wall_s = now_wall_s
             self._hearer.moved(self._witness.motion())
-        self._hearer.ran(self._arm.running.physics_s)
+        running = self._arm.running
+        shown = self._due and running.rests
+        if running.physics_s > self._logged_s and (
+            collisions or ended or shown or now_wall_s - self._logged_wall_s >= POSES_S
+        ):
+            self._logged_s, self._logged_wall_s = running.physics_s, now_wall_s
+            self._due = self._due and not shown
+            self._hearer.logged(self._witness.poses())
+        self._hearer.ran(running.physics_s)

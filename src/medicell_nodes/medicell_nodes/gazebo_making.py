@@ -8,11 +8,11 @@ from pathlib import Path
 from medicell_core.errors import ErrorCode, InputError
 from medicell_devices.cell_config import CellConfig
 from medicell_gazebo import gazebo11
-from medicell_gazebo.arm import GazeboArm
+from medicell_gazebo.bodies import Bodies
 from medicell_gazebo.gazebo11 import Gazebo11
 from medicell_gazebo.lock_step import LockStep
 from medicell_gazebo.witness import Witness
-from medicell_gazebo.world import gazebo_world
+from medicell_gazebo.world import gazebo_world, with_spare
 from medicell_gazebo.world_file import filed_world
 from medicell_motion.cell import RobotCell
 from medicell_motion.expansion import expand_shipped
@@ -46,12 +46,16 @@ def arm_maker(config: CellConfig, file: Path | None) -> MakeArm:
     def make(vials: Mapping[str, str], now_s: Callable[[], float]) -> MadeArm:
         world = gazebo_world(urdf, cell.geometry, home=cell.home(), vials=vials)
         text = None
-        if file is not None:
+        if file is None:
+            world = with_spare(world, cell.geometry)
+        else:
             world, text = filed_world(file, world, plugin=gazebo.plugin)
         started = LockStep(gazebo, world, text=text)
         try:
-            arm = GazeboArm(now_s, started, world, grip_n=grip_n)
-            return started, arm, Witness(started, arm, cell, version=gazebo.version)
+            bodies = Bodies.begun(
+                started, world, cell, now_s, grip_n=grip_n, version=gazebo.version
+            )
+            return started, bodies.arm, Witness(bodies)
         except BaseException:
             started.close()
             raise

@@ -6,11 +6,12 @@ import math
 from collections.abc import Iterable, Iterator
 
 import numpy as np
-from medicell_interfaces.msg import BodyContact, BodyContacts, Containers
+from medicell_interfaces.msg import BodyContact, BodyContacts, Containers, ContainerState
 from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory
 
 from medicell_core.errors import ErrorCode, InputError
+from medicell_core.operations import Role
 from medicell_devices.arm.port import (
     GRIPPER,
     GRIPPER_OPEN_M,
@@ -21,6 +22,7 @@ from medicell_devices.arm.port import (
 from medicell_gazebo.lock_step import Contact
 from medicell_gazebo.vials import vials_at
 from medicell_motion.arm import JOINT_NAMES
+from medicell_record.inventory import CLOSED
 from medicell_ros.conversion import NANOSECONDS, time_from_message, time_to_message
 
 SHARED = frozenset({'handover', 'reject'})
@@ -45,11 +47,8 @@ def trajectory_from_message(message: JointTrajectory) -> ArmTrajectory:
         if any(len(row) != len(order) for row in told) or not np.isfinite(told).all():
             raise _refused(f'points.{field}', f'need {len(order)} finite numbers each, {what}')
         rows[field] = np.array(told)[:, order]
-    start_s = time_from_message(message.header.stamp)
-    if math.isnan(start_s):
-        raise _refused('header.stamp', 'is 0; required is a time of the cell')
     return ArmTrajectory(
-        start_s=start_s,
+        start_s=_stamp_s(message.header.stamp),
         times_s=times_s,
         positions_rad=rows['positions'],
         velocities_rad_s=rows['velocities'],
@@ -98,6 +97,36 @@ def standing_vials(message: Containers) -> dict[str, str]:
     """
     found = vials_at((item.kind, item.location, item.name) for item in message.containers)
     return {station: name for station, name in found.items() if station not in SHARED}
+
+
+def closed_vials(message: Containers) -> set[str]:
+    """Return the names of the vials that stand open no more."""
+    return {item.name for item in message.containers if item.condition in CLOSED}
+
+
+def targets_from_message(message: JointState) -> tuple[float, dict[str, float]]:
+    """Return when joints were told to go, and where to; InputError for what is no such message."""
+    if len(message.name) != len(message.position):
+        raise _refused('position', f'has {len(message.position)} values for {message.name}')
+    targets = dict(zip(message.name, map(float, message.position), strict=True))
+    for name, position in targets.items():
+        if not math.isfinite(position):
+            raise _refused('position', f'of {name} is {position}; finite are allowed')
+    return _stamp_s(message.header.stamp), targets
+
+
+def seen_station(item: ContainerState) -> str:
+    """Return the fill robot's station where a container is seen; empty for another place."""
+    place, _, station = item.location.partition('/')
+    return station if place == Role.FILL_ROBOT else ''
+
+
+def _stamp_s(stamp: object) -> float:
+    """Return a time of the cell; raises InputError for none."""
+    time_s = time_from_message(stamp)
+    if math.isnan(time_s):
+        raise _refused('header.stamp', 'is 0; required is a time of the cell')
+    return time_s
 
 
 def _seconds(duration: object) -> float:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from medicell_interfaces.msg import BodyContacts, Containers, DeviceState
 from rosgraph_msgs.msg import Clock as ClockMessage
 from sensor_msgs.msg import JointState
-from std_msgs.msg import String
+from std_msgs.msg import String, UInt8MultiArray
 from trajectory_msgs.msg import JointTrajectory
 
 from medicell_core.clock import Clock
@@ -22,20 +22,25 @@ from medicell_devices.arm.port import ArmTrajectory, GripperState, JointSamples
 from medicell_devices.cell_config import CellConfig
 from medicell_gazebo.harmonic import harmonic_vials
 from medicell_gazebo.lock_step import Contact
+from medicell_gazebo.pose_log import PoseLog
 from medicell_gazebo.sdf import Release
 from medicell_nodes.gazebo_lock_step import LockStepPhysics
 from medicell_nodes.gazebo_making import arm_maker
 from medicell_nodes.gazebo_messages import (
+    closed_vials,
     closes,
     contacts_message,
     joint_states,
+    seen_station,
     standing_vials,
+    targets_from_message,
     trajectory_from_message,
 )
+from medicell_nodes.topic_machinery import MOVING
 from medicell_nodes.world_client import WorldClient
 from medicell_record.motion import Motion
 from medicell_ros import qos
-from medicell_ros.conversion import time_to_message
+from medicell_ros.conversion import time_from_message, time_to_message
 from medicell_ros.lifecycle import ManagedNode
 from medicell_ros.node_parameters import GAZEBO, ORCHESTRATOR, WORLD, GazeboParameters
 from medicell_ros.parameters import declare
@@ -73,6 +78,22 @@ class Physics(Protocol):
         """Have a vial taken out of the cell once the hand has left it."""
         ...
 
+    def drive(self, joint: str, position: float, at_s: float) -> None:
+        """Have a joint beside the arm go to a position; InputError for one that it cannot."""
+        ...
+
+    def seen(self, vial: str, station: str, at_s: float) -> None:
+        """Take in which vial people have at a station or beside it; empty for none."""
+        ...
+
+    def lost(self, vial: str, at_s: float) -> None:
+        """Have a vial be in the cell no more."""
+        ...
+
+    def closed(self, vial: str, at_s: float) -> None:
+        """Take in that a vial stands open no more."""
+        ...
+
     def close(self) -> bool:
         """End it; returns whether that came in time."""
         ...
@@ -85,7 +106,8 @@ class GazeboNode(ManagedNode):
     stamped by the cell's clock, which the world's node owns. `~/clock` is Gazebo's own time: it
     has the seconds in which something moved, and none of the days in between. `~/contacts` has
     what touched; what must not is told to the fill robot, which ends its operation with it.
-    `~/motion` has the figures of the batch's motion as the JSON of its summary.
+    `~/motion` has the figures of the batch's motion as the JSON of its summary, `~/poses` the file
+    of the poses. What moves beside the arm, and what people do to vials, the devices' nodes tell.
     """
 
     def __init__(self, *, config: CellConfig, **arguments: Any) -> None:
@@ -105,6 +127,7 @@ class GazeboNode(ManagedNode):
             BodyContacts, f'{_ROBOT}/collisions', qos.events()
         )
         self._motion = self.create_publisher(String, '~/motion', qos.latched())
+        self._poses = self.create_publisher(UInt8MultiArray, '~/poses', qos.latched())
         self._clock_publisher = self.create_publisher(ClockMessage, '~/clock', qos.clock())
 
     @property
@@ -124,6 +147,8 @@ class GazeboNode(ManagedNode):
             (JointTrajectory, f'{_ROBOT}/gripper_trajectory', self._grip, qos.events()),
             (DeviceState, f'{_ROBOT}/state', self._use, qos.living()),
             (Containers, f'{ORCHESTRATOR}/containers', self._place, qos.latched()),
+            (Containers, f'{_ROBOT}/containers', self._see, qos.events()),
+            *((JointState, f'{role}/joint_targets', self._drive, qos.events()) for role in MOVING),
         ):
             self._entities.append(
                 self.create_subscription(kind, topic, self.guarded(callback), profile)
@@ -188,6 +213,10 @@ class GazeboNode(ManagedNode):
         """Publish what the physics has shown of the batch so far."""
         self.send(self._motion, String(data=dumps(motion)))
 
+    def logged(self, poses: PoseLog) -> None:
+        """Publish every pose that was measured so far."""
+        self.send(self._poses, UInt8MultiArray(data=poses.packed()))
+
     def ran(self, simulated_s: float) -> None:
         """Publish Gazebo's own time."""
         self.send(self._clock_publisher, ClockMessage(clock=time_to_message(simulated_s)))
@@ -206,6 +235,29 @@ class GazeboNode(ManagedNode):
         if self._physics is not None:
             with self._refusing():
                 self._physics.grip(closed=closes(message))
+
+    def _drive(self, message: JointState) -> None:
+        if self._physics is not None:
+            with self._refusing():
+                at_s, targets = targets_from_message(message)
+                for joint, position in targets.items():
+                    self._physics.drive(joint, position, at_s)
+
+    def _see(self, message: Containers) -> None:
+        """Have bodies be where the fill robot sees its containers."""
+        if self._physics is None:
+            return
+        at_s = time_from_message(message.stamp)
+        for item in message.containers:
+            station = seen_station(item)
+            if station:
+                own = message.batch_id in ('', self._batch)
+                with self._refusing():
+                    self._physics.seen(item.name if own else item.container, station, at_s)
+            elif item.location:
+                self._physics.lost(item.name, at_s)
+        for vial in sorted(closed_vials(message)):
+            self._physics.closed(vial, at_s)
 
     def _use(self, message: DeviceState) -> None:
         if self._physics is not None:
@@ -229,6 +281,8 @@ class GazeboNode(ManagedNode):
             for vial in sorted(self._standing - standing):
                 self._physics.take(vial)
             self._standing = standing
+            for vial in sorted(closed_vials(message) & standing):
+                self._physics.closed(vial, time_from_message(message.stamp))
 
     @contextmanager
     def _refusing(self) -> Iterator[None]:

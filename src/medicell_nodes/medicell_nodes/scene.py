@@ -24,6 +24,7 @@ from medicell_devices.cell_config import CellConfig
 from medicell_motion.geometry import shipped_geometry
 from medicell_nodes.scene_joints import JointBoard
 from medicell_nodes.scene_markers import SceneState, markers_of
+from medicell_nodes.topic_machinery import MOVING
 from medicell_ros import qos
 from medicell_ros.lifecycle import ManagedNode
 from medicell_ros.node_parameters import SceneParameters
@@ -77,6 +78,10 @@ class SceneNode(ManagedNode):
                 qos.telemetry(),
             ),
             (ImagingTelemetry, 'imaging/telemetry', self._joints.focus, qos.telemetry()),
+            *(
+                (JointState, f'{role}/joint_targets', self._joints.take, qos.events())
+                for role in MOVING
+            ),
         ):
             self._hear(kind, topic, callback, profile)
 
@@ -134,7 +139,7 @@ class SceneNode(ManagedNode):
         self._state.trajectory = message
 
     def _arm(self, message: JointState) -> None:
-        self._joints.arm(message)
+        self._joints.take(message)
         if self._timer is not None and time.monotonic() - self._moved_s >= MOTION_S:
             self._tell_joints()
 

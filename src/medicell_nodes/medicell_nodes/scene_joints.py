@@ -54,8 +54,8 @@ class JointBoard:
         """Return all joints; the stamp is left to the caller."""
         return JointState(name=list(self._positions), position=list(self._positions.values()))
 
-    def arm(self, message: JointState) -> None:
-        """Take over the joints of the arm and its gripper."""
+    def take(self, message: JointState) -> None:
+        """Take over joints that are told: the arm's as measured, others as they are driven."""
         for name, position in zip(message.name, message.position, strict=True):
             self._put(name, position)
 

@@ -15,14 +15,13 @@ from medicell_core.containers import ContainerKind
 from medicell_core.operations import Role
 from medicell_motion.arm import Array
 from medicell_motion.geometry import CellGeometry
+from medicell_record.inventory import CLOSED
 
 PLAN, SWEPT, AIR = 'plan', 'swept', 'air'
 """Namespaces of the markers: a viewer shows or hides each."""
 BASE = 'fill_robot_base_link'
 """The frame of the arm's kinematics."""
 CEILING = 'filter_ceiling'
-CLOSED = frozenset({'stoppered', 'capped', 'labelled', 'accepted', 'rejected'})
-"""Conditions of a vial that needs no air any more."""
 
 _LINE_M = 0.004
 _SWEPT_SAMPLES = 16

@@ -45,6 +45,8 @@ _CLOSING: dict[type[Operation], str] = {
     CapVial: 'capped',
     LabelVial: 'labelled',
 }
+CLOSED = frozenset({'stoppered', 'capped', 'labelled', 'accepted', 'rejected'})
+"""Conditions of a vial that stands open no more, and needs no air."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

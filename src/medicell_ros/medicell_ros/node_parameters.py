@@ -41,6 +41,12 @@ class DeviceParameters(NodeParameters):
         minimum=0.1,
         maximum=DAY_S,
     )
+    machinery: str = parameter(
+        'none',
+        'Who is told what a simulated driver moves beside an arm, and what it sees: `topic` tells'
+        ' it on `~/joint_targets` and `~/containers`, as Gazebo wants it.',
+        choices=('none', 'topic'),
+    )
     world_wait_s: float = parameter(
         15.0,
         'Wall time for which a call that the world does not answer is asked again before it ends'

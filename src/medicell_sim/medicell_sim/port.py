@@ -14,6 +14,9 @@ from typing import Protocol
 from medicell_core.clock import Clock
 from medicell_core.containers import Material
 
+BESIDE = 'beside_'
+"""Before a station's name in the location of a container that stands beside it, out of reach."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerView:

@@ -8,12 +8,12 @@ from medicell_sim.faults import FaultBoard, Hook
 from medicell_sim.instruments import stream
 from medicell_sim.kit import Kit, SimContainer
 from medicell_sim.parameter_models import WorldParameters
-from medicell_sim.port import ArmView
+from medicell_sim.port import BESIDE, ArmView
 
 _FLOOR = 'floor'
 _WASTE = 'waste'
 _NEST = 'fill_robot/nest_'
-_BESIDE = 'fill_robot/beside_nest_'
+_BESIDE = f'fill_robot/{BESIDE}nest_'
 _WORK_STATIONS = tuple(f'fill_robot/{name}' for name in ('fill', 'stopper', 'cap', 'label'))
 _VIAL_ML = 10.0
 _ARM = 'arm'

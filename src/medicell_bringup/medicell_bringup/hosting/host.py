@@ -7,7 +7,7 @@ import math
 import os
 import time
 from abc import abstractmethod
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import rclpy
 from rclpy.node import Node
@@ -25,9 +25,6 @@ from medicell_record.motion import Motion, Simulator
 from medicell_ros.domain import VARIABLE, open_ros, own_domain
 from medicell_ros.host import NodeHost
 from medicell_ros.node_parameters import ORCHESTRATOR, WORLD
-
-if TYPE_CHECKING:
-    from medicell_gazebo.pose_log import PoseLog
 
 REST_PACE = 0.0
 """Nobody answers a question in a run: its time stands, so that the seed alone decides."""
@@ -146,8 +143,8 @@ class Host(Closing):
         """Return by what the cell moves and what that has shown; None where it is not known."""
         return Motion(simulator=Simulator.BUILTIN, version=VERSION)
 
-    def poses(self) -> PoseLog | None:
-        """Return the poses that physics has measured; None where nothing has a body."""
+    def poses(self) -> bytes | None:
+        """Return the file of poses that physics has measured; None where nothing has a body."""
         return None
 
     def peak_rss_mb(self) -> float:

@@ -16,7 +16,6 @@ from medicell_ros.host import NodeHost
 
 if TYPE_CHECKING:
     from medicell_gazebo.cell import PhysicalCell
-    from medicell_gazebo.pose_log import PoseLog
 
 
 class OneProcess(Host):
@@ -77,9 +76,9 @@ class OneProcess(Host):
         """Return what Gazebo has shown, if the cell moves in it."""
         return super().motion() if self._physics is None else self._physics.motion()
 
-    def poses(self) -> PoseLog | None:
+    def poses(self) -> bytes | None:
         """Return what Gazebo has measured, if the cell moves in it."""
-        return None if self._physics is None else self._physics.poses()
+        return None if self._physics is None else self._physics.poses().packed()
 
     def check_alive(self) -> None:
         """Raise COMMUNICATION_LOST when a node spins no more."""

@@ -88,3 +88,7 @@ class RunningCell(Host):
     def motion(self) -> Motion | None:
         """Return what the cell's physics has told, if it has one: by what it moves is its own."""
         return self.client.motion()
+
+    def poses(self) -> bytes | None:
+        """Return the poses that the cell's physics has told, if it has one."""
+        return self.client.poses()

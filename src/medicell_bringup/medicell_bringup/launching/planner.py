@@ -47,6 +47,7 @@ class Planner:
         )
         self._out = values.out or _new_folder(config)
         self._arm: dict[str, Value] = {}
+        self._machinery: str | None = None
         self._note_dir: str | None = None
 
     def add_simulator(self) -> None:
@@ -66,6 +67,7 @@ class Planner:
             )
         self._arm = {'arm': 'topic'}
         if simulator == GAZEBO_11:
+            self._machinery = 'topic'
             if not given_value(Role.FILL_ROBOT.value, 'arm_pace', self._files):
                 self._arm['arm_pace'] = IN_STEP_PACE
         else:
@@ -105,6 +107,7 @@ class Planner:
                 {
                     'driver': asked,
                     'journal_dir': str(journals) if own else None,
+                    'machinery': self._machinery,
                     **(self._arm if role is Role.FILL_ROBOT else {}),
                 },
             )

@@ -96,6 +96,7 @@ class SimulatedFillRobot(ArmedDriver):
             view = self._look('container', goal.container, (ContainerKind.VIAL,))
             start = self._station_of(view)
             holder = self._port.at(f'{PLACE}/{goal.station}')
+            self._machinery.seen(holder, goal.station)
             if holder:
                 raise OperationRefused(
                     ErrorCode.STATION_OCCUPIED, f'station: {goal.station} holds {holder}'
@@ -285,6 +286,8 @@ class SimulatedFillRobot(ArmedDriver):
 
     def _station_of(self, view: ContainerView) -> str:
         place, _, station = view.location.partition('/')
+        if place == PLACE:
+            self._machinery.seen(view.id, station)
         if place != PLACE or station not in self.stations:
             raise OperationRefused(
                 ErrorCode.OUT_OF_REACH,

@@ -44,6 +44,10 @@ class Machinery(Protocol):
         """Take in that a container is set down at a station; returns whether it is there."""
         ...
 
+    def seen(self, container: str, station: str) -> None:
+        """Take in which container is seen at a station, or beside it; empty where none is."""
+        ...
+
     def lost(self, container: str) -> None:
         """Take in that a container has fallen out of the cell."""
         ...
@@ -62,6 +66,9 @@ class NoBodies:
     def stands(self, container: str, station: str) -> bool:
         """Take it to be there."""
         return True
+
+    def seen(self, container: str, station: str) -> None:
+        """Take it to be there."""
 
     def lost(self, container: str) -> None:
         """Take nothing away."""

@@ -13,6 +13,7 @@
 //   grip FORCE_N                closes the fingers by this force; 0 opens them
 //   pose MODEL                  pose X Y Z QW QX QY QZ, as each POSE above
 //   take MODEL                  takes a free body out of the cell: it touches nothing any more
+//   put MODEL POSE              has a free body stand there, also one that was taken out
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -313,6 +314,16 @@ class LockStep : public gazebo::WorldPlugin {
     model->ResetPhysicsStates();
   }
 
+  void Put(const ModelPtr &model, const ignition::math::Pose3d &pose) {
+    if (held && held->GetModel() == model) Release();
+    for (const auto &link : model->GetLinks()) {
+      link->SetCollideMode("all");
+      link->SetGravityMode(true);
+    }
+    model->SetWorldPose(pose);
+    model->ResetPhysicsStates();
+  }
+
   void Release() {
     Meet(left->joint->GetChild(), held, true);
     joined->Detach();
@@ -363,6 +374,14 @@ class LockStep : public gazebo::WorldPlugin {
       const ModelPtr model = Model(name);
       if (!model || model->IsStatic()) return Refuse(line);
       Take(model);
+      Done();
+    } else if (verb == "put") {
+      std::string name;
+      double x = 0.0, y = 0.0, z = 0.0, qw = 0.0, qx = 0.0, qy = 0.0, qz = 0.0;
+      words >> name >> x >> y >> z >> qw >> qx >> qy >> qz;
+      const ModelPtr model = Model(name);
+      if (!words || !model || model->IsStatic()) return Refuse(line);
+      Put(model, {x, y, z, qw, qx, qy, qz});
       Done();
     } else {
       Refuse(line);
