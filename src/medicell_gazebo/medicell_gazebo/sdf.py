@@ -14,6 +14,7 @@ from medicell_core.enums import TextEnum
 from medicell_devices.arm.port import GRIPPER, Array
 from medicell_gazebo.drives import Drive
 from medicell_gazebo.world import (
+    ARM,
     GUIDES,
     OVERTRAVEL_M,
     RIGHT_FINGER,
@@ -46,6 +47,9 @@ JOINED = 0x4000
 
 A vial in the hand has neither of these two, so that the fingers let it be; it has all others.
 """
+
+INNER = 0x2000
+"""The bit of what turns within another body of its machine, which has it not: the arm's wrist."""
 
 _FINGERS = (GRIPPER, RIGHT_FINGER)
 _SURFACE_LAYER_M = 1e-4
@@ -112,14 +116,23 @@ def sdf(world: GazeboWorld, release: Release, *, plugin: Path | None = None) -> 
 
 
 def _bits(world: GazeboWorld) -> dict[str, int]:
-    """Return masks by which a joint's body does not touch what it stands or slides on."""
+    """Return masks by which a joint's body does not touch what it stands or slides on.
+
+    What a joint connects ODE leaves out by itself, and not what turns in a body by two joints,
+    with nothing that touches in between.
+    """
     found: dict[str, int] = {}
     for number, machine in enumerate(world.machines):
         bit = 1 << number
         for name in (machine.base, *GUIDES.get(machine.name, ())):
             found[name] = found.get(name, ALL_BITS) & ~(bit | JOINED)
+        above = {joint.child: joint.parent for joint in machine.joints}
+        bare = {body.name for body in machine.bodies if not body.touch}
         for joint in machine.joints:
-            if joint.parent == machine.base:
+            if joint.parent in bare:
+                found[joint.child] = INNER | JOINED
+                found[above[joint.parent]] = ALL_BITS & ~(INNER | JOINED)
+            elif joint.parent == machine.base:
                 found[joint.child] = bit | JOINED
             elif joint.name in _FINGERS:
                 found[joint.child] = FINGERS | JOINED
@@ -164,6 +177,8 @@ class _Writer:
         """Write a body with its shapes; for Harmonic with a sensor of contacts if it moves."""
         link = _add(model, 'link', name=body.name)
         _add(link, 'pose', _pose(body.pose))
+        if model.get('name') == ARM and self.release is Release.GAZEBO_11:
+            _add(link, 'self_collide', 'true')
         moves = model.find('static') is None
         if moves and body.inertia is not None:
             _inertial(link, body.inertia)

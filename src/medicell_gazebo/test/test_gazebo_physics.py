@@ -18,7 +18,7 @@ import pytest
 from needs import GAZEBO, lacking
 
 from medicell_core.errors import ErrorCode, OperationFailed
-from medicell_devices.arm.port import Grip
+from medicell_devices.arm.port import ArmTrajectory, Grip
 from medicell_gazebo import gazebo11, lock_step, trees
 from medicell_gazebo.checking import PARSER, complaints_of_gazebo11, complaints_of_sdformat12
 from medicell_gazebo.gazebo11 import Gazebo11
@@ -107,6 +107,27 @@ def touched(carried: Carried) -> set[frozenset[str]]:
     return {
         frozenset(body.split('::')[1] for body in contact.bodies) for contact in carried.contacts
     }
+
+
+def test_arm_that_is_folded_onto_itself_touches_its_own_links(opened: Opened) -> None:
+    rehearsal = opened(vials={})
+    folded = np.array(CELL.home())
+    folded[[1, 4]] = 0.0, 1.6
+    shares = np.linspace(0.0, 1.0, 51)
+    way = folded - CELL.home()
+    rehearsal.arm.start(
+        ArmTrajectory(
+            start_s=rehearsal.now_s(),
+            times_s=4.0 * shares,
+            positions_rad=CELL.home() + np.outer(shares**2 * (3.0 - 2.0 * shares), way),
+            velocities_rad_s=np.outer(6.0 * shares * (1.0 - shares) / 4.0, way),
+        )
+    )
+    rehearsal.sleep(4.0)
+    collision = rehearsal.arm.collision()
+    assert (
+        'fill_robot::fill_robot_link_1::body_0 touched fill_robot::fill_robot_link_6' in collision
+    )
 
 
 def test_the_world_of_gazebo_11_passes_its_check(gazebo: Gazebo11, tmp_path: Path) -> None:

@@ -113,6 +113,10 @@ def test_what_a_joint_moves_on_is_not_touched_and_all_else_is(file: ElementTree.
     assert mask('fill_robot_crimper') & mask('fill_robot_crimper_stand') == 0
     assert mask('fill_robot_link_3') & mask('isolator') != 0
     assert mask('fill_robot_needle') & mask('fill_robot_link_6') != 0
+    assert mask('fill_robot_link_3') & mask('fill_robot_link_5') == 0
+    for other in ('link_1', 'link_2', 'base_link', 'finger_left', 'crimper', 'nest_01'):
+        assert mask('fill_robot_link_5') & mask(f'fill_robot_{other}') != 0, other
+    assert mask('fill_robot_link_3') & mask('fill_robot_link_1') != 0
     assert mask('fill_robot_nest_01') == ALL_BITS
     held = ALL_BITS & ~mask('fill_robot_finger_left')
     assert mask('fill_robot_finger_right') == mask('fill_robot_finger_left')
