@@ -8,7 +8,7 @@ from medicell_devices.arm.port import Array
 from medicell_gazebo.air import MeasuredAir
 from medicell_gazebo.arm import GazeboArm
 from medicell_gazebo.figures import Stations, physics_figures
-from medicell_gazebo.lock_step import LockStep
+from medicell_gazebo.lock_step import POSE, LockStep
 from medicell_gazebo.pose_log import PoseLog, PoseRecorder
 from medicell_gazebo.poses import Skeleton
 from medicell_gazebo.world import SPARE
@@ -35,9 +35,10 @@ class Measured:
         standing = {vial.name: self.pose(vial.name) for vial in world.vials}
         skeleton = Skeleton(cell.geometry.arm, parse(cell.model()), world.posture)
         self._air = MeasuredAir(cell.geometry, skeleton, standing)
-        self._recorder = PoseRecorder(gazebo.joints, standing)
         if SPARE in standing:
-            self.gone(SPARE)
+            standing[SPARE] = np.full(POSE, np.nan)
+            self._air.closed(SPARE)
+        self._recorder = PoseRecorder(gazebo.joints, standing)
         arm.running.listen(self._air.take)
         arm.running.listen(self._recorder.take)
 

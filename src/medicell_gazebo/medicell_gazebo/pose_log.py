@@ -108,14 +108,15 @@ class PoseLog:
 class PoseRecorder:
     """Collects rows from the stretches of a run; `standing` are the vials' poses at its begin.
 
-    The pose of a vial that is held is told with every joint state; that of one that stands is
-    the last that was measured.
+    NaN there are vials that are not in the cell yet. The pose of a vial that is held is told with
+    every joint state; that of one that stands is the last that was measured.
     """
 
     def __init__(self, joints: tuple[str, ...], standing: Mapping[str, Array]) -> None:
         self._joints = joints
         self._column = {vial: index for index, vial in enumerate(standing)}
         self._now = np.array(list(standing.values()), dtype=np.float64).reshape(-1, _POSE)
+        self._came = np.isfinite(self._now[:, 0])
         self._held: str | None = None
         self._period_s = PERIOD_S
         self._times: list[float] = []
@@ -143,6 +144,7 @@ class PoseRecorder:
     def stands(self, vial: str, pose: Array) -> None:
         """Take in where a vial stands from now on."""
         self._now[self._column[vial]] = pose
+        self._came[self._column[vial]] = True
 
     def gone(self, vial: str) -> None:
         """Take in that a vial was taken out of the cell."""
@@ -151,12 +153,11 @@ class PoseRecorder:
     def log(self) -> PoseLog:
         """Return what was collected until now, but for vials that were never in the cell.
 
-        The last row has the newest pose of each vial: what stands may have been moved at rest.
+        The last row has the newest pose of what stands, which may have been moved at rest.
         """
-        rows = len(self._times)
+        rows, there = len(self._times), self._came
         poses = np.array(self._poses).reshape(rows, len(self._column), _POSE)
-        poses[-1:] = self._now
-        there = np.asarray(np.isfinite(poses).any(axis=(0, 2)))
+        poses[-1:] = np.where(np.isfinite(self._now), self._now, poses[-1:])
         return PoseLog(
             times_s=np.array(self._times),
             joints=self._joints,
