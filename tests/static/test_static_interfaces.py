@@ -32,6 +32,7 @@ BANDS = {
     'orchestrator': range(600, 700),
     'record': range(700, 800),
     'world': range(800, 900),
+    'people': range(900, 950),
 }
 
 

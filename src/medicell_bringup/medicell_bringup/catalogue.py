@@ -6,6 +6,7 @@ COMMANDS = {
     'run': 'run one batch from a recipe, a patient and a seed',
     'launch': 'start a cell of one process per node, as ros2 launch does',
     'status': "ask a running cell's nodes for the state of their lifecycle",
+    'command': "hold, resume or abort a running cell's batch, answer its question",
     'verify': "check a batch record's chain, checkpoints and signatures",
     'sign': 'sign a batch that has ended, close a deviation, or see what is open',
     'export': 'write a batch that has ended to one archive, readable without this software',

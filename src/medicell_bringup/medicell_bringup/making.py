@@ -7,6 +7,7 @@ import os
 import time
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from medicell_interfaces.msg import BatchState
@@ -18,6 +19,7 @@ from medicell_bringup.hosting.choosing import host_of
 from medicell_bringup.hosting.host import Host
 from medicell_bringup.inputs import RunInputs, refused
 from medicell_bringup.interrupts import LeftAlone
+from medicell_bringup.people import ask_password
 from medicell_bringup.results import NEVER_STRUCK, RunEnd, RunMeasures, finish, show_results
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_orchestrator.resuming.folder import WORLD_FILE
@@ -38,9 +40,16 @@ LEAST_LIMIT_S = 900.0
 
 
 def make_batch(
-    inputs: RunInputs, *, console: Console, processes: bool = False, join: bool = False
+    inputs: RunInputs,
+    *,
+    console: Console,
+    processes: bool = False,
+    join: bool = False,
+    by: str = '',
 ) -> str:
     """Start the cell or join it, make the batch, write its results; returns the outcome.
+
+    With `by` it is somebody's, who proves it if the cell asks for that.
 
     `failed_motion` where a batch was made, and physics has shown something out of its limits;
     `not_rehearsed` where one was made in which an injected fault never struck.
@@ -48,6 +57,7 @@ def make_batch(
     started_s = time.monotonic()
     lost: MedicellError | None = None
     with host_of(inputs, processes=processes, join=join) as host:
+        host.client.identify(by or OPERATOR, partial(_password_of, by))
         # A cell that was launched before has a seed already.
         inputs = replace(inputs, seed=host.client.seed() if host.has_world else NO_SEED)
         title = f'{inputs.recipe.name}  {inputs.patient.chain_of_identity}  seed {inputs.seed}'
@@ -58,7 +68,7 @@ def make_batch(
             )
             begun_s = time.monotonic()
             try:
-                state = follow_batch(inputs, host, display)
+                state = follow_batch(inputs, host, display, by or OPERATOR)
                 measures = measure(host, begun_s)
             except MedicellError as error:
                 # What the batch has left is told all the same; then the error goes on its way.
@@ -76,6 +86,15 @@ def make_batch(
     if lost is not None:
         raise lost
     return outcome_of(end)
+
+
+def _password_of(by: str) -> str:
+    """Return somebody's password; raises PROOF_MISSING for nobody."""
+    if not by:
+        raise MedicellError(
+            ErrorCode.PROOF_MISSING, 'this cell asks who commands it: say --as USER'
+        )
+    return ask_password(f'password of {by}')
 
 
 def finish_late(out: Path, *, console: Console) -> str:
@@ -142,13 +161,15 @@ def measure_lost(host: Host, begun_s: float) -> RunMeasures:
     )
 
 
-def follow_batch(inputs: RunInputs, host: Host, display: Display) -> BatchState:
+def follow_batch(
+    inputs: RunInputs, host: Host, display: Display, operator: str = OPERATOR
+) -> BatchState:
     """Hang the kit, arm the faults, start the batch and follow it to its outcome or question.
 
     On hardware the kit has been hung by a person.
     """
     if inputs.back_s is not None:
-        return follow_resumed(inputs, host, display)
+        return follow_resumed(inputs, host, display, operator)
     client, patient = host.client, inputs.patient
     if host.has_world:
         kit = inputs.recipe.kit(patient)
@@ -162,7 +183,7 @@ def follow_batch(inputs: RunInputs, host: Host, display: Display) -> BatchState:
         recipe_yaml=inputs.recipe_file.read_text('utf-8'),
         patient_yaml=inputs.patient_file.read_text('utf-8'),
         out_dir=str(inputs.out.resolve()),
-        operator_name=OPERATOR,
+        operator_name=operator,
         seed=inputs.seed,
     )
     limit_s = LEAST_LIMIT_S + wall_limit_s(inputs)
@@ -178,7 +199,7 @@ def follow_batch(inputs: RunInputs, host: Host, display: Display) -> BatchState:
         except MedicellError as error:
             if error.code is ErrorCode.TIMEOUT:
                 display.note('the start was not answered: aborting the batch if it has begun')
-                if client.withdraw(batch_id, OPERATOR, 'its start was not answered in time'):
+                if client.withdraw(batch_id, operator, 'its start was not answered in time'):
                     follow(batch_id)
             raise
         return follow(batch_id)
@@ -187,12 +208,12 @@ def follow_batch(inputs: RunInputs, host: Host, display: Display) -> BatchState:
         raise
     except KeyboardInterrupt:
         display.note('interrupted: aborting the batch')
-        if not client.withdraw(batch_id, OPERATOR, 'interrupted at the keyboard'):
+        if not client.withdraw(batch_id, operator, 'interrupted at the keyboard'):
             raise
         return follow(batch_id)
 
 
-def follow_resumed(inputs: RunInputs, host: Host, display: Display) -> BatchState:
+def follow_resumed(inputs: RunInputs, host: Host, display: Display, operator: str) -> BatchState:
     """Follow a batch that the orchestrator takes up by itself to its outcome or question."""
     client, batch_id = host.client, inputs.patient.chain_of_identity
     limit_s = LEAST_LIMIT_S + wall_limit_s(inputs)
@@ -204,7 +225,7 @@ def follow_resumed(inputs: RunInputs, host: Host, display: Display) -> BatchStat
         return follow()
     except KeyboardInterrupt:
         display.note('interrupted: aborting the batch')
-        client.abort(OPERATOR, 'interrupted at the keyboard')
+        client.abort(operator, 'interrupted at the keyboard')
         return follow()
 
 

@@ -7,14 +7,19 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from medicell_interfaces.msg import BatchState, DeviceState
+from argon2.exceptions import HashingError
+from medicell_interfaces.msg import BatchState, CommandProof, DeviceState
 from medicell_interfaces.msg import Material as MaterialMessage
 from medicell_interfaces.srv import (
     AbortBatch,
+    AnswerQuestion,
     GetBalance,
+    GetChallenge,
     GetFaults,
+    HoldBatch,
     InjectFault,
     LoadKit,
+    ResumeBatch,
     StartBatch,
 )
 from rcl_interfaces.srv import GetParameters
@@ -28,7 +33,10 @@ from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.operations import Role
 from medicell_core.serialise import loads
 from medicell_core.states import PackMLState
+from medicell_record.access.person_key import person_key
+from medicell_record.anchor.keys import SigningKey
 from medicell_record.motion import Motion
+from medicell_ros.commands import command_of
 from medicell_ros.qos import latched
 
 SERVICE_WAIT_S = 20.0
@@ -41,9 +49,19 @@ SERVICES = {
     'world/get_balance': GetBalance,
     'world/get_parameters': GetParameters,
     'orchestrator/start_batch': StartBatch,
+    'orchestrator/hold_batch': HoldBatch,
+    'orchestrator/resume_batch': ResumeBatch,
     'orchestrator/abort_batch': AbortBatch,
+    'orchestrator/answer_question': AnswerQuestion,
+    'orchestrator/get_challenge': GetChallenge,
 }
-"""Every service that an operator calls, by its name under the cell's namespace."""
+"""Every service that an operator calls, by its name under the cell's namespace.
+
+Whose server has discovered the last one's client has discovered those of all others before it.
+"""
+
+ASK_AGAIN_S = 1.0
+"""Wall seconds after which a question that changes nothing is asked again."""
 
 POLL_S = 0.02
 """Wall seconds between two looks at what discovery and callbacks have brought."""
@@ -60,6 +78,7 @@ class OperatorClient:
         self._changed = threading.Condition()
         self._batch: BatchState | None = None
         self._starting: Future | None = None
+        self._key: SigningKey | None = None
         self._devices: dict[str, DeviceState] = {}
         self._motion: Motion | None = None
         self._poses: bytes | None = None
@@ -118,10 +137,19 @@ class OperatorClient:
         """Return whether the graph shows a simulated world of the cell."""
         return shows_world(self._node)
 
+    def identify(self, user_id: str, password: Callable[[], str]) -> None:
+        """Prove from now on that commands are somebody's, if the cell asks for that.
+
+        The `password` is asked for then, and is not kept. Raises what the cell refuses.
+        """
+        challenge = self._challenge(user_id)
+        if challenge.proof_required:
+            self._key = _key_of(password(), challenge.salt)
+
     def start(self, request: StartBatch.Request) -> str:
         """Start a batch; returns its id, raises what the orchestrator refuses."""
         name = 'orchestrator/start_batch'
-        self._starting = self._send(name, request)
+        self._starting = self._send(name, self._proved(request))
         return str(granted(self._answer(name, self._starting)).batch_id)
 
     def withdraw(self, batch_id: str, operator: str, reason: str) -> bool:
@@ -148,7 +176,23 @@ class OperatorClient:
     def abort(self, operator: str, reason: str) -> None:
         """Abort the batch."""
         request = AbortBatch.Request(operator_name=operator, reason=reason)
-        self._call('orchestrator/abort_batch', request)
+        self.command('orchestrator/abort_batch', request)
+
+    def command(self, name: str, request: Any) -> None:
+        """Give a command by its service; raises what the orchestrator refuses."""
+        self._call(name, self._proved(request))
+
+    def wait_for_batch(self) -> BatchState:
+        """Return the newest state of a batch as soon as it is told; raises COMMUNICATION_LOST."""
+        deadline = time.monotonic() + SERVICE_WAIT_S
+        with self._changed:
+            while self._batch is None:
+                left_s = deadline - time.monotonic()
+                if left_s <= 0.0:
+                    text = f'no orchestrator has told of a batch within {SERVICE_WAIT_S:g} s'
+                    raise MedicellError(ErrorCode.COMMUNICATION_LOST, text)
+                self._changed.wait(left_s)
+            return self._batch
 
     def batch(self) -> BatchState | None:
         """Return the newest state of a batch, with no id if there was none; None if not told."""
@@ -263,6 +307,26 @@ class OperatorClient:
     def _ask(self, name: str, request: Any) -> Any:
         return self._answer(name, self._send(name, request))
 
+    def _challenge(self, user_id: str) -> Any:
+        """Return by what somebody proves a command; asked until it is answered."""
+        name, request = 'orchestrator/get_challenge', GetChallenge.Request(user_id=user_id)
+        deadline = time.monotonic() + SERVICE_WAIT_S
+        while True:
+            try:
+                future = self._send(name, request)
+                return granted(self._answer(name, future, within_s=ASK_AGAIN_S))
+            except MedicellError as error:
+                if error.code is not ErrorCode.TIMEOUT or time.monotonic() > deadline:
+                    raise
+
+    def _proved(self, request: Any) -> Any:
+        """Return a request with the proof that it is this person's, if the cell asks for one."""
+        if self._key is not None:
+            nonce = self._challenge(request.operator_name).nonce
+            signature = self._key.sign(command_of(request).text(nonce))
+            request.proof = CommandProof(nonce=nonce, signature=signature)
+        return request
+
     def _send(self, name: str, request: Any) -> Future:
         """Send a request to a service as soon as it is there."""
         client = self._clients[name]
@@ -274,14 +338,22 @@ class OperatorClient:
             time.sleep(POLL_S)
         return client.call_async(request)
 
-    def _answer(self, name: str, future: Future) -> Any:
+    def _answer(self, name: str, future: Future, *, within_s: float = SERVICE_WAIT_S) -> Any:
         answered = threading.Event()
         future.add_done_callback(lambda _: answered.set())
-        if not answered.wait(SERVICE_WAIT_S):
+        if not answered.wait(within_s):
             self._clients[name].remove_pending_request(future)
-            text = f'service {name} did not answer within {SERVICE_WAIT_S:g} s'
+            text = f'service {name} did not answer within {within_s:g} s'
             raise MedicellError(ErrorCode.TIMEOUT, text)
         return future.result()
+
+
+def _key_of(password: str, salt: str) -> SigningKey:
+    try:
+        return person_key(password, salt)
+    except (ValueError, HashingError) as error:
+        text = f'salt: {salt!r} makes no key: {error}'
+        raise MedicellError(ErrorCode.INVALID_GOAL, text) from error
 
 
 def granted(reply: Any) -> Any:

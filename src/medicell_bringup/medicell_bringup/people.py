@@ -22,6 +22,15 @@ class UsersAction(TextEnum):
     HISTORY = 'history'
 
 
+class Order(TextEnum):
+    """What `medicell command` tells a batch."""
+
+    HOLD = 'hold'
+    RESUME = 'resume'
+    ABORT = 'abort'
+    ANSWER = 'answer'
+
+
 def ask_password(question: str) -> str:
     """Return a password typed at the terminal unseen, or the next line of what is piped in.
 

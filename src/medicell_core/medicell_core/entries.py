@@ -21,6 +21,24 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CommandProof:
+    """That a person gave a command: their signature on it, which the cell has checked.
+
+    The key is made of their password alone. `operator` of the entry is their identifier.
+    """
+
+    printed_name: str
+    role: str
+    """By which the table of permissions allowed it."""
+    key: str
+    """The public key that checked it: Ed25519, base64."""
+    command: str
+    """What was signed: canonical JSON of purpose, nonce, service and the fields of the request."""
+    signature: str
+    """Base64."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BatchStarted(Entry):
     """The batch is accepted: who, what, by which master recipe, with which kit and devices."""
 
@@ -44,6 +62,8 @@ class BatchStarted(Entry):
     """
     patient_sha256: str = ''
     """Of the order's fields as canonical JSON; empty in older records."""
+    proof: CommandProof | None = None
+    """None where nobody was proved: `operator` is a name as it was given."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +199,8 @@ class Answer(Entry):
     """The batch's state when the answer was obeyed; empty in older records."""
     after: str = ''
     """The state to which it leads."""
+    proof: CommandProof | None = None
+    """None where nobody was proved: `operator` is a name as it was given."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,6 +216,8 @@ class Ordered(Entry):
     """The batch's state when the order was obeyed; empty in older records."""
     after: str = ''
     """The state that was ordered."""
+    proof: CommandProof | None = None
+    """None where nobody was proved: `operator` is a name as it was given."""
 
     @property
     def told(self) -> str:

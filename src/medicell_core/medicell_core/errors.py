@@ -12,7 +12,8 @@ class ErrorCode(IntEnum):
     """The code that every action result and every service reply carries.
 
     Bands: 1 to 99 any device, 100 fluid handler, 200 incubator, 300 imaging, 400 fill robot,
-    500 particle counter, 550 laboratory, 600 orchestrator, 700 record, 800 simulated world.
+    500 particle counter, 550 laboratory, 600 orchestrator, 700 record, 800 simulated world,
+    900 people.
     """
 
     OK = 0
@@ -112,6 +113,22 @@ class ErrorCode(IntEnum):
     UNKNOWN_PHASE = 801
     WORLD_CLOSED = 802
     BALANCE_BROKEN = 803
+    # people
+    WRONG_CREDENTIALS = 900
+    ACCOUNT_LOCKED = 901
+    ACCOUNT_DISABLED = 902
+    PASSWORD_EXPIRED = 903
+    PASSWORD_NOT_OWN = 904
+    PASSWORD_TOO_WEAK = 905
+    NOT_PERMITTED = 906
+    PROOF_MISSING = 910
+    PROOF_UNKNOWN = 911
+    PROOF_USED = 912
+    PROOF_EXPIRED = 913
+    ACCOUNT_UNKNOWN = 920
+    ACCOUNT_EXISTS = 921
+    ACCOUNT_INVALID = 922
+    ACCOUNT_WITHOUT_KEY = 923
 
 
 class MedicellError(Exception):

@@ -15,6 +15,7 @@ from medicell_core.entries import BatchClosed, BatchStarted
 from medicell_core.errors import InputError, MedicellError
 from medicell_record.checking.chain import COLUMNS, Rows, chain_fault, end_fault
 from medicell_record.checking.checkpoints import Anchorage, Outside, check_checkpoints
+from medicell_record.checking.commands import check_commands
 from medicell_record.checking.problems import Fault, Problem
 from medicell_record.checking.signatures import check_signatures
 from medicell_record.checking.sources import Keys, Place
@@ -49,6 +50,8 @@ class VerifyResult:
     """The entry that closed the batch; None while it is open."""
     notes: tuple[str, ...] = ()
     """What the checkpoints and signatures tell of a sound record, and what they cannot."""
+    commands: tuple[str, ...] = ()
+    """Who is proved to have commanded, and how many commands were given by name alone."""
     anchorage: Anchorage = field(default_factory=Anchorage)
     """By which cells' anchors a sound record is held, and how far."""
 
@@ -123,7 +126,7 @@ def report_text(result: VerifyResult) -> str:
     lines.append(f'  head: {result.head_hash}')
     if result.sound and not result.closed:
         lines.append('  not closed: compare the head with the one written down elsewhere')
-    lines += [f'  {note}' for note in result.notes]
+    lines += [f'  {note}' for note in (*result.commands, *result.notes)]
     return '\n'.join(lines)
 
 
@@ -153,8 +156,16 @@ def check_outside(rows: Rows, place: Place) -> Outside:
     found = check_checkpoints(rows, place, keys)
     if found.fault is not None:
         return found
+    fault, commanded = check_commands(rows)
+    if fault is not None:
+        return Outside(fault=fault)
     fault, signed = check_signatures(rows, keys, first_key=found.anchorage.key)
-    return Outside(fault=fault, notes=(*found.notes, *signed), anchorage=found.anchorage)
+    return Outside(
+        fault=fault,
+        notes=(*found.notes, *signed),
+        commands=commanded,
+        anchorage=found.anchorage,
+    )
 
 
 def _store_fault(store: Store, damage: str) -> Fault | None:
@@ -194,6 +205,7 @@ def _result(
             (row.sequence for row in sound if row.kind == BatchClosed.__name__), None
         ),
         notes=told.notes,
+        commands=told.commands,
         anchorage=told.anchorage,
     )
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from argon2 import PasswordHasher
 from synthetic_batch import BATCH as BATCH_ID
 from synthetic_batch import START_S, started
 
@@ -19,6 +18,7 @@ from medicell_record.access.accounts import Accounts
 from medicell_record.access.database import ACCOUNTS_FILE
 from medicell_record.access.passwords import Credentials, PasswordKeeper
 from medicell_record.access.permissions import UserRole
+from medicell_record.access.person_key import Cost
 from medicell_record.anchor.anchor import Anchor
 from medicell_record.place import RECORD_FILE, open_record
 from medicell_record.record import BatchRecord
@@ -29,7 +29,7 @@ from medicell_record.signing.rules import Intent
 from medicell_record.signing.sign import Wish, sign
 from medicell_record.verify import VerifyResult, verify
 
-QUICK = PasswordKeeper(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+QUICK = PasswordKeeper(Cost(passes=1, memory_kib=8, lanes=1))
 PASSWORD, GIVEN = 'correct horse battery', 'given by the admin'
 PEOPLE = {
     'olga': ('Olga Operator', UserRole.OPERATOR),

@@ -174,12 +174,12 @@ def test_words_that_could_pass_for_another_line_are_not_signed(
 
 @pytest.mark.parametrize('password', ['', 'wrong', GIVEN])
 def test_signature_without_the_second_component_is_refused(site: Site, password: str) -> None:
-    code = ErrorCode.NOT_ALLOWED_IN_STATE
+    code = ErrorCode.WRONG_CREDENTIALS
     refused(site, code, 'identifier or password is wrong', 'olga', 'performed', password=password)
 
 
 def test_signature_without_the_first_component_is_refused(site: Site) -> None:
-    code = ErrorCode.NOT_ALLOWED_IN_STATE
+    code = ErrorCode.WRONG_CREDENTIALS
     for user_id in ('', 'nobody', 'OLGA'):
         refused(site, code, 'identifier or password is wrong', user_id, 'performed')
 
@@ -188,7 +188,7 @@ def test_locked_account_signs_nothing(site: Site) -> None:
     for _ in range(site.accounts.policy.max_failures):
         with pytest.raises(AccessRefused):
             site.sign('olga', Meaning.PERFORMED, password='wrong')
-    refused(site, ErrorCode.NOT_ALLOWED_IN_STATE, 'the account is locked', 'olga', 'performed')
+    refused(site, ErrorCode.ACCOUNT_LOCKED, 'the account is locked', 'olga', 'performed')
 
 
 def test_record_that_is_not_sound_is_not_signed(site: Site) -> None:

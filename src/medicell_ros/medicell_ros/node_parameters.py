@@ -161,6 +161,11 @@ class OrchestratorParameters(NodeParameters):
         "Folder with a folder per cell: its signing key, its records' anchor, its accounts. Empty "
         'for $XDG_STATE_HOME/medicell, or ~/.local/state/medicell.',
     )
+    proofs_required: bool = parameter(
+        False,
+        'Whether who starts, holds, resumes, aborts or answers must prove who they are, by the'
+        " cell's accounts. False: names are taken as they are given, and the record says so.",
+    )
     checkpoint_entries: int = parameter(
         50,
         'Entries of the record between two signed checkpoints; so many can be lost unseen when '

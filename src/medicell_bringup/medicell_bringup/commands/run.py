@@ -55,6 +55,7 @@ class RunOptions:
     namespace: str = ''
     resume: Path | None = None
     gap_s: float | None = None
+    by: str = ''
 
 
 def run(options: RunOptions) -> int:
@@ -78,7 +79,11 @@ def run(options: RunOptions) -> int:
 
     try:
         outcome = make_batch(
-            inputs, console=console, processes=options.processes, join=options.join
+            inputs,
+            console=console,
+            processes=options.processes,
+            join=options.join,
+            by=options.by,
         )
     except MedicellError as error:
         return _failed(error, errors)

@@ -17,10 +17,11 @@ from medicell_bringup.people import (
 from medicell_bringup.shipped import cell_file_of
 from medicell_core.errors import ErrorCode, InputError
 from medicell_devices.cell_config import load_cell
-from medicell_record.access.accounts import MINUTE_S, Accounts
+from medicell_record.access.accounts import Accounts
 from medicell_record.access.database import ACCOUNTS_FILE, Account
 from medicell_record.access.passwords import Credentials, Policy
 from medicell_record.access.permissions import UserRole
+from medicell_record.access.proving import MINUTE_S
 from medicell_record.anchor.keys import cell_key
 from medicell_record.anchor.place import cell_state
 from medicell_record.checking.checkpoints import moment

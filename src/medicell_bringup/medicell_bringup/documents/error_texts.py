@@ -114,6 +114,26 @@ MEANINGS: dict[ErrorCode, str] = {
     ErrorCode.UNKNOWN_PHASE: 'The recipe has no such phase, or the fault cannot strike in it.',
     ErrorCode.WORLD_CLOSED: 'The simulated world has ended.',
     ErrorCode.BALANCE_BROKEN: 'Volume or cells have appeared or vanished in the simulated world.',
+    ErrorCode.WRONG_CREDENTIALS: 'The identifier is not known, or the password or signature is not'
+    ' of the account, or what was signed was altered. It counts towards the lock.',
+    ErrorCode.ACCOUNT_LOCKED: 'Too many wrong passwords or signatures were given in a row.',
+    ErrorCode.ACCOUNT_DISABLED: 'The account is closed for ever.',
+    ErrorCode.PASSWORD_EXPIRED: 'The password is too old: its owner takes another.',
+    ErrorCode.PASSWORD_NOT_OWN: 'The password was given by an administrator: its owner takes one '
+    'of their own first.',
+    ErrorCode.PASSWORD_TOO_WEAK: 'The new password is short, repeats itself or was had before.',
+    ErrorCode.NOT_PERMITTED: 'No role of the person may do that.',
+    ErrorCode.PROOF_MISSING: 'The cell asks for proofs, and the command has none.',
+    ErrorCode.PROOF_UNKNOWN: 'The proof is made for a challenge that this cell has not given to '
+    'that person, or the cell asks for no proofs.',
+    ErrorCode.PROOF_USED: 'The proof was used already: each command needs a challenge of its own.',
+    ErrorCode.PROOF_EXPIRED: 'The challenge was given too long ago.',
+    ErrorCode.ACCOUNT_UNKNOWN: 'The cell has no such account.',
+    ErrorCode.ACCOUNT_EXISTS: 'The identifier is taken, for ever.',
+    ErrorCode.ACCOUNT_INVALID: 'The account cannot be like that: identifier, name, roles or a '
+    'missing reason are named.',
+    ErrorCode.ACCOUNT_WITHOUT_KEY: 'The account is from before commands were proved: its key is '
+    'made when its owner signs, or takes another password.',
 }
 """By code: what it says. What a person does about it is medicell_orchestrator.asking.ADVICE."""
 
@@ -128,5 +148,6 @@ BANDS: dict[int, str] = {
     600: 'Orchestrator',
     700: 'Record',
     800: 'Simulated world',
+    900: 'People',
 }
 """By its first code: whose band it is."""

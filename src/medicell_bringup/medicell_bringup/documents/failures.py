@@ -67,7 +67,7 @@ def remedy_of(item: ErrorCode) -> str:
 
 def codes_of_band(first: int) -> list[ErrorCode]:
     """Return the codes of a band by its first number."""
-    end = min((start for start in BANDS if start > first), default=900)
+    end = min((start for start in BANDS if start > first), default=1000)
     return [item for item in ErrorCode if first <= int(item) < end]
 
 

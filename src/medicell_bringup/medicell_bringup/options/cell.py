@@ -1,4 +1,4 @@
-"""The commands that work with a cell: run, launch, status."""
+"""The commands that work with a cell: run, launch, status, command."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ from typing import Annotated
 
 import typer
 
-from medicell_bringup.options.shared import ConfigOption, NamespaceOption
+from medicell_bringup.options.shared import (
+    ByOption,
+    ConfigOption,
+    NamespaceOption,
+    ReasonOption,
+)
+from medicell_bringup.people import Order
 from medicell_bringup.shipped import cell_file_of, shipped_config
 from medicell_record.motion import Simulator
 
@@ -59,6 +65,7 @@ def run_command(
     simulator: Annotated[
         Simulator, typer.Option(help="By what the cell moves: computed, or Gazebo's physics.")
     ] = Simulator.BUILTIN,
+    by: ByOption = '',
     namespace: NamespaceOption = '',
     config: ConfigOption = None,
 ) -> int:
@@ -77,6 +84,7 @@ def run_command(
             config=config or shipped_config(),
             join=join,
             resume=resume,
+            by=by,
             gap_s=gap,
             simulator=simulator,
             namespace=namespace,
@@ -120,3 +128,39 @@ def status_command(
 
     cell = cell_file_of(config or shipped_config())
     return status(cell, namespace=namespace, timeout_s=timeout)
+
+
+@app.command('command', help='Tell the batch of a running cell to hold, resume or abort; answer.')
+def command_command(
+    order: Annotated[
+        Order | None,
+        typer.Argument(
+            metavar='ORDER',
+            help='hold, resume, abort, or answer with --question and --choice. What the batch does'
+            ' is shown without it.',
+        ),
+    ] = None,
+    *,
+    by: ByOption = '',
+    reason: ReasonOption = '',
+    question: Annotated[
+        str, typer.Option(metavar='ID', help='The question that is answered.')
+    ] = '',
+    choice: Annotated[str, typer.Option(help='One of the choices of the question.')] = '',
+    namespace: NamespaceOption = '',
+    config: ConfigOption = None,
+) -> int:
+    """Hand the options of an order over to its command."""
+    from medicell_bringup.commands.command import CommandOptions, command
+
+    return command(
+        CommandOptions(
+            order=order,
+            by=by,
+            reason=reason,
+            question=question,
+            choice=choice,
+            cell=cell_file_of(config or shipped_config()),
+            namespace=namespace,
+        )
+    )

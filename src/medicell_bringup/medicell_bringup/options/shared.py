@@ -33,7 +33,9 @@ StateOption = Annotated[
 ]
 ByOption = Annotated[
     str,
-    typer.Option('--as', metavar='USER', help='Who does it; the password is asked for.'),
+    typer.Option(
+        '--as', metavar='USER', help='Who does it; their password is asked for where it is needed.'
+    ),
 ]
 ReasonOption = Annotated[str, typer.Option(help='Why, for the record.')]
 NamespaceOption = Annotated[

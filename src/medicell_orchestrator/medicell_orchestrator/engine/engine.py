@@ -12,7 +12,7 @@ from py_trees.common import Status
 from medicell_core.cell import Cell
 from medicell_core.clock import Clock, WallClock
 from medicell_core.containers import Patient
-from medicell_core.entries import Question
+from medicell_core.entries import CommandProof, Question
 from medicell_core.errors import ErrorCode
 from medicell_core.serving import ServingNode
 from medicell_core.states import PackMLState
@@ -73,6 +73,7 @@ class BatchEngine:
         products: Path,
         seed: int = -1,
         operator: str = 'system',
+        proof: CommandProof | None = None,
         software_version: str = '',
         nodes: Sequence[ServingNode] = (),
         on_change: Callable[[], None] | None = None,
@@ -98,7 +99,7 @@ class BatchEngine:
         )
         self._cell = self.batch.cell
         self._seed = seed
-        self._operator = operator
+        self._operator, self._proof = operator, proof
         self._version = software_version
         self._nodes = nodes
         self._on_change = on_change
@@ -123,28 +124,37 @@ class BatchEngine:
         """Accept the batch: write its first entry. Raises BATCH_RUNNING."""
         self._orders.start(self._begin)
 
-    def hold(self, reason: str, operator: str = '') -> None:
+    def hold(self, reason: str, operator: str = '', proof: CommandProof | None = None) -> None:
         """Finish or cancel what runs and start nothing more; safe to call when held."""
-        self._orders.hold(reason, operator)
+        self._orders.hold(reason, operator, proof)
 
-    def resume(self, reason: str = '', operator: str = '') -> None:
+    def resume(
+        self, reason: str = '', operator: str = '', proof: CommandProof | None = None
+    ) -> None:
         """Go on at the phase where the batch was held. Raises NOT_ALLOWED_IN_STATE.
 
         A question must be answered first.
         """
-        self._orders.resume(reason, operator)
+        self._orders.resume(reason, operator, proof)
 
-    def abort(self, reason: str, operator: str = '') -> None:
+    def abort(self, reason: str, operator: str = '', proof: CommandProof | None = None) -> None:
         """Stop every device and end the batch; allowed from any state but an ended one."""
-        self._orders.abort(reason, operator)
+        self._orders.abort(reason, operator, proof)
 
     def close_held(self, reason: str) -> None:
         """End a batch that nobody will answer: its outcome is `held`. The cell is stopped."""
         self._orders.close(reason)
 
-    def answer(self, question_id: str, choice: str, operator: str, reason: str) -> None:
+    def answer(
+        self,
+        question_id: str,
+        choice: str,
+        operator: str,
+        reason: str,
+        proof: CommandProof | None = None,
+    ) -> None:
         """Answer the open question; raises UNKNOWN_QUESTION or INVALID_ANSWER."""
-        self._orders.answer(question_id, choice, operator, reason)
+        self._orders.answer(question_id, choice, operator, reason, proof)
 
     # --- what can be seen, from any thread --------------------------------------------------
 
@@ -263,6 +273,7 @@ class BatchEngine:
                 self.batch,
                 seed=self._seed,
                 operator=self._operator,
+                proof=self._proof,
                 software_version=self._version,
                 nodes=self._nodes,
             )

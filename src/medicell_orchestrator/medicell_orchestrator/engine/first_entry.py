@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from medicell_core.containers import label_text
-from medicell_core.entries import BatchStarted, JsonValue
+from medicell_core.entries import BatchStarted, CommandProof, JsonValue
 from medicell_core.serving import ServingNode
 from medicell_orchestrator.batch import Batch
 from medicell_orchestrator.patient import patient_digest
@@ -16,10 +16,14 @@ def first_entry(
     *,
     seed: int,
     operator: str,
+    proof: CommandProof | None,
     software_version: str,
     nodes: Sequence[ServingNode],
 ) -> BatchStarted:
-    """Return the entry of a batch that `operator` starts on a cell of these `nodes`."""
+    """Return the entry of a batch that `operator` starts on a cell of these `nodes`.
+
+    With a `proof` it is proved that they do.
+    """
     return BatchStarted(
         batch_id=batch.batch_id,
         recipe=batch.recipe.name,
@@ -34,6 +38,7 @@ def first_entry(
         materials=[_material(batch, name) for name in batch.kit],
         nodes=list(nodes),
         patient_sha256=patient_digest(batch.patient),
+        proof=proof,
     )
 
 

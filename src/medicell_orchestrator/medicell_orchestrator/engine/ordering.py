@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 
-from medicell_core.entries import Answer, Ordered, Question
+from medicell_core.entries import Answer, CommandProof, Ordered, Question
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.states import PackMLState
 from medicell_orchestrator.batch import ACTOR, Batch
@@ -60,7 +60,7 @@ class Orders:
             begin()
         self._batch.cell.wake()
 
-    def hold(self, reason: str, operator: str) -> None:
+    def hold(self, reason: str, operator: str, proof: CommandProof | None = None) -> None:
         """Want the batch Held; nothing changes when that is wanted already."""
         with self._lock:
             if self._hold_wanted:
@@ -68,10 +68,11 @@ class Orders:
             if self._course.state not in (*HOLDABLE, *IN_HOLD):
                 raise self._refusal('hold')
             self._hold_wanted = reason or 'operator'
-            self._new.append(Ordered(order=HOLD, reason=self._hold_wanted, operator=operator))
+            order = Ordered(order=HOLD, reason=self._hold_wanted, operator=operator, proof=proof)
+            self._new.append(order)
         self._batch.cell.wake()
 
-    def resume(self, reason: str, operator: str) -> None:
+    def resume(self, reason: str, operator: str, proof: CommandProof | None = None) -> None:
         """Want a batch to go on that is Held, or is to be; a question must be answered first."""
         with self._lock:
             if self._question is not None and self._answer is None:
@@ -82,15 +83,20 @@ class Orders:
             if self._course.state not in IN_HOLD and not self._hold_wanted:
                 raise self._refusal('resume')
             self._hold_wanted = ''
-            self._new.append(Ordered(order=RESUME, reason=reason or 'resume', operator=operator))
+            order = Ordered(
+                order=RESUME, reason=reason or 'resume', operator=operator, proof=proof
+            )
+            self._new.append(order)
         self._batch.cell.wake()
 
-    def abort(self, reason: str, operator: str) -> None:
+    def abort(self, reason: str, operator: str, proof: CommandProof | None = None) -> None:
         """Want the batch ended; the devices stop at once."""
         with self._lock:
             if self._course.state in OVER:
                 raise self._refusal('abort')
-            order = Ordered(order=ABORT, reason=reason or 'operator', operator=operator)
+            order = Ordered(
+                order=ABORT, reason=reason or 'operator', operator=operator, proof=proof
+            )
             self._new.append(order)
         self._batch.cell.stop(f'abort: {order.told}')
         self._batch.cell.wake()
@@ -103,7 +109,14 @@ class Orders:
             self._new.append(Ordered(order=CLOSE, reason=reason))
         self._batch.cell.wake()
 
-    def answer(self, question_id: str, choice: str, operator: str, reason: str) -> None:
+    def answer(
+        self,
+        question_id: str,
+        choice: str,
+        operator: str,
+        reason: str,
+        proof: CommandProof | None = None,
+    ) -> None:
         """Answer the open question; raises UNKNOWN_QUESTION or INVALID_ANSWER."""
         with self._lock:
             question = self._question
@@ -119,7 +132,11 @@ class Orders:
             if not operator:
                 raise MedicellError(ErrorCode.INVALID_ANSWER, 'operator: must not be empty')
             self._answer = Answer(
-                question_id=question_id, choice=choice, operator=operator, reason=reason
+                question_id=question_id,
+                choice=choice,
+                operator=operator,
+                reason=reason,
+                proof=proof,
             )
             self._new.append(self._answer)
         self._batch.cell.wake()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from medicell_interfaces.srv import (
     AbortBatch,
     AnswerQuestion,
+    GetChallenge,
     HoldBatch,
     ResumeBatch,
     StartBatch,
@@ -23,6 +24,7 @@ from medicell_core.serving import ServingNode
 from medicell_core.states import PackMLState
 from medicell_orchestrator.node.contact import Contacts
 from medicell_orchestrator.node.keeping import OpenBatch
+from medicell_orchestrator.node.proving import Doorkeeper, required
 from medicell_orchestrator.node.publishing import BatchPublisher
 from medicell_orchestrator.node.ros_cell import RosCell
 from medicell_orchestrator.node.telling import SelfTelling
@@ -30,6 +32,8 @@ from medicell_orchestrator.node.working import BatchWork
 from medicell_orchestrator.pursuing import Contact
 from medicell_orchestrator.resuming.note import OpenNote
 from medicell_orchestrator.unwritten import Unwritten
+from medicell_record.access.permissions import Action
+from medicell_record.anchor.place import cell_state
 from medicell_ros.conversion import node_time_s
 from medicell_ros.lifecycle import ManagedNode
 from medicell_ros.lifeline import Watch
@@ -37,6 +41,7 @@ from medicell_ros.node_parameters import DEVICES, ORCHESTRATOR, WORLD, Orchestra
 from medicell_ros.parameters import declare
 
 if TYPE_CHECKING:
+    from medicell_core.entries import CommandProof
     from medicell_devices.cell_config import CellConfig
     from medicell_orchestrator.node.starting import Begun
 
@@ -59,11 +64,12 @@ END_S = 30.0
 class OrchestratorNode(ManagedNode):
     """Runs batches on the devices of its namespace.
 
-    `~/start_batch`, `~/hold_batch`, `~/resume_batch`, `~/abort_batch`, `~/answer_question`
-    and `~/verify_record` command it; `~/batch`, `~/tree`, `~/record`, `~/state` and
-    `/diagnostics` tell. A device out of contact is a fault in `~/state` and in `/diagnostics`
-    at once, whether a batch runs or not. With a `journal_dir` a batch whose orchestrator has died
-    is taken up again when this one becomes active; one that cannot be is Held, and it tells why.
+    `~/start_batch`, `~/hold_batch`, `~/resume_batch`, `~/abort_batch` and `~/answer_question`
+    command it, by people who prove it with `~/get_challenge`, and `~/verify_record` asks it;
+    `~/batch`, `~/tree`, `~/record`, `~/state` and `/diagnostics` tell. A device out of contact is
+    a fault in `~/state` and in `/diagnostics` at once, whether a batch runs or not. With a
+    `journal_dir` a batch whose orchestrator has died is taken up again when this one becomes
+    active; one that cannot be is Held, and it tells why.
     """
 
     def __init__(
@@ -84,6 +90,7 @@ class OrchestratorNode(ManagedNode):
         self._serving = ServingNode(node=NAME)
         self._publisher: BatchPublisher | None = None
         self._telling: SelfTelling | None = None
+        self._door: Doorkeeper | None = None
         self._contacts: Contacts | None = None
         self._world: Watch | None = None
         self._work = BatchWork(self.get_logger(), on_failure=self._changed, on_end=self._ended)
@@ -102,7 +109,10 @@ class OrchestratorNode(ManagedNode):
         return DEVICES
 
     def configure(self) -> None:
-        """Open the services and topics; raises InputError for a wrong `record_url`."""
+        """Open the services and topics; raises InputError for a wrong `record_url`.
+
+        And where proofs are asked for without accounts to check them.
+        """
         if self.parameters.record_url:
             from medicell_record.database.postgresql import check_url  # noqa: PLC0415
 
@@ -110,6 +120,8 @@ class OrchestratorNode(ManagedNode):
         self._serving = self.serving(
             self._cell_config.file, package='medicell_orchestrator', version=self._version
         )
+        asks, home = self.parameters.proofs_required, self.parameters.state_dir
+        self._door = Doorkeeper(cell_state(self._cell_config.cell, home) if asks else None)
         self._open.note = OpenNote(self.parameters.journal_dir)
         self._publisher = BatchPublisher(self)
         self._telling = SelfTelling(self, self._publisher, fault=self._fault)
@@ -124,6 +136,7 @@ class OrchestratorNode(ManagedNode):
                 (ResumeBatch, 'resume_batch', self._resume),
                 (AbortBatch, 'abort_batch', self._abort),
                 (AnswerQuestion, 'answer_question', self._answer),
+                (GetChallenge, 'get_challenge', self._door.challenge),
                 (VerifyRecord, 'verify_record', self._verify),
             )
         ]
@@ -220,7 +233,8 @@ class OrchestratorNode(ManagedNode):
         if not self.is_active:
             raise MedicellError(ErrorCode.NOT_ACTIVE, f'{NAME} is not active')
         self._check_no_batch()
-        required(request, 'recipe', 'patient_yaml', 'out_dir', 'operator_name')
+        required(request, 'recipe', 'patient_yaml', 'out_dir')
+        proof = self._admit(request, Action.START_BATCH)
         if not self._now_s() > 0.0:
             topic = self.resolve_topic_name('/clock')
             text = f'the time is not known yet: nothing has come on {topic}'
@@ -230,6 +244,7 @@ class OrchestratorNode(ManagedNode):
         assert self._contacts is not None
         batch = begin_batch(
             request,
+            proof,
             record_url=self.parameters.record_url,
             nodes=[self._serving, *self._contacts.serving()],
             note=self._open.note,
@@ -272,27 +287,36 @@ class OrchestratorNode(ManagedNode):
         return find_batch(folder, serving=self._serving, **self._means())
 
     def _hold(self, request: Any, reply: Any) -> None:
-        required(request, 'operator_name')
-        self._work.running.hold(request.reason, request.operator_name)
+        required(request, 'reason')
+        proof = self._admit(request, Action.HOLD_BATCH)
+        self._work.running.hold(request.reason, request.operator_name, proof)
 
     def _resume(self, request: Any, reply: Any) -> None:
-        required(request, 'operator_name')
-        self._work.running.resume(request.reason, request.operator_name)
+        required(request, 'reason')
+        proof = self._admit(request, Action.RESUME_BATCH)
+        self._work.running.resume(request.reason, request.operator_name, proof)
 
     def _abort(self, request: Any, reply: Any) -> None:
-        required(request, 'operator_name')
+        required(request, 'reason')
+        proof = self._admit(request, Action.ABORT_BATCH)
         if self._open.refusal is not None:
             reason = f'{request.operator_name}: {request.reason}'
             if self._telling is not None:
                 self._telling.stop(f'abort: {reason}')
             self._open.let_go(reason)
         else:
-            self._work.running.abort(request.reason, request.operator_name)
+            self._work.running.abort(request.reason, request.operator_name, proof)
 
     def _answer(self, request: Any, reply: Any) -> None:
+        proof = self._admit(request, Action.ANSWER_QUESTION)
         self._work.running.answer(
-            request.question_id, request.choice, request.operator_name, request.reason
+            request.question_id, request.choice, request.operator_name, request.reason, proof
         )
+
+    def _admit(self, request: Any, action: Action) -> CommandProof | None:
+        """Return that somebody gives a command; None where names are taken."""
+        assert self._door is not None
+        return self._door.admit(request, action)
 
     def _verify(self, request: Any, reply: Any) -> None:
         from medicell_record.verify import report_text, verify  # noqa: PLC0415
@@ -369,10 +393,3 @@ class OrchestratorNode(ManagedNode):
     def _check_no_batch(self) -> None:
         self._open.check_none()
         self._work.check_none()
-
-
-def required(request: Any, *names: str) -> None:
-    """Raise INVALID_GOAL when a text field of a request is empty."""
-    for name in names:
-        if not getattr(request, name):
-            raise MedicellError(ErrorCode.INVALID_GOAL, f'{name}: must not be empty')

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medicell_core.clock import WallClock
-from medicell_core.entries import BatchClosed
+from medicell_core.entries import BatchClosed, CommandProof
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_orchestrator.engine.clock_watch import ClockWatch
 from medicell_orchestrator.engine.engine import BatchEngine
@@ -111,6 +111,7 @@ class Begun:
 
 def begin_batch(
     request: Any,
+    proof: CommandProof | None,
     *,
     config: Path,
     cell_config: CellConfig,
@@ -125,6 +126,8 @@ def begin_batch(
     note: OpenNote,
 ) -> Begun:
     """Start the batch of a StartBatch request, in the state of its first entry.
+
+    With a `proof` it is proved who starts it.
 
     `make_cell` takes the batch's id, the time of a cell that is `simulated` is not the wall's; the
     `note` says that the batch is open before it begins.
@@ -159,6 +162,7 @@ def begin_batch(
             products=config / 'products',
             seed=request.seed,
             operator=request.operator_name,
+            proof=proof,
             software_version=software_version,
             nodes=nodes,
             on_change=on_change,

@@ -7,21 +7,23 @@ from medicell_core.errors import ErrorCode, MedicellError
 
 
 class Refusal(TextEnum):
-    """The ways in which a person is refused."""
+    """The ways in which a person is refused, each with an error code of its name."""
 
     WRONG_CREDENTIALS = 'identifier or password is wrong'
-    LOCKED = 'the account is locked'
-    DISABLED = 'the account is disabled'
-    EXPIRED = 'the password has expired'
-    MUST_CHANGE = 'the password was given by somebody else'
+    ACCOUNT_LOCKED = 'the account is locked'
+    ACCOUNT_DISABLED = 'the account is disabled'
+    PASSWORD_EXPIRED = 'the password has expired'
+    PASSWORD_NOT_OWN = 'the password was given by somebody else'
     NOT_PERMITTED = 'not permitted'
     PASSWORD_TOO_WEAK = 'the password is too weak'
+    PROOF_MISSING = 'the command is not proved'
     PROOF_USED = 'the proof was used already'
     PROOF_UNKNOWN = 'the proof is of something else'
     PROOF_EXPIRED = 'the proof is too old'
-    NO_SUCH_ACCOUNT = 'there is no such account'
+    ACCOUNT_UNKNOWN = 'there is no such account'
     ACCOUNT_EXISTS = 'there is such an account'
-    BAD_ACCOUNT = 'the account cannot be like that'
+    ACCOUNT_INVALID = 'the account cannot be like that'
+    ACCOUNT_WITHOUT_KEY = 'the account is from before commands were proved'
 
 
 class AccessRefused(MedicellError):
@@ -29,7 +31,7 @@ class AccessRefused(MedicellError):
 
     def __init__(self, refusal: Refusal, detail: str = '') -> None:
         text = f'{refusal}: {detail}' if detail else str(refusal)
-        super().__init__(ErrorCode.NOT_ALLOWED_IN_STATE, text)
+        super().__init__(ErrorCode[refusal.name], text)
         self.refusal = refusal
 
     def __reduce__(self) -> tuple[type[MedicellError], tuple[ErrorCode, str]]:

@@ -1,13 +1,18 @@
-"""Passwords: kept as Argon2id hashes, judged by a policy."""
+"""Passwords: kept as the public half of the keys that they make, judged by a policy."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import secrets
 from dataclasses import dataclass
+from functools import cached_property
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from medicell_record.access.errors import AccessRefused, Refusal
+from medicell_record.access.person_key import COST, SALT_BYTES, Cost, KeptKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,24 +63,42 @@ class Credentials:
 
 
 class PasswordKeeper:
-    """Hashes and checks passwords; `hasher` sets what a guess costs."""
+    """Keeps and checks passwords; `cost` is what a guess costs."""
 
-    def __init__(self, hasher: PasswordHasher | None = None) -> None:
-        self._hasher = PasswordHasher() if hasher is None else hasher
-        # Checked for an identifier that is not known: the answer then takes as long.
-        self._nobody = self._hasher.hash('nobody has this password')
+    def __init__(self, cost: Cost = COST) -> None:
+        self._cost = cost
+        self._secret = secrets.token_bytes(SALT_BYTES)
 
     def hash(self, password: str) -> str:
-        """Return the hash of a password, with its salt and parameters."""
-        return self._hasher.hash(password)
+        """Return what is kept of a password: the public half of the key that it makes."""
+        return str(KeptKey.of(password, self._cost))
 
     def holds(self, hashed: str | None, password: str) -> bool:
         """Whether a password is that of a hash; takes as long, and is false, without one."""
+        if hashed is None:
+            return self._nobody.holds(password)
+        kept = KeptKey.parse(hashed)
+        if kept is not None:
+            return kept.holds(password)
         try:
-            self._hasher.verify(self._nobody if hashed is None else hashed, password)
+            return PasswordHasher().verify(hashed, password)
         except (VerificationError, InvalidHashError):
             return False
-        return hashed is not None
+
+    def is_former(self, hashed: str) -> bool:
+        """Whether a hash is from before passwords made keys, or of another cost."""
+        kept = KeptKey.parse(hashed)
+        return kept is None or kept.cost != self._cost
+
+    def salt_of_nobody(self, user_id: str) -> str:
+        """Return a salt for an identifier that is not known, the same each time."""
+        made = hashlib.blake2b(user_id.encode(), key=self._secret, digest_size=SALT_BYTES)
+        return base64.b64encode(made.digest()).decode()
+
+    @cached_property
+    def _nobody(self) -> KeptKey:
+        """What is checked for an identifier that is not known: the answer then takes as long."""
+        return KeptKey.of(secrets.token_hex(), self._cost)
 
     def check_new(
         self, password: str, *, policy: Policy, user_id: str, former: tuple[str, ...]

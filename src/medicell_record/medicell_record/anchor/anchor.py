@@ -14,7 +14,7 @@ from medicell_core.entries import BatchClosed, BatchStarted, Entry, Signature
 from medicell_core.errors import ErrorCode, InputError, MedicellError
 from medicell_record.anchor.checkpoints import Checkpoint, parse_checkpoint
 from medicell_record.anchor.files import LOCK_S, append_line, lines_of, write_new
-from medicell_record.anchor.keys import CellKey, cell_key
+from medicell_record.anchor.keys import SigningKey, cell_key
 from medicell_record.anchor.place import ANCHOR_FILE, COPY_FILE, PUBLIC_FILE
 
 _LOG = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ class Anchor:
         self.fault = ''
         self._files = (state / ANCHOR_FILE, folder / COPY_FILE)
         try:
-            self._key: CellKey = cell_key(state)
+            self._key: SigningKey = cell_key(state)
         except OSError as error:
             raise _unusable(state, error) from error
         self._public_file = folder / PUBLIC_FILE
@@ -62,7 +62,7 @@ class Anchor:
         self._known_head = known_head
 
     @property
-    def key(self) -> CellKey:
+    def key(self) -> SigningKey:
         """The cell's key."""
         return self._key
 

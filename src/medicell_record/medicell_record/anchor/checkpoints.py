@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from medicell_record.anchor.keys import CellKey, PublicKey
+from medicell_record.anchor.keys import PublicKey, SigningKey
 from medicell_record.canonical import canonical_json, parse_json
 
 PURPOSE = 'medicell checkpoint, format 1'
@@ -44,7 +44,7 @@ class Checkpoint:
             [PURPOSE, dataclasses.asdict(dataclasses.replace(self, signature=''))]
         )
 
-    def signed(self, key: CellKey) -> Checkpoint:
+    def signed(self, key: SigningKey) -> Checkpoint:
         """Return the checkpoint with the signature of a key."""
         named = dataclasses.replace(self, key=key.public.key_id)
         return dataclasses.replace(named, signature=key.sign(named.content))

@@ -25,7 +25,7 @@ KEY_ID_LENGTH = 16
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """Checks what the cell's private key has signed."""
+    """Checks what its private key has signed."""
 
     key: Ed25519PublicKey
 
@@ -39,6 +39,15 @@ class PublicKey:
         if not isinstance(found, Ed25519PublicKey):
             raise _unusable(path, f'a key of {type(found).__name__}; must be one of Ed25519')
         return cls(found)
+
+    @classmethod
+    def parse(cls, text: str) -> PublicKey:
+        """Return the key of its 32 bytes as base64; raises ValueError for what is none."""
+        return cls(Ed25519PublicKey.from_public_bytes(base64.b64decode(text, validate=True)))
+
+    def __str__(self) -> str:
+        """Return its 32 bytes as base64."""
+        return base64.b64encode(self.key.public_bytes_raw()).decode()
 
     @property
     def key_id(self) -> str:
@@ -63,8 +72,8 @@ class PublicKey:
 
 
 @dataclass(frozen=True, slots=True)
-class CellKey:
-    """The private key of a cell."""
+class SigningKey:
+    """A private key, of a cell or of a person."""
 
     private: Ed25519PrivateKey
 
@@ -78,7 +87,7 @@ class CellKey:
         return base64.b64encode(self.private.sign(content.encode())).decode()
 
 
-def cell_key(folder: Path) -> CellKey:
+def cell_key(folder: Path) -> SigningKey:
     """Return the key of the cell whose state is in a folder; a cell's first use makes it.
 
     Raises InputError for a private key that is gone, that others may read, or that is not the
@@ -92,7 +101,7 @@ def cell_key(folder: Path) -> CellKey:
                 f'it is gone, and {public.name} beside it is pinned: restore it, or move '
                 f'{public.name} away to begin with a new key, and keep it for older records',
             )
-        made = CellKey(Ed25519PrivateKey.generate())
+        made = SigningKey(Ed25519PrivateKey.generate())
         # Whoever makes the private key first has made the cell's.
         write_new(private, _pem(made), mode=PRIVATE_MODE)
     key = _read_private(private)
@@ -102,7 +111,7 @@ def cell_key(folder: Path) -> CellKey:
     return key
 
 
-def _read_private(path: Path) -> CellKey:
+def _read_private(path: Path) -> SigningKey:
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & ~PRIVATE_MODE:
         raise _unusable(path, f'its mode is {mode:04o}, so that others may read it; must be 0600')
@@ -114,10 +123,10 @@ def _read_private(path: Path) -> CellKey:
         raise _unusable(path, f'no private key: {error}') from error
     if not isinstance(found, Ed25519PrivateKey):
         raise _unusable(path, f'a key of {type(found).__name__}; must be one of Ed25519')
-    return CellKey(found)
+    return SigningKey(found)
 
 
-def _pem(key: CellKey) -> bytes:
+def _pem(key: SigningKey) -> bytes:
     return key.private.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,

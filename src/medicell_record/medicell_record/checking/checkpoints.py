@@ -59,6 +59,7 @@ class Outside:
 
     fault: Fault | None = None
     notes: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
     anchorage: Anchorage = Anchorage()
 
 

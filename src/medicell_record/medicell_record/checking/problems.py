@@ -27,6 +27,7 @@ class Problem(TextEnum):
     FORKED = 'two ends'
     CHECKPOINT_ALTERED = 'altered checkpoint'
     OTHER_KEY = 'other key'
+    FORGED_COMMAND = 'forged command'
     FORGED_SIGNATURE = 'forged signature'
     MOVED_SIGNATURE = 'signature of something else'
     OUT_OF_SEQUENCE = 'signature out of sequence'

@@ -31,7 +31,7 @@ from medicell_record.report.looks import looks_of, spreads_of
 from medicell_record.report.pdf import AMBER, GREEN, GREY, RED, Colour, Column, ReportPages
 from medicell_record.report.people import draw_orders, draw_signatures, verdict_of
 from medicell_record.report.plots import plot_climate, plot_growth, plot_metabolites
-from medicell_record.report.texts import NOT_KNOWN, fixed, moment, number, words
+from medicell_record.report.texts import NOT_KNOWN, commander, fixed, moment, number, words
 from medicell_record.signing.standing import (
     LIMITS_MISSED,
     RELEASABLE,
@@ -141,7 +141,7 @@ def _identity(pages: ReportPages, view: BatchView) -> None:
             ('SHA-256 of the recipe', batch.recipe_sha256),
             ('Software', f'Medicell {batch.software_version}'),
             ('Seed', seed),
-            ('Started by', batch.operator),
+            ('Started by', commander(batch)),
             ('Begin and end', f'{moment(view.start_s)} to {moment(view.end_s)} UTC'),
             ('Duration', f'{view.day(view.end_s):.2f} days; day 0 begins with the batch'),
         ]

@@ -8,7 +8,7 @@ from medicell_core.entries import Entry, Ordered, Signature
 from medicell_record.report import columns
 from medicell_record.report.pdf import AMBER, BLACK, GREEN, GREY, RED, Cell, Colour, ReportPages
 from medicell_record.report.rows import Line
-from medicell_record.report.texts import NOT_KNOWN, to_second, words
+from medicell_record.report.texts import NOT_KNOWN, commander, to_second, words
 from medicell_record.signing.decisions import ENDED, Condition, Limits, Stage
 from medicell_record.signing.meanings import Meaning
 from medicell_record.signing.standing import (
@@ -74,7 +74,7 @@ def draw_orders(pages: ReportPages, view: BatchView) -> None:
             [
                 to_second(at_s),
                 Cell(text=entry.order, bold=True),
-                entry.operator or NOT_KNOWN,
+                commander(entry),
                 entry.before or NOT_KNOWN,
                 entry.after or NOT_KNOWN,
                 entry.reason,

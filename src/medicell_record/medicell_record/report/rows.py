@@ -20,6 +20,7 @@ from medicell_record.report.pdf import AMBER, GREEN, NAVY, RED, SHADE, Cell
 from medicell_record.report.texts import (
     NOT_KNOWN,
     code_name,
+    commander,
     duration,
     figure,
     fixed,
@@ -195,7 +196,7 @@ def questions(
         if answered is not None:
             at_s, answer = answered
             choice = Cell(text=answer.choice, bold=True)
-            reply = [choice, answer.operator, moment(at_s), answer.reason]
+            reply = [choice, commander(answer), moment(at_s), answer.reason]
         number_ = entry.question_id.rsplit('/', maxsplit=1)[-1]
         text = f'{entry.text}\n[{" / ".join(entry.choices)}]'
         lines.append([number_, moment(asked_s), text, *reply])

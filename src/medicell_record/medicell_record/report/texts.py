@@ -6,6 +6,7 @@ import math
 import re
 from datetime import datetime, timezone
 
+from medicell_core.entries import Answer, BatchStarted, Ordered
 from medicell_core.errors import ErrorCode
 
 _SUPERSCRIPT = str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹')
@@ -147,3 +148,10 @@ def code_name(code: int) -> str:
         return f'{ErrorCode(code).name} ({code})'
     except ValueError:
         return str(code)
+
+
+def commander(entry: BatchStarted | Ordered | Answer) -> str:
+    """Return who gave a command, and whether that was proved."""
+    if entry.proof is None:
+        return entry.operator or NOT_KNOWN
+    return f'{entry.proof.printed_name} ({entry.operator}), proved'

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from medicell_core.entries import Signature
-from medicell_record.anchor.keys import CellKey, PublicKey
+from medicell_record.anchor.keys import PublicKey, SigningKey
 from medicell_record.canonical import canonical_json, parse_json
 from medicell_record.record import encode_entry
 
@@ -13,7 +13,7 @@ PURPOSE = 'medicell signature, format 1'
 """Sealed along, so that a seal on a signature is none on anything else."""
 
 
-def sealed(signature: Signature, *, at_s: float, key: CellKey) -> Signature:
+def sealed(signature: Signature, *, at_s: float, key: SigningKey) -> Signature:
     """Return a signature with the key's name and its seal for a time."""
     named = dataclasses.replace(signature, key=key.public.key_id)
     return dataclasses.replace(named, seal=key.sign(sealed_text(encode_entry(named), at_s=at_s)))

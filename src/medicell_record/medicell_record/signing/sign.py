@@ -9,10 +9,11 @@ from pathlib import Path
 from medicell_core.clock import Clock, WallClock
 from medicell_core.entries import BatchStarted, Signature
 from medicell_core.errors import ErrorCode, InputError, MedicellError
-from medicell_record.access.accounts import Accounts, Person
+from medicell_record.access.accounts import Accounts
 from medicell_record.access.database import Account
 from medicell_record.access.passwords import Credentials
 from medicell_record.access.permissions import role_for
+from medicell_record.access.proving import Person
 from medicell_record.anchor.anchor import Anchor
 from medicell_record.anchor.place import ANCHOR_FILE, COPY_FILE
 from medicell_record.place import open_record, record_of
