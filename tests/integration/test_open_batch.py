@@ -21,7 +21,7 @@ from medicell_orchestrator.node import starting
 from medicell_orchestrator.node.node import OrchestratorNode
 from medicell_orchestrator.node.starting import Keeping
 from medicell_orchestrator.resuming.note import FILE, OpenNote
-from medicell_record.place import RECORD_FILE
+from medicell_record.place import RECORD_FILE, record_of
 from medicell_record.record import BatchRecord
 from medicell_ros import qos
 from medicell_ros.conversion import time_to_message
@@ -36,7 +36,12 @@ BEGUN_S = 1.7e9
 
 @contextmanager
 def active(
-    probe: Probe, journals: Path, state: PackMLState = PackMLState.IDLE, *, at_s: float = BEGUN_S
+    probe: Probe,
+    journals: Path,
+    state: PackMLState = PackMLState.IDLE,
+    *,
+    at_s: float = BEGUN_S,
+    record_url: str = '',
 ) -> Iterator[tuple[OrchestratorNode, States]]:
     """An orchestrator that keeps a note of its open batch, once it has said a state."""
     node = OrchestratorNode(
@@ -44,7 +49,9 @@ def active(
         cell=load_cell(ROOT / 'config' / 'cell.yaml'),
         software_version='test',
         namespace=probe.node.get_namespace(),
-        parameter_overrides=overrides(use_sim_time=True, journal_dir=str(journals)),
+        parameter_overrides=overrides(
+            use_sim_time=True, journal_dir=str(journals), record_url=record_url
+        ),
     )
     clock = probe.node.create_publisher(Clock, '/clock', qos.clock())
     with NodeHost([node]):
@@ -61,7 +68,7 @@ def active(
 
 
 def entries_in(folder: Path) -> list[Entry]:
-    with BatchRecord.open(folder / RECORD_FILE, read_only=True) as record:
+    with BatchRecord.open(record_of(folder), read_only=True) as record:
         return [item.entry for item in record.entries()]
 
 

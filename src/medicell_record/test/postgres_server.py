@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +17,8 @@ from needs import POSTGRESQL, lacking
 
 USER = 'postgres'
 """The server refuses to run as root; where the tests do, it runs as one of these."""
+WAIT_S = 30.0
+"""Wall seconds in which a server comes or is gone."""
 USERS = ('postgres', 'nobody')
 
 
@@ -33,12 +37,43 @@ class Server:
         return f'postgresql://{USER}@/postgres?host={self.folder}'
 
     def start(self) -> None:
-        options = f"-k {self.folder} -c listen_addresses=''"
-        self._run('pg_ctl', '-w', '-l', str(self.folder / 'log'), '-o', options, 'start')
+        """Start it, and wait until it answers."""
+        place = ('-D', str(self.folder / 'data'), '-k', str(self.folder))
+        with (self.folder / 'log').open('a') as log:
+            self._process = subprocess.Popen(
+                [str(self._programs / 'postgres'), *place, '-c', 'listen_addresses='],
+                user=self._user,
+                stdout=log,
+                stderr=log,
+                cwd='/',
+            )
+        deadline = time.monotonic() + WAIT_S
+        while not self._answers():
+            assert self._process.poll() is None, (self.folder / 'log').read_text()
+            assert time.monotonic() < deadline, f'the server does not answer after {WAIT_S:g} s'
+            time.sleep(0.05)
 
     def crash(self) -> None:
         """End it at once: nothing more is written, and the next start recovers from its log."""
-        self._run('pg_ctl', '-w', '-m', 'immediate', 'stop')
+        self._process.send_signal(signal.SIGQUIT)
+        self._process.wait(WAIT_S)
+
+    def kill(self) -> None:
+        """Kill its first process, and wait until the others have noticed and are gone."""
+        memory = (self.folder / 'data' / 'postmaster.pid').read_text().splitlines()[6].split()[1]
+        self._process.kill()
+        self._process.wait(WAIT_S)
+        deadline = time.monotonic() + WAIT_S
+        while _is_attached(memory):
+            assert time.monotonic() < deadline, f'the server still lives after {WAIT_S:g} s'
+            time.sleep(0.05)
+
+    def _answers(self) -> bool:
+        try:
+            psycopg.connect(self.url).close()
+        except psycopg.OperationalError:
+            return False
+        return True
 
     def execute(self, statement: str) -> None:
         with psycopg.connect(self.url) as database:
@@ -83,6 +118,12 @@ def running_server() -> Iterator[Server]:
             yield server
         finally:
             server.crash()
+
+
+def _is_attached(memory: str) -> bool:
+    """Return whether a process uses a block of shared memory, by its number."""
+    blocks = [line.split() for line in Path('/proc/sysvipc/shm').read_text().splitlines()]
+    return any(block[1] == memory and block[6] != '0' for block in blocks)
 
 
 def _is_user(name: str) -> bool:

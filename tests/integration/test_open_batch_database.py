@@ -1,0 +1,65 @@
+"""A batch whose database server is killed: nothing lost, Held open, and taken up after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from medicell_interfaces.srv import HoldBatch
+from postgres_server import Server, running_server
+
+from medicell_core.entries import Ordered, Resumed
+from medicell_core.errors import ErrorCode
+from medicell_core.states import PackMLState
+from medicell_record.place import record_of
+from medicell_record.verify import verify
+
+from .conftest import Probe, until
+from .test_open_batch import abort, active, begun, entries_in, start
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with running_server() as made:
+        yield made
+
+
+@pytest.mark.parametrize('hears', [True, False], ids=['at once', 'when it starts again'])
+def test_batch_whose_database_server_is_killed_is_held_open_and_goes_on_after_it(
+    server: Server, probe: Probe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hears: bool
+) -> None:
+    monkeypatch.setattr('medicell_orchestrator.engine.ending.STOP_S', 0.2)
+    monkeypatch.setattr('medicell_orchestrator.node.keeping.RETRY_S', 0.2)
+    out, journals = tmp_path / 'batch', tmp_path / 'journals'
+    with active(probe, journals, record_url=server.url) as (_, states):
+        begun(probe, out, states)
+        before = entries_in(out)
+        server.kill()
+        if not hears:
+            server.start()
+        hold = HoldBatch.Request(operator_name='test', reason='test')
+        assert probe.call(HoldBatch, 'orchestrator/hold_batch', hold).error_code == ErrorCode.OK
+        if hears:
+            code = ErrorCode.RECORD_UNREADABLE
+            until(lambda: states[-1].fault_code == code, 'word of the database')
+            assert states[-1].state == PackMLState.HELD
+            said = states[-1].fault_text
+            assert 'Nothing that was recorded is lost' in said
+            assert f'./medicell run --resume {out}; a launched cell takes it up by itself' in said
+            assert start(probe, tmp_path / 'other') is ErrorCode.BATCH_RUNNING
+            server.start()
+            until(lambda: states[-1].state == PackMLState.EXECUTE, 'that it is taken up')
+        else:
+            until(lambda: states[-1].state == PackMLState.HELD, 'that it is Held')
+            assert states[-1].fault_code == ErrorCode.OK
+        entries = entries_in(out)
+        assert entries[: len(before)] == before
+        assert any(isinstance(item, Resumed) for item in entries) is hears
+        # An order that was never written was never obeyed.
+        assert any(isinstance(item, Ordered) for item in entries) is not hears
+        abort(probe)
+        until(lambda: states[-1].state == PackMLState.IDLE, 'IDLE')
+    checked = verify(record_of(out), folder=out)
+    assert checked.sound, checked.detail
+    assert checked.closed
