@@ -93,6 +93,7 @@ KEY_OF_MODULE = {
 }
 """Python module to rosdep key, where they differ; a module of ROS is its package's name."""
 WITHOUT_KEY = {
+    'alembic': 'no key in the rosdep data base',
     'argon2': 'no key in the rosdep data base',
     'colcon_core': 'serves the tests of this repository alone',
     'google': 'serves the tests of this repository alone',

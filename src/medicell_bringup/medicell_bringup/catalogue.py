@@ -11,6 +11,7 @@ COMMANDS = {
     'sign': 'sign a batch that has ended, close a deviation, or see what is open',
     'export': 'write a batch that has ended to one archive, readable without this software',
     'users': "the cell's accounts: list, add, change, unlock",
+    'upgrade': 'bring the tables of an older record, or of older accounts, to those of today',
     'tree': 'draw a recipe as its behaviour tree',
     'model': "check the cell's model, write it as URDF, draw it",
     'study': 'compare the culture model with published tables, or over many seeds',

@@ -186,9 +186,14 @@ class BatchRecord(Closing):
         read_only: bool = False,
         witness: Witness | None = None,
     ) -> BatchRecord:
-        """Open an existing record at its end; raises RECORD_UNREADABLE when it is none."""
+        """Open an existing record at its end; raises RECORD_UNREADABLE when it is none.
+
+        So it does for one that is to be written whose tables are of another revision.
+        """
         store = store_at(path_or_url, must_exist=True, read_only=read_only)
         try:
+            if not read_only:
+                store.check_written()
             return cls(store, read_only=read_only, witness=witness)
         except BaseException:
             store.close()

@@ -1,4 +1,4 @@
-"""The commands that read and sign records: verify, sign, export, users."""
+"""The commands that read and sign records: verify, sign, export, users, upgrade."""
 
 from __future__ import annotations
 
@@ -165,3 +165,22 @@ def users_command(
             state=state,
         )
     )
+
+
+@app.command('upgrade', help="Bring an older record's tables, or the accounts', to today's.")
+def upgrade_command(
+    record: Annotated[
+        str,
+        typer.Argument(
+            metavar='FILE|FOLDER|URL',
+            help="The record, as `verify` takes it; without one the cell's accounts.",
+        ),
+    ] = '',
+    *,
+    config: ConfigOption = None,
+    state: StateOption = None,
+) -> int:
+    """Hand the options of an upgrade over to its command."""
+    from medicell_bringup.commands.upgrade import UpgradeOptions, upgrade
+
+    return upgrade(UpgradeOptions(record=record, config=config or shipped_config(), state=state))

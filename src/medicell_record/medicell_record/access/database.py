@@ -13,6 +13,7 @@ from pathlib import Path
 from medicell_core.errors import ErrorCode, InputError
 from medicell_record.access.passwords import Policy
 from medicell_record.access.permissions import UserRole
+from medicell_record.database.revisions import LATEST, MARK, MARK_TABLE, REVISIONS, check_written
 
 ACCOUNTS_FILE = 'accounts.sqlite'
 BUSY_S = 10.0
@@ -35,7 +36,6 @@ SCHEMA = (
     'CREATE TRIGGER history_never_leaves BEFORE DELETE ON history'
     " BEGIN SELECT RAISE(ABORT, 'the history is append-only'); END",
 )
-ADDED_COLUMN = 'ALTER TABLE account ADD COLUMN failed_at_s REAL NOT NULL DEFAULT 0'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +95,7 @@ class AccountsFile:
         made = cls(path)
         made._connection.execute('PRAGMA synchronous=FULL')
         with made.writing():
-            for statement in SCHEMA:
+            for statement in (*SCHEMA, *MARK):
                 made._connection.execute(statement)
             rules = json.dumps(asdict(policy), sort_keys=True)
             made._connection.execute('INSERT INTO policy VALUES (?)', [rules])
@@ -103,7 +103,18 @@ class AccountsFile:
 
     @classmethod
     def open(cls, path: Path) -> AccountsFile:
-        """Open the file; raises InputError when there is none, or it is something else."""
+        """Open the file; raises InputError where `at` does, and for an older or later one."""
+        made = cls.at(path)
+        try:
+            check_written(made.revision(), name=str(path), upgrade='./medicell upgrade')
+        except InputError:
+            made.close()
+            raise
+        return made
+
+    @classmethod
+    def at(cls, path: Path) -> AccountsFile:
+        """Open a file of any revision; raises InputError when it is none of accounts."""
         if not path.is_file():
             raise InputError(
                 ErrorCode.RECORD_UNREADABLE,
@@ -114,7 +125,6 @@ class AccountsFile:
         try:
             made._connection.execute('PRAGMA synchronous=FULL')
             made.policy()
-            made._add_column()
         except (sqlite3.DatabaseError, TypeError, ValueError) as error:
             made.close()
             raise InputError(
@@ -133,16 +143,15 @@ class AccountsFile:
             raise
         self._connection.execute('COMMIT')
 
-    def _add_column(self) -> None:
-        """Give accounts from before locks ended the time of the last wrong password."""
-        if not self._has_column():
-            with self.writing():
-                if not self._has_column():
-                    self._connection.execute(ADDED_COLUMN)
-
-    def _has_column(self) -> bool:
-        rows = self._connection.execute('PRAGMA table_info(account)')
-        return any(row['name'] == 'failed_at_s' for row in rows)
+    def revision(self) -> str:
+        """Return of which revision the tables are; those without a mark tell it by a column."""
+        named = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
+        if self._connection.execute(named, [MARK_TABLE]).fetchone():
+            rows = self._connection.execute(f'SELECT version_num FROM {MARK_TABLE}')
+            return ', '.join(str(row[0]) for row in rows)
+        columns = self._connection.execute('PRAGMA table_info(account)')
+        has_column = any(row['name'] == 'failed_at_s' for row in columns)
+        return LATEST if has_column else REVISIONS[0]
 
     def policy(self) -> Policy:
         """Return the rules of these accounts."""

@@ -11,6 +11,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.pool import NullPool
 
 from medicell_core.errors import ErrorCode, InputError
+from medicell_record.database.revisions import MARK
 from medicell_record.database.store import Store
 
 BATCH = 'batch'
@@ -129,7 +130,7 @@ class PostgresStore(Store):
             with self.connection.begin():
                 self.connection.exec_driver_sql(f'CREATE SCHEMA "{self._schema}"')
                 metadata.create_all(self.connection)
-                for statement in self.guard_statements():
+                for statement in (*self.guard_statements(), *MARK):
                     self.connection.exec_driver_sql(statement)
         except sa.exc.DBAPIError as error:
             exists = getattr(error.orig, 'sqlstate', '') in _EXISTS
@@ -169,13 +170,24 @@ class PostgresStore(Store):
 
     def missing_guards(self) -> list[str]:
         """Return the triggers that are not there, are switched off or do something else."""
-        rows = self.read(_TRIGGERS.bindparams(schema=self._schema))
-        found = {row.name: (row.events, row.body) for row in rows}
+        found = self._guards()
         return [
             name
             for name, (_, _, bits) in EVENTS.items()
             if found.get(name) not in [(bits, body) for body in self._bodies(name)]
         ]
+
+    def has_former_guards(self) -> bool:
+        """Return whether the triggers do what those of the first revision did."""
+        found = self._guards()
+        return any(
+            found.get(name) == (EVENTS[name][2], body.format(table=self._table))
+            for name, body in FORMER_BODIES.items()
+        )
+
+    def _guards(self) -> dict[str, tuple[int, str]]:
+        rows = self.read(_TRIGGERS.bindparams(schema=self._schema))
+        return {row.name: (row.events, row.body) for row in rows}
 
     def fault(self) -> str:
         """Return nothing: the server checks its own pages while they are read."""

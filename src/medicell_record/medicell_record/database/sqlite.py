@@ -124,13 +124,21 @@ class SqliteStore(Store):
 
     def missing_guards(self) -> list[str]:
         """Return the triggers that are not there word by word."""
-        rows = self.read(sa.text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"))
-        found = {row.name: row.sql for row in rows}
+        found = self._guards()
         return [
             name
             for name, text in GUARDS.items()
             if found.get(name) not in (text, FORMER_GUARDS.get(name, text))
         ]
+
+    def has_former_guards(self) -> bool:
+        """Return whether the triggers are those of the first revision."""
+        found = self._guards()
+        return any(found.get(name) == text for name, text in FORMER_GUARDS.items())
+
+    def _guards(self) -> dict[str, str]:
+        rows = self.read(sa.text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"))
+        return {row.name: row.sql for row in rows}
 
     def fault(self) -> str:
         """Return the first thing that SQLite's own check finds."""

@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from medicell_core.errors import ErrorCode, InputError, MedicellError
+from medicell_record.database.revisions import LATEST, MARK, MARK_TABLE, REVISIONS, check_written
 
 # A damaged schema has SQLite quote bytes in its message that sqlite3 cannot decode.
 READ_ERRORS = (sa.exc.DBAPIError, UnicodeDecodeError)
@@ -46,7 +47,7 @@ class Store(ABC):
         """Make the tables and their guards in one transaction."""
         with self.connection.begin():
             metadata.create_all(self.connection)
-            for statement in self.guard_statements():
+            for statement in (*self.guard_statements(), *MARK):
                 self.connection.exec_driver_sql(statement)
 
     def read(self, query: sa.Executable) -> Sequence[sa.Row[Any]]:
@@ -62,6 +63,25 @@ class Store(ABC):
         with self.connection.begin():
             self.connection.execute(statement, row)
 
+    def revision(self) -> str:
+        """Return of which revision the tables are; those without a mark tell it by their guards.
+
+        Raises RECORD_UNREADABLE.
+        """
+        try:
+            with self.connection.begin():
+                marked = sa.inspect(self.connection).has_table(MARK_TABLE)
+        except READ_ERRORS as error:
+            raise unreadable(self.name, error) from error
+        if marked:
+            rows = self.read(sa.text(f'SELECT version_num FROM {MARK_TABLE}'))
+            return ', '.join(str(row[0]) for row in rows)
+        return REVISIONS[0] if self.has_former_guards() else LATEST
+
+    def check_written(self) -> None:
+        """Raise RECORD_UNREADABLE for tables of another revision than those that are written."""
+        check_written(self.revision(), name=self.name, upgrade=f'./medicell upgrade {self.name}')
+
     def close(self) -> None:
         """Let the database go. Safe to call twice."""
         if self._connection is not None:
@@ -76,6 +96,10 @@ class Store(ABC):
     @abstractmethod
     def missing_guards(self) -> list[str]:
         """Return the guards that the database lacks or that say something else."""
+
+    @abstractmethod
+    def has_former_guards(self) -> bool:
+        """Return whether the guards are those of the first revision."""
 
     @abstractmethod
     def fault(self) -> str:
