@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from medicell_interfaces.msg import DeviceState, StopRequest
-from medicell_interfaces.srv import AbortBatch, HoldBatch, StartBatch
+from medicell_interfaces.srv import AbortBatch, HoldBatch, ResumeBatch, StartBatch
 from rosgraph_msgs.msg import Clock
 
 from medicell_core.entries import BatchClosed, Entry, Ordered, Resumed
@@ -41,7 +42,7 @@ def active(
     state: PackMLState = PackMLState.IDLE,
     *,
     at_s: float = BEGUN_S,
-    record_url: str = '',
+    **parameters: str | int,
 ) -> Iterator[tuple[OrchestratorNode, States]]:
     """An orchestrator that keeps a note of its open batch, once it has said a state."""
     node = OrchestratorNode(
@@ -49,9 +50,7 @@ def active(
         cell=load_cell(ROOT / 'config' / 'cell.yaml'),
         software_version='test',
         namespace=probe.node.get_namespace(),
-        parameter_overrides=overrides(
-            use_sim_time=True, journal_dir=str(journals), record_url=record_url
-        ),
+        parameter_overrides=overrides(use_sim_time=True, journal_dir=str(journals), **parameters),
     )
     clock = probe.node.create_publisher(Clock, '/clock', qos.clock())
     with NodeHost([node]):
@@ -267,6 +266,32 @@ def test_batch_that_cannot_be_written_is_held_open_and_taken_up_when_it_can(
         until(lambda: states[-1].state == PackMLState.EXECUTE, 'that it is taken up')
         assert entries_in(out)[: len(before)] == before
         assert any(isinstance(entry, Resumed) for entry in entries_in(out))
+        abort(probe)
+
+
+def test_checkpoint_that_cannot_be_written_is_a_warning_for_as_long_as_it_lasts(
+    probe: Probe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    health = probe.heard(DiagnosticArray, '/diagnostics', qos.telemetry())
+
+    def told() -> tuple[bytes, str]:
+        return (health[-1].status[0].level, health[-1].status[0].message) if health else (b'', '')
+
+    def unwritable(*_: object, **__: object) -> None:
+        raise OSError('read-only file system')
+
+    with active(probe, tmp_path / 'journals', checkpoint_entries=1) as (_, states):
+        begun(probe, tmp_path / 'batch', states)
+        hold = HoldBatch.Request(operator_name='test', reason='test')
+        with monkeypatch.context() as disk:
+            disk.setattr('medicell_record.anchor.anchor.append_line', unwritable)
+            probe.call(HoldBatch, 'orchestrator/hold_batch', hold)
+            until(lambda: 'read-only file system' in told()[1], 'word of the checkpoint')
+            assert told()[0] == DiagnosticStatus.WARN
+            assert states[-1].fault_code == ErrorCode.OK
+        resume = ResumeBatch.Request(operator_name='test', reason='test')
+        assert probe.call(ResumeBatch, 'orchestrator/resume_batch', resume).error_code == 0
+        until(lambda: told() == (DiagnosticStatus.OK, 'EXECUTE'), 'that all is well')
         abort(probe)
 
 

@@ -129,6 +129,9 @@ def test_other_order_is_refused(folder: Path) -> None:
     [
         ('minimum: 70', 'minimum: 69', 'Viability, ≥ 70, %'),
         ('test: Potency', 'test: Power', 'Potency, > 50, %'),
+        ('    stage: final\n', '', 'final, waivable'),
+        ('    waivable: false\n', '', 'not final, not waivable'),
+        ('method: ', 'method: not ', ''),
     ],
 )
 def test_specification_with_other_limits_is_refused(

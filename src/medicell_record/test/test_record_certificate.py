@@ -15,7 +15,7 @@ from medicell_core.entries import Deviation, Entry, ReleaseTest, Signature
 from medicell_core.errors import ErrorCode, InputError
 from medicell_record.place import RECORD_FILE
 from medicell_record.record import BatchRecord
-from medicell_record.report.certificate import write_certificate
+from medicell_record.report.certificate import check_certificate, write_certificate
 from medicell_record.report.pdf import CUT, Cell, ReportPages
 from medicell_record.signing.meanings import Meaning
 
@@ -79,6 +79,21 @@ def certificate(site: Site) -> bytes:
     with BatchRecord.open(site.folder / RECORD_FILE, read_only=True) as record:
         write_certificate(record, path, home=site.home)
     return path.read_bytes()
+
+
+def test_certificate_that_is_not_of_the_record_as_it_stands_is_found(site: Site) -> None:
+    def check() -> None:
+        with BatchRecord.open(site.folder / RECORD_FILE, read_only=True) as record:
+            check_certificate(record, site.folder / 'certificate.pdf', home=site.home)
+
+    site.sign('petra', Meaning.RELEASED_CONDITIONALLY)
+    certificate(site)
+    check()
+    site.sign('petra', Meaning.RECALLED, reason='a doubt')
+    with pytest.raises(InputError, match='is not the certificate of the record as it stands'):
+        check()
+    certificate(site)
+    check()
 
 
 def test_certificate_has_every_value_limit_method_deviation_and_signature(

@@ -30,6 +30,7 @@ from medicell_record.place import open_record
 from medicell_record.record import decode_entry, encode_entry
 from medicell_record.signing.meanings import Meaning
 from medicell_record.signing.seal import PURPOSE, is_sealed, sealed
+from medicell_record.signing.standing import alarms
 from medicell_record.verify import report_text
 
 NORMAL = (('olga', Meaning.PERFORMED), ('sven', Meaning.REVIEWED), ('quinn', Meaning.APPROVED))
@@ -108,10 +109,27 @@ def test_positive_result_after_a_release_is_an_alarm_until_the_product_is_recall
         let_go.sign('petra', Meaning.RELEASED)
     assert caught.value.code is ErrorCode.NOT_ALLOWED_IN_STATE
     let_go.sign('quinn', Meaning.NOTIFIED, reason='Dr. Phil by telephone')
+    (alarm,) = alarms(let_go.entries())
+    assert str(alarm).endswith('after the release: recall the product')
     let_go.sign('petra', Meaning.RECALLED, reason='not given yet, fetched back')
     let_go.sign('quinn', Meaning.NOTIFIED, reason='the authority in writing')
+    (alarm,) = alarms(let_go.entries())
+    assert str(alarm).endswith(
+        '(LAB-7) after the release: the product is recalled, and somebody was notified'
+    )
     assert drawn(let_go, monkeypatch)[0] == 'RECALLED by Petra Person'
     assert let_go.verify().sound
+
+
+@pytest.mark.parametrize('name', ['missed, awaited'], indirect=True)
+def test_product_that_was_recalled_already_is_not_to_be_recalled_for_a_later_result(
+    let_go: Site,
+) -> None:
+    let_go.sign('petra', Meaning.NOTIFIED, reason='of a doubt about another batch')
+    let_go.sign('petra', Meaning.RECALLED, reason='of that doubt')
+    enter(let_go, 'positive')
+    (alarm,) = alarms(let_go.entries())
+    assert str(alarm).endswith('after the release: notify the physician')
 
 
 @pytest.mark.parametrize('name', ['missed, awaited'], indirect=True)

@@ -11,9 +11,12 @@ from medicell_bringup.shipped import cell_file_of
 from medicell_core.serialise import dumps
 from medicell_orchestrator.patient import load_patient
 from medicell_orchestrator.resuming.folder import PATIENT_FILE
-from medicell_record.archive.contents import Inputs
+from medicell_record.archive.contents import CERTIFICATE, Inputs
 from medicell_record.archive.ended import read_ended
 from medicell_record.archive.export import make_archive, write_archive
+from medicell_record.place import record_of
+from medicell_record.record import BatchRecord
+from medicell_record.report.certificate import check_certificate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +32,9 @@ class ExportOptions:
 def export(options: ExportOptions) -> int:
     """Write the archive, or say that it is there; raises InputError for what is refused."""
     batch = read_ended(options.folder, home=options.state)
+    if (options.folder / CERTIFICATE).is_file():
+        with BatchRecord.open(record_of(options.folder), read_only=True) as record:
+            check_certificate(record, options.folder / CERTIFICATE, home=options.state)
     products = cell_file_of(options.config).parent / 'products'
     content = make_archive(
         batch,

@@ -40,6 +40,8 @@ class BatchPublisher:
 
     def __init__(self, node: Node) -> None:
         self.entries = 0
+        self.unvouched = ''
+        """Why no checkpoint of the record can be written; empty while all is well."""
         self._batch = node.create_publisher(BatchState, '~/batch', latched())
         self._tree = node.create_publisher(BehaviourTree, '~/tree', latched())
         self._record = node.create_publisher(RecordEntry, '~/record', events())
@@ -120,6 +122,7 @@ class PublishedRecord:
         from medicell_record.record import encode_entry  # noqa: PLC0415 - comes with a batch
 
         appended = self._record.append(entry, at_s=at_s, actor=actor)
+        self._publisher.unvouched = self._record.fault
         self._publisher.entry(
             entry,
             RecordEntry(

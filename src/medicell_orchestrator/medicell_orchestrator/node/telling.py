@@ -72,8 +72,9 @@ class SelfTelling:
         alarm = '' if fault is None else fault.message
         now_s = node_time_s(self._node)
         stands = self._clock.look(now_s, awaited=self._told is PackMLState.EXECUTE)
+        warning = stands or self._record.unvouched
         self._diagnostics.publish(
-            diagnostics_message(name, self._told, self.batch, now_s, alarm=alarm, warning=stands)
+            diagnostics_message(name, self._told, self.batch, now_s, alarm=alarm, warning=warning)
         )
 
     def stop(self, reason: str) -> None:

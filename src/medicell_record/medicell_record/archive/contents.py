@@ -16,7 +16,7 @@ from medicell_record.archive.ended import EndedBatch
 from medicell_record.archive.schema import entries_schema
 from medicell_record.checking.checkpoints import moment
 from medicell_record.release import labels
-from medicell_record.release.specification import evaluate, load_specification
+from medicell_record.release.specification import evaluate, load_specification, method_of
 from medicell_record.signing.seal import sealed_text
 
 VERIFIER, SCHEMA, SPECIFICATION = 'verify.py', 'schema.json', 'specification.yaml'
@@ -87,8 +87,10 @@ def _text(lines: Iterable[str]) -> bytes:
 def _check_specification(batch: EndedBatch, file: Path) -> None:
     """Raise for other tests or limits than those of the record's release table, if it has one."""
     table = [item.entry for item in batch.entries if isinstance(item.entry, ReleaseTest)]
-    judged = [_limit(line) for line in table if line.test != labels.TEST]
-    given = [_limit(line) for line in evaluate(load_specification(file), {})]
+    # An older record tells neither of stages nor of what can be waived.
+    older = not any(line.final or line.waivable for line in table)
+    judged = [_limit(line, older=older) for line in table if line.test != labels.TEST]
+    given = [_limit(line, older=older) for line in evaluate(load_specification(file), {})]
     if judged and judged != given:
         other = next((line for line in judged if line not in given), judged[0])
         raise InputError(
@@ -99,8 +101,14 @@ def _check_specification(batch: EndedBatch, file: Path) -> None:
         )
 
 
-def _limit(line: ReleaseTest) -> tuple[str, ...]:
-    return line.test, line.limit, line.unit, line.source
+def _limit(line: ReleaseTest, *, older: bool) -> tuple[str, ...]:
+    """Return all that a specification says of a test, whether it was measured or not."""
+    ways = (
+        'final' if line.final else 'not final',
+        'waivable' if line.waivable else 'not waivable',
+    )
+    said = line.test, line.limit, line.unit, method_of(line), line.source
+    return said if older else (*said, *ways)
 
 
 def _signatures(batch: EndedBatch) -> dict[str, bytes]:

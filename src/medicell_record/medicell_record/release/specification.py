@@ -54,6 +54,9 @@ _FINAL = 'final'
 _TEST_KEYS = (*_TEXT_KEYS, *(str(kind) for kind in LimitKind), 'stage', 'waivable')
 _FILE_KEYS = ('product', 'title', 'version', 'tests')
 
+NOT_MEASURED = 'not measured ({})'
+"""The method of a test whose figure is not known, with the one by which it would be."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
@@ -168,12 +171,19 @@ def _judge(line: TestLine, value: float | None) -> ReleaseTest:
         value=figure,
         unit=line.unit,
         limit=' and '.join(limit.text for limit in line.limits),
-        method=line.method if measured else f'not measured ({line.method})',
+        method=line.method if measured else NOT_MEASURED.format(line.method),
         passed=measured and all(limit.holds(figure) for limit in line.limits),
         source=line.source,
         final=line.final,
         waivable=line.waivable,
     )
+
+
+def method_of(line: ReleaseTest) -> str:
+    """Return the method that a specification names for a test, whether it was measured or not."""
+    before, after = NOT_MEASURED.split('{}')
+    named = line.method.removeprefix(before)
+    return line.method if named == line.method else named.removesuffix(after)
 
 
 def _refuse_twice(reader: _Reader, items: CommentedSeq, tests: tuple[TestLine, ...]) -> None:

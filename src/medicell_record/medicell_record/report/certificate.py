@@ -32,14 +32,30 @@ _BINDS = (
 )
 
 
-def write_certificate(record: BatchRecord, path: Path, *, home: Path) -> None:
-    """Write the certificate of a record; the same record gives the same bytes.
+def write_certificate(record: BatchRecord, path: Path, *, home: Path | None) -> None:
+    """Write the certificate of a record; raises what `certificate` does."""
+    replace_file(path, certificate(record, path.absolute().parent, home=home))
+
+
+def check_certificate(record: BatchRecord, path: Path, *, home: Path | None) -> None:
+    """Raise CHAIN_BROKEN for a file that is not the certificate of a record as it stands."""
+    if path.read_bytes() != certificate(record, path.absolute().parent, home=home):
+        raise InputError(
+            ErrorCode.CHAIN_BROKEN,
+            'is not the certificate of the record as it stands: remove it, and `./medicell sign '
+            f'{path.parent}` writes it anew',
+            file=str(path),
+        )
+
+
+def certificate(record: BatchRecord, folder: Path, *, home: Path | None) -> bytes:
+    """Return the certificate of the record of a run's folder, always in the same bytes.
 
     `home` is the folder of the cells' state. Raises CHAIN_BROKEN for a record that is not sound,
     NOT_ALLOWED_IN_STATE for a batch that nobody has let go.
     """
     view = BatchView(record.entries())
-    checked = verify(record.name, folder=path.absolute().parent, home=home)
+    checked = verify(record.name, folder=folder, home=home)
     if not checked.sound:
         raise InputError(
             ErrorCode.CHAIN_BROKEN, f'is not certified: {checked.detail}', file=record.name
@@ -68,7 +84,7 @@ def write_certificate(record: BatchRecord, path: Path, *, home: Path) -> None:
     pages.grid(columns.SIGNATURES, signature_lines(signatures))
     pages.ln(2.0)
     pages.paragraph(_BINDS, colour=GREY)
-    replace_file(path, bytes(pages.output()))
+    return bytes(pages.output())
 
 
 def _said(view: BatchView) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from medicell_core.entries import (
     BatchClosed,
@@ -102,17 +102,22 @@ def missed_tests(entries: Sequence[Entry]) -> list[ReleaseTest]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alarm:
-    """A test that was found positive when the product was let go already."""
+    """A test that was found positive when the product was let go already.
+
+    It is `recalled` once a signature says so, before or after it; `notified` by one after it.
+    """
 
     test: str
     reference: str
+    recalled: bool = False
+    notified: bool = False
 
     def __str__(self) -> str:
-        """Return what it is, and what follows."""
-        return (
-            f'{self.test} is positive ({self.reference}) after the release: recall the product, '
-            'notify the physician'
-        )
+        """Return what it is, and what is to be done yet."""
+        dues = {'recall the product': self.recalled, 'notify the physician': self.notified}
+        due = ', '.join(text for text, is_done in dues.items() if not is_done)
+        done = 'the product is recalled, and somebody was notified'
+        return f'{self.test} is positive ({self.reference}) after the release: {due or done}'
 
 
 def alarms(entries: Iterable[Entry]) -> list[Alarm]:
@@ -124,7 +129,14 @@ def alarms(entries: Iterable[Entry]) -> list[Alarm]:
             stage = stage_after(stage, Meaning(entry.meaning))
             gone = stage in (*LET_GO, Stage.RECALLED)
             if gone and entry.meaning == Meaning.TESTED and entry.result == POSITIVE:
-                found.append(Alarm(test=entry.subject, reference=entry.reference))
+                recalled = stage is Stage.RECALLED
+                found.append(
+                    Alarm(test=entry.subject, reference=entry.reference, recalled=recalled)
+                )
+            elif entry.meaning == Meaning.RECALLED:
+                found = [replace(alarm, recalled=True) for alarm in found]
+            elif entry.meaning == Meaning.NOTIFIED:
+                found = [replace(alarm, notified=True) for alarm in found]
     return found
 
 
