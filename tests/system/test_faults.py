@@ -38,8 +38,20 @@ HELD = {
     'wrong_bag@identify': "Hang this batch's own container in the place, and nothing else.",
     'lamp_dim@count': 'Change the lamp.',
     'particle_excursion@fill': 'Find where the particles come from.',
+    'line_not_clear@seed': "Hang this batch's own container in the place, and nothing else.",
 }
 """What a person is told to do."""
+
+LASTING = {
+    'cell_death@suspend': 'below the least of 1e+08',
+    'poor_selection@select': 'below the least of 1e+08',
+    'weak_activator@activate': 'Dose of target',
+    'weak_vector@add_vector': 'CAR+ cells',
+    'slow_growth@rest': 'Residual beads',
+    'no_expansion@rest': 'Residual beads',
+    'contamination@seed': 'Sterility',
+}
+"""Which limit is not met: nobody can mend these."""
 
 HELD_WITH_A_VIAL = {
     'joint_stalled@fill': 'Free the joint.',
@@ -56,9 +68,18 @@ def deviations(result: LocalResult) -> list[Deviation]:
 
 
 def test_every_fault_is_tested() -> None:
-    assert {item.partition('@')[0] for item in (*RECOVERED, *HELD, *HELD_WITH_A_VIAL)} == set(
-        FAULTS
-    )
+    tried = (*RECOVERED, *HELD, *HELD_WITH_A_VIAL, *LASTING)
+    assert {item.partition('@')[0] for item in tried} == set(FAULTS)
+
+
+@pytest.mark.parametrize(('fault', 'limit'), LASTING.items())
+def test_fault_that_lasts_ends_with_the_limit_that_it_misses(fault: str, limit: str) -> None:
+    result = local_batch(1, fault=fault)
+    assert [item.struck for item in result.faults] == [True]
+    assert result.outcome == 'failed_limits', result.reason
+    assert limit in result.reason
+    assert result.balance.volume_error_pct < 0.1
+    assert result.balance.cells_error_pct < 0.1
 
 
 @pytest.mark.parametrize('fault', RECOVERED)

@@ -67,7 +67,12 @@ def _potency(p: LaboratoryParameters, amounts: Amounts, rng: np.random.Generator
     return min(_PCT, _measured(rng, killing, p.potency_cv))
 
 
-def _growth(p: LaboratoryParameters, amounts: Amounts, rng: np.random.Generator) -> float:  # noqa: ARG001
+def _sterility(p: LaboratoryParameters, amounts: Amounts, rng: np.random.Generator) -> float:
+    grows = amounts[Component.MICROBES] >= 1.0
+    return float(grows or rng.random() < p.contamination_probability)
+
+
+def _mycoplasma(p: LaboratoryParameters, amounts: Amounts, rng: np.random.Generator) -> float:  # noqa: ARG001
     return float(rng.random() < p.contamination_probability)
 
 
@@ -76,8 +81,8 @@ _METHODS: dict[str, Callable[[LaboratoryParameters, Amounts, np.random.Generator
     'car_positive_pct': _car_positive,
     'vector_copies': _vector_copies,
     'endotoxin': _endotoxin,
-    'sterility': _growth,
-    'mycoplasma': _growth,
+    'sterility': _sterility,
+    'mycoplasma': _mycoplasma,
     'residual_beads': _residual_beads,
     'potency': _potency,
 }

@@ -32,6 +32,7 @@ def balance_of(kit: Kit) -> Balance:
         cells_lost=ledger.cells_lost,
         cells_now=cells,
         cells_error_pct=_PCT * abs(cells_gap) / max(ledger.cells_in, 1.0),
+        foreign_strokes=ledger.foreign_strokes,
     )
 
 

@@ -14,7 +14,8 @@ class Component(IntEnum):
     """Index of an amount in a contents vector; cells are counts, ACTIVATION and SIGNAL too.
 
     SIGNAL and ACTIVATION are the mean state (0 to 1) times the viable T cells; COPIES is
-    the integrated vector of all T cells; OTHER is viable nucleated cells that are no T cells.
+    the integrated vector of all T cells; OTHER is viable nucleated cells that are no T cells;
+    MICROBES is bacteria that can grow, in the liquid.
     """
 
     VOLUME_ML = 0
@@ -33,6 +34,7 @@ class Component(IntEnum):
     ALBUMIN_G = 13
     DMSO_ML = 14
     ENDOTOXIN_EU = 15
+    MICROBES = 16
 
 
 SIZE = len(Component)

@@ -124,6 +124,9 @@ def derivatives(p: CultureParameters, b: Biology, at: Surroundings, y: Amounts) 
         -p.activator_decay_per_d * warmth * y[:, Component.ACTIVATOR_ML]
     )
     out[:, Component.VECTOR_TU] = -p.vector_decay_per_d * warmth * y[:, Component.VECTOR_TU]
+    microbes = y[:, Component.MICROBES]
+    room = np.maximum(0.0, 1.0 - microbes / volume / p.microbes_max_per_ml)
+    out[:, Component.MICROBES] = p.microbe_growth_per_d * microbes * room * warmth
     out[:, BORN] = growth * viable
     out[:, LYSED] = lysis
     return out

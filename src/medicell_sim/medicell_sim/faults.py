@@ -27,6 +27,11 @@ class Hook(TextEnum):
     CARRY = 'carry'
     DRIVE = 'drive'
     AIR = 'air'
+    CELLS = 'cells'
+    SELECTION = 'selection'
+    REAGENT = 'reagent'
+    CULTURE = 'culture'
+    OPEN = 'open'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +43,8 @@ class FaultKind:
     recovery: str
     operations: tuple[str, ...]
     hook: Hook
+    lasting: bool = False
+    """Whether no person can mend it."""
 
 
 _FLOW = (
@@ -63,10 +70,21 @@ _LABELLED = (
 
 
 def _kind(
-    name: str, hook: Hook, operations: tuple[str, ...], description: str, recovery: str
+    name: str,
+    hook: Hook,
+    operations: tuple[str, ...],
+    description: str,
+    recovery: str,
+    *,
+    lasting: bool = False,
 ) -> FaultKind:
     return FaultKind(
-        name=name, hook=hook, operations=operations, description=description, recovery=recovery
+        name=name,
+        hook=hook,
+        operations=operations,
+        description=description,
+        recovery=recovery,
+        lasting=lasting,
     )
 
 
@@ -241,6 +259,69 @@ FAULTS: dict[str, FaultKind] = {
             'A burst of particles in the grade A air.',
             'Clears by itself in some minutes.',
         ),
+        _kind(
+            'line_not_clear',
+            Hook.LABEL,
+            _LABELLED,
+            "Another patient's container was left beside the one that is used.",
+            'Only a person takes it away (remedy).',
+        ),
+        _kind(
+            'cell_death',
+            Hook.CELLS,
+            ('Mix', 'SelectCells', 'WashAndConcentrate', 'ExchangeMedium', 'MeasureProbes'),
+            'Most of the cells in the container die, as after a bad transport or a shock.',
+            'Never: what is dead stays dead.',
+            lasting=True,
+        ),
+        _kind(
+            'poor_selection',
+            Hook.SELECTION,
+            ('SelectCells',),
+            'The selection finds few of the T cells, and many others.',
+            'Never: the rest is in the waste.',
+            lasting=True,
+        ),
+        _kind(
+            'weak_activator',
+            Hook.REAGENT,
+            ('Transfer',),
+            'The activation reagent has lost its effect: the cells are hardly activated.',
+            'Never: what was given is spent.',
+            lasting=True,
+        ),
+        _kind(
+            'weak_vector',
+            Hook.REAGENT,
+            ('Transfer',),
+            'The vector has lost its titre: few cells are transduced.',
+            'Never: what was given is spent.',
+            lasting=True,
+        ),
+        _kind(
+            'slow_growth',
+            Hook.CULTURE,
+            _BAY,
+            "The patient's cells divide slowly from now on.",
+            'Never: it is how these cells are.',
+            lasting=True,
+        ),
+        _kind(
+            'no_expansion',
+            Hook.CULTURE,
+            _BAY,
+            "The patient's cells divide no more.",
+            'Never: it is how these cells are.',
+            lasting=True,
+        ),
+        _kind(
+            'contamination',
+            Hook.OPEN,
+            _FLOW,
+            'Microbes come with the liquid into the container to which it goes.',
+            'Never: they multiply in the warmth.',
+            lasting=True,
+        ),
     )
 }
 """Every fault by its name."""
@@ -300,12 +381,26 @@ class FaultBoard:
             raise OperationRefused(ErrorCode.UNKNOWN_PHASE, f'fault {name}: the phase is empty')
         self._faults.append(Fault(kind=FAULTS[name], phase=phase))
 
-    def strike(self, hook: Hook, *, operation_id: str, place: str, now_s: float) -> list[Fault]:
-        """Let armed faults of this hook and phase strike a place; return those that just did."""
-        struck = [
+    def armed(self, hook: Hook, operation_id: str) -> bool:
+        """Return whether a fault waits to strike in this operation."""
+        return bool(self._armed(hook, operation_id))
+
+    def _armed(self, hook: Hook, operation_id: str) -> list[Fault]:
+        return [
             fault
             for fault in self._faults
             if fault.kind.hook is hook and not fault.struck and in_phase(operation_id, fault.phase)
+        ]
+
+    def strike(
+        self, hook: Hook, *, operation_id: str, place: str, now_s: float, name: str = ''
+    ) -> list[Fault]:
+        """Let armed faults of this hook and phase strike a place; return those that just did.
+
+        With a `name` only faults of that kind do.
+        """
+        struck = [
+            fault for fault in self._armed(hook, operation_id) if name in ('', fault.kind.name)
         ]
         for fault in struck:
             fault.struck = True
@@ -322,9 +417,13 @@ class FaultBoard:
         return None
 
     def end(self, name: str) -> list[Fault]:
-        """End the active faults of a name and return them; raises UNKNOWN_FAULT."""
+        """End the active faults of a name, if they can be mended; raises UNKNOWN_FAULT."""
         _require_known(name)
-        ended = [item for item in self._faults if item.active and item.kind.name == name]
+        ended = [
+            item
+            for item in self._faults
+            if item.active and item.kind.name == name and not item.kind.lasting
+        ]
         for fault in ended:
             fault.active = False
         return ended

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from medicell_sim import contents, culture
 from medicell_sim.climate import Bay
 from medicell_sim.contents import Amounts, Component
 from medicell_sim.culture import Biology, Surroundings
+from medicell_sim.faults import FaultBoard, Hook
 from medicell_sim.kit import Kit, SimContainer
 from medicell_sim.parameter_models import WorldParameters
 
@@ -25,11 +27,19 @@ class Incubation:
     """
 
     def __init__(
-        self, p: WorldParameters, kit: Kit, biology: Biology, *, seed: int, bays: list[str]
+        self,
+        p: WorldParameters,
+        kit: Kit,
+        biology: Biology,
+        faults: FaultBoard,
+        *,
+        seed: int,
+        bays: list[str],
     ) -> None:
         self._p = p
         self._kit = kit
-        self.biology = biology
+        self._born_with = biology
+        self._faults = faults
         self._bays = {
             name: Bay(
                 p.climate,
@@ -41,6 +51,24 @@ class Incubation:
             )
             for name in bays
         }
+
+    @property
+    def biology(self) -> Biology:
+        """What is particular to these cells, as a fault may have made it."""
+        if self._faults.active('no_expansion') is not None:
+            return replace(self._born_with, growth=0.0)
+        if self._faults.active('slow_growth') is not None:
+            slow = self._born_with.growth * self._p.fault.slow_growth
+            return replace(self._born_with, growth=slow)
+        return self._born_with
+
+    def strike(self, operation_id: str, now_s: float) -> None:
+        """Let the cells of the patient grow otherwise from now on."""
+        if self._faults.armed(Hook.CULTURE, operation_id):
+            self.commit_all(now_s)
+            self._faults.strike(
+                Hook.CULTURE, operation_id=operation_id, place='culture', now_s=now_s
+            )
 
     def state(self) -> dict[str, Any]:
         """Return all bays as JSON values."""

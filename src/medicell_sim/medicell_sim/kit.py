@@ -86,6 +86,8 @@ class Ledger:
     cells_born: float = 0.0
     cells_lysed: float = 0.0
     cells_lost: float = 0.0
+    foreign_strokes: int = 0
+    """How often liquid was moved from or into another patient's container."""
 
     def arrive(self, amounts: Amounts) -> None:
         """Count what comes into the cell."""

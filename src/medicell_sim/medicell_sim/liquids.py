@@ -11,7 +11,7 @@ import numpy as np
 from medicell_core.containers import ContainerKind
 from medicell_core.errors import ErrorCode, OperationRefused
 from medicell_sim import contents
-from medicell_sim.contents import Amounts
+from medicell_sim.contents import Amounts, Component
 from medicell_sim.faults import Fault, FaultBoard, Hook
 from medicell_sim.incubation import Incubation
 from medicell_sim.instruments import Instrument, Instruments
@@ -22,6 +22,11 @@ from medicell_sim.separation import Separation
 
 _SHORT = 0.975
 _NOMINAL_RATE_ML_MIN = 50.0
+_REAGENTS = {
+    'weak_activator': Component.ACTIVATOR_ML,
+    'weak_vector': Component.VECTOR_TU,
+}
+"""What a fault takes from a reagent, by its name."""
 
 
 class Liquids:
@@ -55,9 +60,20 @@ class Liquids:
             number: (self._kit.get(bag), np.array(gone)) for number, bag, gone in state
         }
 
-    def mix(self, container: SimContainer, now_s: float) -> None:
+    def mix(self, operation_id: str, container: SimContainer, now_s: float) -> None:
         """Suspend settled cells."""
+        self.shock(operation_id, container, now_s)
         container.mixed_s = now_s
+
+    def shock(self, operation_id: str, container: SimContainer, now_s: float) -> None:
+        """Let the cells of a container die of a fault."""
+        if contents.viable_t_cells(container.amounts) < 1.0:
+            return
+        for _ in self._faults.strike(
+            Hook.CELLS, operation_id=operation_id, place=container.id, now_s=now_s
+        ):
+            self._incubation.commit(container, now_s)
+            contents.kill(container.amounts, self._p.fault.dead_fraction)
 
     def pump(
         self,
@@ -75,6 +91,7 @@ class Liquids:
         blocked = self._blocked(source, target, now_s)
         if blocked is not None:
             return blocked
+        self._touch(source, target)
         self._commit(now_s, source, target)
         wanted_ml = volume_ml * (1.0 + self._pump_error(source, target, now_s))
         bubble = self._bubble(source)
@@ -83,6 +100,7 @@ class Liquids:
         drawn_ml = min(wanted_ml, source.volume_ml)
         part = self._draw(source, drawn_ml, now_s)
         leak = self._leak(part, source, target)
+        self._contaminate(operation_id, part, target, now_s)
         moved_ml = self._pour(part, target, now_s)
         return self._reading(
             target,
@@ -121,10 +139,14 @@ class Liquids:
         halted = self._halted(source, target, short, now_s)
         if halted is not None:
             return halted
+        self._touch(source, target, reagent, buffer)
         feed = self._draw(source, part * source.volume_ml, now_s)
         beads = self._draw(reagent, part * min(reagent_volume_ml, reagent.volume_ml), now_s)
         rinse = self._draw(buffer, part * min(buffer_volume_ml, buffer.volume_ml), now_s)
-        kept, rest = self._separation.select(operation_id, feed, beads, rinse)
+        kept, rest = self._separation.select(
+            operation_id, feed, beads, rinse, poor=self._selects_poorly(operation_id, now_s)
+        )
+        self._contaminate(operation_id, kept, target, now_s)
         self._pour(rest, waste, now_s)
         moved_ml = self._pour(kept, target, now_s)
         return self._reading(target, moved_ml=moved_ml, now_s=now_s)
@@ -153,9 +175,11 @@ class Liquids:
         halted = self._halted(source, target, short, now_s)
         if halted is not None:
             return halted
+        self._touch(source, target, buffer)
         feed = self._draw(source, part * source.volume_ml, now_s)
         rinse = self._draw(buffer, part * min(buffer_volume_ml, buffer.volume_ml), now_s)
         kept, rest = self._separation.wash(operation_id, feed, rinse, part * final_volume_ml)
+        self._contaminate(operation_id, kept, target, now_s)
         self._pour(rest, waste, now_s)
         moved_ml = self._pour(kept, target, now_s)
         return self._reading(target, moved_ml=moved_ml, now_s=now_s)
@@ -178,6 +202,7 @@ class Liquids:
         blocked = self._blocked(source, waste, now_s)
         if blocked is not None:
             return blocked
+        self._touch(source, waste)
         self._commit(now_s, source, waste)
         bubble = self._bubble(source)
         wanted_ml = volume_ml * (1.0 + self._pump_error(source, waste, now_s))
@@ -212,6 +237,8 @@ class Liquids:
         now_s: float,
     ) -> None:
         self._faults.strike(Hook.FLOW, operation_id=operation_id, place=source.id, now_s=now_s)
+        self.shock(operation_id, source, now_s)
+        self._weaken(operation_id, source, now_s)
         for supply in supplies:
             if contents.nucleated_cells(supply.amounts) >= 1.0:
                 continue
@@ -222,6 +249,32 @@ class Liquids:
                 gone = contents.take(supply.amounts, liquid=missing, cells=missing)
                 self._kit.ledger.volume_in_ml -= contents.volume_ml(gone)
                 self._withheld[self._faults.number_of(fault)] = (supply, gone)
+
+    def _weaken(self, operation_id: str, source: SimContainer, now_s: float) -> None:
+        """Let a reagent have lost its effect before it is given."""
+        for name, component in _REAGENTS.items():
+            if source.amounts[component] <= 0.0 or contents.nucleated_cells(source.amounts):
+                continue
+            for _ in self._faults.strike(
+                Hook.REAGENT, operation_id=operation_id, place=source.id, now_s=now_s, name=name
+            ):
+                source.amounts[component] *= self._p.fault.reagent_left
+
+    def _selects_poorly(self, operation_id: str, now_s: float) -> bool:
+        return bool(
+            self._faults.strike(
+                Hook.SELECTION, operation_id=operation_id, place='separation', now_s=now_s
+            )
+        )
+
+    def _contaminate(
+        self, operation_id: str, part: Amounts, target: SimContainer, now_s: float
+    ) -> None:
+        """Let microbes come in with what is moved into a container."""
+        if contents.volume_ml(part) > 0.0 and self._faults.strike(
+            Hook.OPEN, operation_id=operation_id, place=target.id, now_s=now_s
+        ):
+            part[Component.MICROBES] += self._p.fault.inoculum
 
     def _blocked(
         self, source: SimContainer, target: SimContainer, now_s: float
@@ -307,6 +360,11 @@ class Liquids:
             target.mixed_s = now_s
         target.amounts += part
         return contents.volume_ml(part)
+
+    def _touch(self, *containers: SimContainer) -> None:
+        """Count liquid that is moved while one of the containers is another patient's."""
+        if any(self._faults.active('wrong_bag', item.id) is not None for item in containers):
+            self._kit.ledger.foreign_strokes += 1
 
     def _commit(self, now_s: float, *containers: SimContainer) -> None:
         for container in containers:

@@ -62,6 +62,8 @@ class CultureParameters(_Section):
     min_interval_s: float = Field(ge=0, le=600)
     bicarbonate_mm: float = Field(ge=1, le=50)
     lactate_buffering: float = Field(ge=0, le=1)
+    microbe_growth_per_d: float = Field(ge=0, le=50)
+    microbes_max_per_ml: float = Field(ge=1, le=1e11)
 
 
 class DonorParameters(_Section):
@@ -217,6 +219,12 @@ class FaultParameters(_Section):
     excursion_s: float = Field(ge=1, le=1e06)
     label_reads: float = Field(ge=1, le=100)
     line_pressure_kpa: float = Field(ge=0, le=1000)
+    dead_fraction: float = Field(ge=0, le=1)
+    poor_recovery: float = Field(ge=0, le=1)
+    poor_purity: float = Field(ge=0.01, le=1)
+    reagent_left: float = Field(ge=0, le=1)
+    slow_growth: float = Field(ge=0, le=1)
+    inoculum: float = Field(ge=1, le=1e09)
 
 
 class InstrumentParameters(_Section):

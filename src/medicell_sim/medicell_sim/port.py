@@ -181,6 +181,8 @@ class Balance:
     cells_lost: float
     cells_now: float
     cells_error_pct: float
+    foreign_strokes: int = 0
+    """How often liquid was moved from or into another patient's container."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

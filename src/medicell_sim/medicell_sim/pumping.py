@@ -118,7 +118,7 @@ class LiquidWorld(KeptWorld):
     @kept
     def mix(self, container: str) -> None:
         """Suspend settled cells evenly."""
-        self._liquids.mix(self._kit.get(container), self._at_s)
+        self._liquids.mix(self._by, self._kit.get(container), self._at_s)
 
     @kept
     def select_cells(

@@ -22,9 +22,18 @@ class Separation:
         self._seed = seed
 
     def select(
-        self, operation_id: str, feed: Amounts, beads: Amounts, rinse: Amounts
+        self,
+        operation_id: str,
+        feed: Amounts,
+        beads: Amounts,
+        rinse: Amounts,
+        *,
+        poor: bool = False,
     ) -> tuple[Amounts, Amounts]:
-        """Return the selected fraction and the rest of feed, beads and rinse together."""
+        """Return the selected fraction and the rest of feed, beads and rinse together.
+
+        A `poor` run finds few of the T cells, and many others.
+        """
         p = self._p.separation
         rng = stream(self._seed, 'selection', operation_id)
         recovery = _drawn(rng.normal(), p.selection_recovery_pct, p.selection_recovery_sd_pct)
@@ -33,6 +42,10 @@ class Separation:
         t_cells = contents.viable_t_cells(feed)
         labelled = contents.volume_ml(beads) * self._p.materials.cells_per_selection_ml
         recovery *= min(1.0, labelled / t_cells) if t_cells > 0.0 else 0.0
+
+        if poor:
+            recovery *= self._p.fault.poor_recovery
+            purity = self._p.fault.poor_purity
 
         pool = feed + beads + rinse
         eluate_ml = contents.volume_ml(rinse) * p.selection_elution

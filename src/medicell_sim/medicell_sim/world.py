@@ -16,7 +16,7 @@ from medicell_sim.dosing import Needle
 from medicell_sim.faults import FaultBoard, Hook
 from medicell_sim.flows import Flows
 from medicell_sim.history.kept import Stateful, kept
-from medicell_sim.identity import require_clear, see
+from medicell_sim.identity import foreign_id, require_clear, see
 from medicell_sim.incubation import Incubation
 from medicell_sim.incubator import Incubator
 from medicell_sim.instruments import Instruments
@@ -75,7 +75,7 @@ class World(LiquidWorld):
             parameters.instruments, seed=seed, start_s=parameters.world.start_s
         )
         self._incubation = Incubation(
-            parameters, self._kit, self._donor.biology, seed=seed, bays=bays
+            parameters, self._kit, self._donor.biology, self._faults, seed=seed, bays=bays
         )
         self._liquids = Liquids(
             parameters, self._kit, self._incubation, self._instruments, self._faults, seed=seed
@@ -161,6 +161,7 @@ class World(LiquidWorld):
         return see(
             self._p.fault,
             self._faults,
+            self._kit,
             self._kit.get(container),
             seed=self._seed,
             operation_id=self._by,
@@ -204,11 +205,15 @@ class World(LiquidWorld):
     @kept
     def bay(self, bay: str) -> BayReading:
         """Read a bay's sensors; raises UNKNOWN_BAY."""
+        self._incubation.strike(self._by, self._at_s)
         return self._incubator.read(bay, operation_id=self._by, now_s=self._at_s)
 
     @kept
     def probes(self, bay: str) -> ProbeReading:
         """Read the probes of the vessel in a bay; raises BAY_EMPTY."""
+        vessel = self._kit.at(f'incubator/{bay}')
+        if vessel:
+            self._liquids.shock(self._by, self._kit.get(vessel), self._at_s)
         return self._incubator.probes(bay, operation_id=self._by, now_s=self._at_s)
 
     @kept
@@ -323,6 +328,8 @@ class World(LiquidWorld):
                 self._robot.put_in_place(self._kit.get(ended.place))
             elif ended.kind.hook is Hook.STATION:
                 self._robot.take_away(self._kit.get(ended.place))
+            elif ended.kind.name == 'line_not_clear':
+                self._robot.take_away(self._kit.get(foreign_id(ended.place)))
             elif ended.kind.name == 'out_of_focus':
                 self._microscope.focus()
 
