@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,17 @@ def test_count_takes_more_fields_when_the_error_is_too_large(tmp_path: Path) -> 
     rig.tick()
     assert [goal.fields for goal in rig.cell.sent(ops.AcquireImages)] == [4, 8, 16]
     assert len(rig.sink.of(Decision)) == 2
+
+
+def test_share_of_car_is_counted_as_well_as_the_cells(tmp_path: Path) -> None:
+    rig = make_rig(tmp_path, COUNT % ('culture', 'true'))
+    rig.cell.volumes['MC-1.culture'] = 100.0
+    rig.cell.analysis = lambda taken: replace(
+        rig.cell.counted(taken), car_positive_pct_se=5.0 if taken.fields < 16 else 3.0
+    )
+    rig.tick()
+    assert [goal.fields for goal in rig.cell.sent(ops.AcquireImages)] == [4, 4, 8, 16]
+    assert measured(rig, 'car_positive_pct') == [35.0]
 
 
 def test_count_that_never_focuses_asks(tmp_path: Path) -> None:

@@ -200,9 +200,11 @@ def _said(view: View, better: View) -> str:
 
 
 def _error_pct(view: View, result: AnalyseImagesResult) -> float:
-    if view.modality == FLUORESCENT or result.viable_per_ml <= 0.0:
-        return 0.0
-    return 100.0 * result.viable_per_ml_se / result.viable_per_ml
+    """Return the relative standard error of what was looked for; 0 where there is none of it."""
+    value, error = result.viable_per_ml, result.viable_per_ml_se
+    if view.modality == FLUORESCENT:
+        value, error = result.car_positive_pct, result.car_positive_pct_se
+    return 100.0 * error / value if value > 0.0 else 0.0
 
 
 def _picture(run: PhaseRun, cartridge: str, view: View) -> Steps[Outcome]:
