@@ -58,6 +58,30 @@ def test_vials_hold_the_dose_and_are_closed_and_labelled(tmp_path: Path) -> None
     assert len(weights) == 3
 
 
+def test_product_is_mixed_before_each_vial(tmp_path: Path) -> None:
+    rig = filling_rig(tmp_path).tick()
+    names = [type(goal).__name__ for goal in rig.cell.goals]
+    cycles = [index for index, name in enumerate(names) if name == 'ProcessVial']
+    assert len(cycles) == 3
+    for before, cycle in zip([names.index('CountParticles'), *cycles], cycles, strict=False):
+        assert 'Mix' in names[before + 1 : cycle]
+
+
+def test_product_that_is_not_to_be_mixed_is_mixed_once_at_first(tmp_path: Path) -> None:
+    rig = filling_rig(tmp_path, ', mix_each: 0 s').tick()
+    assert vials(rig) == GOOD
+    assert len([goal for goal in rig.cell.sent(ops.Mix) if goal.duration_s == 120.0]) == 1
+    assert not [goal for goal in rig.cell.sent(ops.Mix) if goal.duration_s == 20.0]
+
+
+def test_vial_that_would_be_full_to_the_brim_is_not_planned(tmp_path: Path) -> None:
+    rig = filling_rig(tmp_path)
+    rig.cell.per_ml = 1e6
+    rig.tick()
+    planned = {goal.volume_ml for goal in rig.cell.sent(ops.ProcessVial)}
+    assert planned == {10.0 / 1.02}
+
+
 def test_product_is_accounted_for(tmp_path: Path) -> None:
     rig = filling_rig(tmp_path)
     rig.cell.scripts = [

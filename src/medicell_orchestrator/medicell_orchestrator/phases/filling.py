@@ -30,14 +30,15 @@ class FillVialsPhase(Phase):
     """Divide the ordered dose over vials.
 
     The volume that holds the dose is divided over as few equal vials as hold it with at most
-    `most_volume` each, none with less than `least_volume`; `spare_vials` stay in the nest,
-    `reserve` in the bag. What the product does not hold is not filled. The robot takes every
-    vial through its whole cycle. A vial that is missing, dropped, filled, closed or labelled
-    badly, or open for too long, is rejected and the next one used. A vial is accepted when it
-    holds the planned volume within `fill_tolerance` and the air was clean while it was open. In
-    bad air nothing is filled or opened: what stands open is closed and rejected, and work goes on
-    after clean samples for `clean_air` and a person's answer. A person is asked about any other
-    error too, and after two rejections in a row.
+    `most_volume` each, less where a vial would be full to the brim, none with less than
+    `least_volume`; `spare_vials` stay in the nest, `reserve` in the bag. What the product does
+    not hold is not filled. The robot takes every vial through its whole cycle, and the product
+    is mixed before each, for its cells settle. A vial that is missing, dropped, filled, closed or
+    labelled badly, or open for too long, is rejected and the next one used. A vial is accepted
+    when it holds the planned volume within `fill_tolerance` and the air was clean while it was
+    open. In bad air nothing is filled or opened: what stands open is closed and rejected, and work
+    goes on after clean samples for `clean_air` and a person's answer. A person is asked about any
+    other error too, and after two rejections in a row.
     """
 
     source: str = container_ref('bag')
@@ -55,6 +56,8 @@ class FillVialsPhase(Phase):
     )
     clean_air_s: float = quantity('s', 10.0, HOUR_S, default=180.0)
     """For how long samples must be clean after bad air."""
+    mix_each_s: float = quantity('s', 0.0, HOUR_S, default=20.0)
+    """For how long the product is mixed before each vial."""
     reject_exposed: bool = flag(default=False)
     """Whether the empty vials that stood in the nest in bad air are rejected too."""
 
@@ -94,6 +97,7 @@ class FillVialsPhase(Phase):
             group=self.vials,
             volume_ml=plan.volume_ml,
             tolerance_pct=self.fill_tolerance_pct,
+            mix_s=self.mix_each_s,
             reject_exposed=self.reject_exposed,
         )
         yield from work.fill(plan.vials)
@@ -107,7 +111,7 @@ class FillVialsPhase(Phase):
             available_ml=max(0.0, available_ml - self.reserve_ml),
             vials_available=max(1, run.batch.unused(self.vials) - self.spare_vials),
             least_ml=self.least_volume_ml,
-            most_ml=self.most_volume_ml,
+            most_ml=self._most_ml(run),
         )
         run.decide(
             'how the dose is divided',
@@ -119,6 +123,11 @@ class FillVialsPhase(Phase):
             target_dose_cells=run.batch.patient.target_dose_cells,
         )
         return plan
+
+    def _most_ml(self, run: PhaseRun) -> float:
+        """Return what a vial gets at most: a fill at the end of its tolerance still has room."""
+        vial = run.batch.kit[run.batch.groups[self.vials][0]]
+        return min(self.most_volume_ml, vial.capacity_ml / (1.0 + self.fill_tolerance_pct / 100.0))
 
     def _product(self, run: PhaseRun) -> Product:
         count = run.batch.last_count(self.source)

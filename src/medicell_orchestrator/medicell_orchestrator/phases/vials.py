@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from medicell_core.entries import ProductBalance, VialFilled
 from medicell_core.errors import ErrorCode
 from medicell_core.operations import (
+    Mix,
     MoveContainer,
     Operation,
     Outcome,
@@ -84,6 +85,7 @@ class VialWork:
         group: str,
         volume_ml: float,
         tolerance_pct: float,
+        mix_s: float,
         reject_exposed: bool,
     ) -> None:
         self._run = run
@@ -92,6 +94,7 @@ class VialWork:
         self._group = group
         self._volume_ml = volume_ml
         self._tolerance_pct = tolerance_pct
+        self._mix_s = mix_s
         self._reject_exposed = reject_exposed
         self._waiting: list[Candidate] = []
         self._good = 0
@@ -154,6 +157,7 @@ class VialWork:
 
     def _one(self, vial: str) -> Steps[Outcome | None]:
         """Take a vial through its cycle; return why it is rejected, if it is."""
+        yield from self._suspend()
         outcome = yield from self._processed(vial)
         self._settle()
         found = outcome.result if isinstance(outcome.result, ProcessVialResult) else None
@@ -211,6 +215,16 @@ class VialWork:
                     text = f'{vial}: {first.error_msg}'
                     run.deviation(first.error_code, text, said_once(tried), recovered=True)
                 return outcome
+
+    def _suspend(self) -> Steps[None]:
+        """Mix the product: cells that settle between two vials stay in the bag.
+
+        Never while a vial stands open, whose air would not be counted meanwhile.
+        """
+        if self._mix_s > 0.0:
+            yield from self._run.operate(
+                Mix, container=self._product.source, duration_s=self._mix_s
+            )
 
     def _goal(self, vial: str) -> Operation:
         return self._run.goal(
