@@ -346,7 +346,7 @@ def test_the_vials_sum_is_that_of_the_accepted(view: BatchView) -> None:
     found = [entry for _, entry in view.of(VialFilled)]
     last = [text(cell) for cell in rows.vials(view, found)[-1]]
     assert last[0] == 'accepted'
-    assert last[-1] == '7 vials, 99 % of the dose'
+    assert last[-1] == '7 vials, 99 % of the dose by the counts before'
     assert last[2] == f'{sum(item.volume_ml for item in found if item.accepted):.3f}'
     assert last[1] == f'{sum(item.net_weight_g for item in found if item.accepted):.3f}'
 

@@ -181,7 +181,7 @@ def test_release_figures_are_the_products_and_the_accepted_vials(
         for item in entries
         if isinstance(item.entry, VialFilled) and item.entry.accepted
     ]
-    dose = sum(item.car_positive_cells for item in vials)
+    dose = 0.368 * sum(item.viable_cells for item in vials)
     assert len(vials) == 7
     assert figures['viability_pct'] == 93.1
     assert figures['car_positive_pct'] == 36.8
@@ -189,6 +189,22 @@ def test_release_figures_are_the_products_and_the_accepted_vials(
     assert figures['identity_confirmed_pct'] == 100.0
     assert figures['dose_of_target_pct'] == pytest.approx(dose / 1e6)
     assert figures['car_positive_cells_per_kg'] == pytest.approx(dose / 72.0)
+
+
+def test_dose_is_reckoned_with_the_share_that_was_found_after_filling(
+    entries: list[RecordedEntry],
+) -> None:
+    planned = release_figures(entries)['dose_of_target_pct']
+    (last,) = [
+        item
+        for item in entries
+        if isinstance(item.entry, Measurement)
+        and item.entry.name == 'car_positive_pct'
+        and item.entry.value == 36.8
+    ]
+    assert isinstance(last.entry, Measurement)
+    found = replace(last, sequence=entries[-1].sequence + 1, entry=replace(last.entry, value=18.4))
+    assert release_figures([*entries, found])['dose_of_target_pct'] == pytest.approx(planned / 2)
 
 
 def test_no_figure_from_before_the_harvest_stands_in_for_the_product(

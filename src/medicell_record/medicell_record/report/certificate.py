@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from medicell_core.entries import Deviation, LabelsReconciled, Signature, VialFilled
 from medicell_core.errors import ErrorCode, InputError
 from medicell_record.anchor.files import replace_file
 from medicell_record.record import BatchRecord
+from medicell_record.release.figures import dose_cells, release_figures
 from medicell_record.report import columns, results
 from medicell_record.report.pdf import GREY, ReportPages
 from medicell_record.report.people import signature_lines, verdict_of
@@ -105,7 +107,8 @@ def _said(view: BatchView) -> list[str]:
 def _batch(pages: ReportPages, view: BatchView, record: BatchRecord) -> None:
     batch = view.batch
     accepted = [entry for _, entry in view.of(VialFilled) if entry.accepted]
-    dose = sum(entry.car_positive_cells for entry in accepted)
+    figures = release_figures(view.entries)
+    dose = dose_cells(accepted, figures.get('car_positive_pct', math.nan))
     pages.heading('Batch')
     pages.pairs(
         [

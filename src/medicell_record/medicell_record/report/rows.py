@@ -232,7 +232,7 @@ def vials(view: BatchView, items: Sequence[VialFilled]) -> list[Line]:
         )
         target = 100.0 * sum(entry.car_positive_cells for entry in accepted)
         target /= view.batch.target_dose_cells
-        said = f'{len(accepted)} vials, {target:.0f} % of the dose'
+        said = f'{len(accepted)} vials, {target:.0f} % of the dose by the counts before'
         texts = ('accepted', *sums, '', '', '', '', said)
         lines.append([Cell(text=text, bold=True, fill=SHADE) for text in texts])
     return lines
