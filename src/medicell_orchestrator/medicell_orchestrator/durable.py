@@ -15,7 +15,9 @@ from medicell_orchestrator.resuming.opening import OpenRecord, check_inputs, rea
 from medicell_orchestrator.resuming.tenure import Tenure
 from medicell_orchestrator.scenario import FaultAt, check_faults
 from medicell_orchestrator.simulate import (
+    NO_INTERFERENCE,
     Answers,
+    Interference,
     ListRecord,
     LocalResult,
     follow,
@@ -40,6 +42,7 @@ def run_durable_batch(
     faults: Sequence[FaultAt] = (),
     answers: Answers | None = None,
     gap_s: float = 0.0,
+    interference: Interference = NO_INTERFERENCE,
 ) -> LocalResult:
     """Run one batch to its end, with record, journals and world in a folder.
 
@@ -57,11 +60,13 @@ def run_durable_batch(
             record = open_record(folder)
         else:
             record = create_record(folder, url='', batch_id=patient.chain_of_identity)
-        sink = ListRecord(list(found.entries) if found else [], onward=record)
+        onward = interference.record(record)
+        sink = ListRecord(list(found.entries) if found else [], onward=onward)
         with (
             record,
-            local_cell(config, parameters, seed=seed, folder=folder, gap_s=gap_s) as (cell, world),
+            local_cell(config, parameters, seed=seed, folder=folder, gap_s=gap_s) as (made, world),
         ):
+            cell = interference.cell(made, world)
             engine = BatchEngine(
                 recipe=recipe,
                 patient=patient,
@@ -71,6 +76,7 @@ def run_durable_batch(
                 seed=seed,
                 recorded=found.entries if found else (),
                 journals=KnownJournals(folder) if found else KnownJournals.begin(folder),
+                shortage=interference.shortage,
             )
             if found is None:
                 hang(world, recipe, patient, faults)
@@ -78,6 +84,14 @@ def run_durable_batch(
             else:
                 absence = tenure.absence(by=BY)
                 engine.take_up(replace(absence, seen_s=world.now_s() - gap_s))
-            return follow(engine, cell, world, sink, answers=answers, alive=tenure.beat)
+            return follow(
+                engine,
+                cell,
+                world,
+                sink,
+                answers=answers,
+                alive=tenure.beat,
+                interference=interference,
+            )
     finally:
         tenure.close()

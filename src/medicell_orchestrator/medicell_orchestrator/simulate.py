@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from medicell_core.cell import Cell
 from medicell_core.containers import Patient
 from medicell_core.entries import BatchClosed, Entry, Question
 from medicell_core.errors import ErrorCode, InputError
@@ -35,6 +36,28 @@ MOST_ANSWERS = 20
 
 Answers = Callable[[Question, World], str | None]
 """Plays the operator: returns a choice, after remedying what it wants to, or None to give up."""
+
+
+class Interference:
+    """What befalls a rehearsed batch from outside of its world; this one does nothing."""
+
+    def cell(self, cell: Cell, world: World) -> Cell:
+        """Return the cell as the orchestrator has it."""
+        return cell
+
+    def record(self, record: RecordSink) -> RecordSink:
+        """Return the record as the orchestrator has it."""
+        return record
+
+    def shortage(self) -> str:
+        """Return what the batch is short of; empty for nothing."""
+        return ''
+
+    def turn(self, engine: BatchEngine, cell: Cell, world: World) -> None:
+        """Do what is to be done after a turn of the engine."""
+
+
+NO_INTERFERENCE = Interference()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,12 +175,13 @@ def hang(world: World, recipe: Recipe, patient: Patient, faults: Sequence[FaultA
 
 def follow(
     engine: BatchEngine,
-    cell: LocalCell,
+    cell: Cell,
     world: World,
     sink: ListRecord,
     *,
     answers: Answers | None,
     alive: Callable[[float], None] | None = None,
+    interference: Interference = NO_INTERFERENCE,
 ) -> LocalResult:
     """Drive a batch that has begun to its end; `alive` is told the cell's time at each turn."""
     questions: list[Question] = []
@@ -165,6 +189,7 @@ def follow(
         engine.tick()
         if alive is not None:
             alive(cell.now_s())
+        interference.turn(engine, cell, world)
         if engine.state is PackMLState.HELD and engine.question is not None:
             questions.append(engine.question)
             _reply(engine, engine.question, world, answers, len(questions))

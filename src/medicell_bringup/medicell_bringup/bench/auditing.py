@@ -76,7 +76,7 @@ def audit(folder: Path, bays: Sequence[str], seed: int, expected: Ended) -> Audi
     """
     found = ended(folder)
     entries = _entries(folder)
-    problems = _operations(folder, entries)
+    problems = operation_problems(folder, entries)
     report = verify(record_of(folder), folder=folder)
     if not report.sound:
         problems.append((UNSOUND, report_text(report)))
@@ -105,7 +105,7 @@ def audit(folder: Path, bays: Sequence[str], seed: int, expected: Ended) -> Audi
     )
 
 
-def _operations(folder: Path, entries: Sequence[Entry]) -> list[tuple[str, str]]:
+def operation_problems(folder: Path, entries: Sequence[Entry]) -> list[tuple[str, str]]:
     """Hold the record's operations against each other, and against the devices' journals."""
     commands = [item for item in entries if isinstance(item, Command)]
     answers = [item for item in entries if isinstance(item, Completed)]

@@ -1,4 +1,4 @@
-"""The commands that draw, compare and measure: tree, model, study, bench, docs."""
+"""The commands that draw, compare and measure: tree, model, study, bench, faults, docs."""
 
 from __future__ import annotations
 
@@ -190,6 +190,62 @@ def bench_command(
         node_kills=node_kills,
     )
     return bench(groups or [], options, output)
+
+
+@app.command('faults', help='Try every fault at every phase, and judge what came of it.')
+def faults_command(
+    *,
+    recipe: Annotated[
+        str, typer.Option(help='A shipped recipe by name, or a recipe file.')
+    ] = 'car_t_3_day',
+    patient: Annotated[
+        Path | None, typer.Option(help='Patient file; the shipped example by default.')
+    ] = None,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(help='A fault by name; may be repeated. All if none.'),
+    ] = None,
+    phase: Annotated[
+        list[str] | None,
+        typer.Option(help='A phase by name or path; may be repeated. All if none.'),
+    ] = None,
+    seed: Annotated[int, typer.Option(help='Seed of every batch.')] = 1,
+    jobs: Annotated[
+        int, typer.Option(min=0, help='Batches made side by side; 0 for one per core.')
+    ] = 0,
+    json: Annotated[
+        Path | None, typer.Option(help='Write the matrix to this new file as well.')
+    ] = None,
+    picture: Annotated[
+        Path | None, typer.Option(help='Draw the matrix into this .png file.')
+    ] = None,
+    page: Annotated[
+        Path | None, typer.Option(help='Write the page of the documentation to this file.')
+    ] = None,
+    read: Annotated[
+        Path | None,
+        typer.Option(
+            help='Show the matrix of this JSON file; what --fault or --phase names is tried anew.'
+        ),
+    ] = None,
+    config: ConfigOption = None,
+) -> int:
+    """Hand the options of a campaign over to its command."""
+    from medicell_bringup.campaign.making import Setting
+    from medicell_bringup.commands.faults import (
+        FaultsOptions,
+        FaultsOutput,
+        again,
+        faults,
+        read_matrix,
+    )
+
+    output = FaultsOutput(json_file=json, picture=picture, page=page)
+    if read is not None and not fault and not phase:
+        return again(read, output)
+    setting = Setting(recipe=recipe, patient=patient, seed=seed, config=config or shipped_config())
+    options = FaultsOptions(setting=setting, faults=fault or [], phases=phase or [], jobs=jobs)
+    return faults(options, output, earlier=read_matrix(read) if read else None)
 
 
 @app.command('docs', help='Build the documentation as a site; a broken link fails it.')

@@ -1,0 +1,135 @@
+"""A sample of the fault campaign: batches in processes of their own, judged by their truth."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from medicell_bringup.campaign import making
+from medicell_bringup.campaign.judging import Finding, Verdict
+from medicell_bringup.campaign.library import CARRIERS, LIBRARY, Area, phases_of
+from medicell_bringup.campaign.making import EVIDENCE, Case, Setting, find, undisturbed
+from medicell_bringup.campaign.matrix import Matrix, plan
+from medicell_bringup.commands.faults import FaultsOptions, FaultsOutput, again, faults
+from medicell_core.errors import ErrorCode, InputError
+from medicell_core.serialise import from_json
+from medicell_orchestrator.recipe import load_recipe
+from system.bench import CONFIG, PATIENT, SHORT
+
+SETTING = Setting(recipe=str(SHORT), patient=PATIENT, seed=1, config=CONFIG)
+SEED = 'culture/seeding/seed'
+
+
+@pytest.fixture(scope='module')
+def baseline(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp('undisturbed')
+    assert undisturbed(SETTING, folder).outcome == 'ready_for_release'
+    return folder / EVIDENCE
+
+
+def found(baseline: Path, folder: Path, fault: str, phase: str = SEED) -> Finding:
+    folder = folder / 'batch'
+    folder.mkdir()
+    return find(SETTING, Case(fault=fault, phase=phase), folder, baseline)
+
+
+def test_library_has_faults_of_every_area_and_each_can_happen() -> None:
+    recipe = load_recipe(SHORT)
+    assert {item.area for item in LIBRARY.values()} == set(Area)
+    assert len(LIBRARY) >= 25
+    assert [name for name in LIBRARY if not phases_of(recipe, LIBRARY[name])] == []
+    assert set(CARRIERS) <= set(LIBRARY)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ('fault', 'verdict'),
+    [
+        ('occlusion', Verdict.RECOVERED),
+        ('process_killed', (Verdict.RECOVERED, Verdict.SAVED)),
+        ('record_not_written', Verdict.RECOVERED),
+        ('contact_lost', Verdict.RECOVERED),
+        ('wrong_answer', Verdict.SAVED),
+        ('answered_twice', Verdict.SAVED),
+        ('hold_and_resume', Verdict.RECOVERED),
+        ('contamination', Verdict.LOST),
+    ],
+)
+def test_fault_is_made_and_judged(
+    baseline: Path, tmp_path: Path, fault: str, verdict: Verdict | tuple[Verdict, ...]
+) -> None:
+    finding = found(baseline, tmp_path, fault)
+    assert finding.verdict in (verdict if isinstance(verdict, tuple) else (verdict,)), finding
+
+
+def test_abort_and_nobody_who_answers_end_the_batch(baseline: Path, tmp_path: Path) -> None:
+    (tmp_path / 'other').mkdir()
+    assert found(baseline, tmp_path / 'other', 'abort').verdict is Verdict.LOST
+    finding = found(baseline, tmp_path, 'no_answer')
+    assert finding.verdict is Verdict.HELD
+    assert finding.asked == ('VALVE_CLOSED',)
+
+
+def test_process_that_does_not_end_hangs(
+    baseline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(making, 'HANGS_S', 0.05)
+    assert found(baseline, tmp_path, 'occlusion').verdict is Verdict.HANG
+
+
+def test_process_that_fails_is_a_crash_with_its_last_word(tmp_path: Path) -> None:
+    finding = found(tmp_path / 'no-evidence', tmp_path, 'abort')
+    assert finding.verdict is Verdict.CRASH
+    assert 'FileNotFoundError' in finding.reasons[0]
+
+
+@pytest.mark.parametrize(
+    ('faults', 'phases', 'code', 'said'),
+    [
+        (['leek'], [], ErrorCode.UNKNOWN_FAULT, 'leak'),
+        ([], ['sead'], ErrorCode.UNKNOWN_PHASE, 'seed'),
+        (['lamp_dim'], ['seed'], ErrorCode.INVALID_GOAL, 'none of lamp_dim'),
+    ],
+)
+def test_what_is_not_there_is_refused(
+    faults: list[str], phases: list[str], code: ErrorCode, said: str
+) -> None:
+    with pytest.raises(InputError, match=said) as caught:
+        plan(load_recipe(SHORT), faults, phases)
+    assert caught.value.code is code
+
+
+def test_command_shows_writes_and_draws_what_it_found(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv('COLUMNS', '200')
+    output = FaultsOutput(
+        json_file=tmp_path / 'matrix.json',
+        picture=tmp_path / 'matrix.png',
+        page=tmp_path / 'matrix.md',
+    )
+    options = FaultsOptions(setting=SETTING, faults=['abort'], phases=['seed', 'identify'], jobs=2)
+    assert faults(options, output) == 0
+    matrix = from_json(Matrix, json.loads((tmp_path / 'matrix.json').read_text('utf-8')))
+    assert [cell.finding.verdict for cell in matrix.cells] == [Verdict.LOST] * 2
+    said = capsys.readouterr().out
+    assert '1 faults, 2 batches of short' in said
+    assert 'phases: 1 identify, 2 seed' in said
+    assert (tmp_path / 'matrix.png').read_bytes().startswith(b'\x89PNG')
+    assert '| `abort` | L | L |' in (tmp_path / 'matrix.md').read_text('utf-8')
+    with pytest.raises(InputError, match='is there already'):
+        faults(options, output)
+    bad = replace_verdict(tmp_path / 'matrix.json')
+    assert again(bad, FaultsOutput(json_file=None, picture=None, page=tmp_path / 'x.md')) == 1
+    assert 'harm: abort@' in capsys.readouterr().out
+    assert '## Not yet' in (tmp_path / 'x.md').read_text('utf-8')
+
+
+def replace_verdict(file: Path) -> Path:
+    """Write a matrix whose first cell is harm."""
+    text = file.read_text('utf-8')
+    bad = file.with_name('bad.json')
+    bad.write_text(text.replace('"verdict": "lost"', '"verdict": "harm"', 1), encoding='utf-8')
+    return bad
