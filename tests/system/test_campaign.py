@@ -115,7 +115,7 @@ def test_command_shows_writes_and_draws_what_it_found(
     matrix = from_json(Matrix, json.loads((tmp_path / 'matrix.json').read_text('utf-8')))
     assert [cell.finding.verdict for cell in matrix.cells] == [Verdict.LOST] * 2
     said = capsys.readouterr().out
-    assert '1 faults, 2 batches of short' in said
+    assert f'short, seed 1: 1 of {len(LIBRARY)} faults in 2 batches' in said
     assert 'phases: 1 identify, 2 seed' in said
     assert (tmp_path / 'matrix.png').read_bytes().startswith(b'\x89PNG')
     assert '| `abort` | L | L |' in (tmp_path / 'matrix.md').read_text('utf-8')

@@ -30,7 +30,7 @@ from medicell_orchestrator.unwritten import Unwritten
 from medicell_sim.identity import OTHER_PATIENT
 from medicell_sim.parameters import load_parameters
 
-HANGS_S = 180.0
+HANGS_S = 600.0
 """Wall seconds after which a process that does not end hangs: many times what a batch takes."""
 MOST_LIVES = 4
 LEFT_OPEN = 3

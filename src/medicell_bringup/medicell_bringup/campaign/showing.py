@@ -48,7 +48,8 @@ BAD = 'bold red'
 
 def show(console: Console, matrix: Matrix) -> None:
     """Print the matrix, what its signs mean, and each cell that must not be."""
-    table = Table(title=title(matrix), box=SIMPLE, title_justify='left', padding=(0, 0))
+    console.print(title(matrix), highlight=False, soft_wrap=True)
+    table = Table(box=SIMPLE, padding=(0, 0))
     table.add_column('fault', no_wrap=True)
     for number, _ in enumerate(matrix.phases, 1):
         table.add_column(f'{number:>3}', justify='right', no_wrap=True)
@@ -59,7 +60,8 @@ def show(console: Console, matrix: Matrix) -> None:
     names = ', '.join(f'{number} {name_of(path)}' for number, path in enumerate(matrix.phases, 1))
     console.print(f'phases: {names}', highlight=False, soft_wrap=True)
     for verdict, count in counted(matrix):
-        console.print(f'{SIGNS[verdict]:>6} {count:4d}  {MEANINGS[verdict]}', highlight=False)
+        said = f'{SIGNS[verdict]:>6} {count:4d}  {MEANINGS[verdict]}'
+        console.print(said, highlight=False, soft_wrap=True)
     for cell in matrix.bad:
         said = '; '.join(cell.finding.reasons)
         console.print(
@@ -74,8 +76,8 @@ def show(console: Console, matrix: Matrix) -> None:
 def title(matrix: Matrix) -> str:
     """Return what was tried, in one line."""
     return (
-        f'{len(matrix.faults)} faults, {len(matrix.cells)} batches of {matrix.recipe}, seed '
-        f'{matrix.seed}, in {matrix.wall_s / 60.0:.0f} min'
+        f'{matrix.recipe}, seed {matrix.seed}: {len(matrix.faults)} of {len(LIBRARY)} faults in '
+        f'{len(matrix.cells)} batches, {matrix.wall_s / 60.0:.0f} min'
     )
 
 
