@@ -27,14 +27,14 @@ COLOURS = {
 }
 """After Okabe and Ito (2008), which people who see few colours tell apart."""
 BAD = '#000000'
-CELL_IN = 0.3
+CELL_IN, LEAST_IN = 0.3, 8.0
 
 
 def draw(matrix: Matrix, file: Path) -> None:
     """Write the matrix as a picture."""
     rows, columns = len(matrix.faults), len(matrix.phases)
     with mpl.rc_context({'font.size': 8, 'savefig.dpi': 144}):
-        size = (3.2 + CELL_IN * columns, 2.2 + CELL_IN * 0.72 * rows)
+        size = (max(LEAST_IN, 3.2 + CELL_IN * columns), 2.4 + CELL_IN * 0.72 * rows)
         figure = Figure(figsize=size, layout='constrained')
         FigureCanvasAgg(figure)
         figure.suptitle(title(matrix), x=0.01, ha='left', color=NAVY, fontsize=11)
@@ -43,7 +43,7 @@ def draw(matrix: Matrix, file: Path) -> None:
         _names(axis, matrix)
         figure.legend(handles=_legend(matrix), loc='outside lower left', ncols=4, frameon=False)
         caption = fill(matrix.machine.text(), int(14 * size[0]))
-        figure.supxlabel(caption, fontsize=6, color=GREY, x=0.01, ha='left')
+        axis.set_xlabel(caption, fontsize=6, color=GREY, loc='left')
         figure.savefig(file)
 
 

@@ -105,7 +105,7 @@ def page(matrix: Matrix, picture: Path | None, file: Path) -> str:
         f'> {matrix.machine.text()}',
         '',
         '[Faults](../explanations/faults.md#the-campaign) tells how each batch is made and '
-        'judged.',
+        'judged. Where nothing stands the fault cannot happen, or was not tried.',
         '',
     ]
     if picture is not None:
