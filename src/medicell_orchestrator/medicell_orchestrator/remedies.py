@@ -106,14 +106,17 @@ def volume_in(run: PhaseRun, container: str) -> Steps[float]:
     return result.volume_ml
 
 
-def again(run: PhaseRun, attempt: Attempt) -> Steps[Outcome]:
-    """Do what is left to do: what moves material is weighed first, on every path."""
+def again(run: PhaseRun, attempt: Attempt, *, in_band: bool = False) -> Steps[Outcome]:
+    """Do what is left to do: what moves material is weighed first, on every path.
+
+    `in_band` tells that the bay was brought into its band before the vessel came to it.
+    """
     if attempt.goal_type is Transfer:
         return (yield from _transfer_rest(run, attempt))
     if attempt.goal_type is Incubate:
         from medicell_orchestrator.incubating import incubate_rest  # noqa: PLC0415
 
-        return (yield from incubate_rest(run, attempt))
+        return (yield from incubate_rest(run, attempt, in_band=in_band))
     if attempt.goal_type in {SelectCells, WashAndConcentrate}:
         return (yield from _separate_once(run, attempt))
     if attempt.goal_type is ExchangeMedium:
@@ -325,5 +328,5 @@ def spare_bay(run: PhaseRun, attempt: Attempt) -> Steps[Outcome | None]:
         if not moved.ok:
             return _in_vain(attempt, moved)
         run.batch.moved_bay(bay, spare)
-        return (yield from again(run, attempt))
+        return (yield from again(run, attempt, in_band=True))
     return None
