@@ -167,7 +167,7 @@ class Cell:
     def way_m(self, folder: Path) -> float:
         """Return how far the first vial is from its place in the nest; NaN before it is told."""
         log = self.log(folder)
-        if 'vial_01' not in log.vials:
+        if 'vial_01' not in log.vials or not len(log.poses):
             return math.nan
         here_m = log.poses[-1, log.vials.index('vial_01'), :3]
         place_m = Stations(RobotCell.shipped()).place_m('nest_01')
