@@ -10,6 +10,7 @@ import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from medicell_interfaces.msg import DeviceState
 from medicell_interfaces.srv import GetFaults
+from rclpy.duration import Duration
 from rclpy.node import Node
 
 from medicell_core.errors import ErrorCode
@@ -36,7 +37,9 @@ def orchestrator_that_tells(probe: Probe, state: PackMLState) -> Iterator[None]:
     node = Node('stand_in', namespace=probe.node.get_namespace())
     with NodeHost([node]):
         publisher = node.create_publisher(DeviceState, 'orchestrator/state', qos.living())
+        until(publisher.get_subscription_count, 'who listens', START_S)
         publisher.publish(DeviceState(role='orchestrator', state=int(state), sequence=1))
+        assert publisher.wait_for_all_acked(Duration(seconds=START_S))
         yield
 
 

@@ -26,6 +26,7 @@ from medicell_nodes.readings import MESSAGES, telemetry_message
 from medicell_nodes.sampler import Sampler
 from medicell_record.journal import Journal
 from medicell_ros import conversion, qos
+from medicell_ros.host import on_executor
 from medicell_ros.lifecycle import ManagedNode
 from medicell_ros.lifeline import Watch
 from medicell_ros.node_parameters import NODES, ORCHESTRATOR, WORLD, DeviceParameters
@@ -246,9 +247,18 @@ class DeviceNode(ManagedNode):
             partial(self.destroy_subscription, stop),
             partial(self.destroy_service, clear),
         ]
-        if isinstance(self._time, Remote | WallClock):
-            self._orchestrator = Watch(self, ORCHESTRATOR, self._orchestrator_changed)
-            self._entities.append(self._orchestrator.close)
+        self._orchestrator = Watch(
+            self,
+            ORCHESTRATOR,
+            self._orchestrator_changed,
+            one_process=not isinstance(self._time, Remote | WallClock),
+        )
+        self._entities.append(self._orchestrator.close)
+
+    def told_to_end(self) -> None:
+        """Miss no orchestrator from now on: it ends before its devices."""
+        if self._orchestrator is not None:
+            on_executor(self, self._orchestrator.close)
 
     def _orchestrator_changed(self, lost: bool) -> None:
         if lost:

@@ -122,6 +122,7 @@ def _serve(
                 _tell_ready(node, peers, ended)
         startup.end()
         ended.wait()
+        node.told_to_end()
         if node.serves and not failures:
             peers.await_gone(node.serves, timeout_s=parameters.stop_timeout_s)
     finally:

@@ -160,6 +160,9 @@ class ManagedNode(LifecycleNode):
             if transition() != TransitionCallbackReturn.SUCCESS:
                 self._raise(verb)
 
+    def told_to_end(self) -> None:
+        """Know that the process is to end, and others of its cell with it."""
+
     def bring_down(self) -> None:
         """Shut the node down, from any state; safe to call twice."""
         if self._state_machine.current_state[1] != 'finalized':

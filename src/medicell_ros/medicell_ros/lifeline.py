@@ -97,14 +97,24 @@ class Lifeline:
 class Watch:
     """Whether another node of the cell was there and is silent now; one that said STOPPED left.
 
-    `on_change` is called from the executor of `node` with whether it is lost.
+    `on_change` is called from the executor of `node` with whether it is lost. One of the same
+    process (`one_process`) lives and dies with it, and is never lost.
     """
 
-    def __init__(self, node: Node, name: str, on_change: Callable[[bool], None]) -> None:
+    def __init__(
+        self,
+        node: Node,
+        name: str,
+        on_change: Callable[[bool], None],
+        *,
+        one_process: bool = False,
+    ) -> None:
         self.lost = False
         self._serves = False
         self._on_change = on_change
-        self._lifeline = Lifeline(node, name, on_state=self._told, on_alive=self._felt)
+        self._lifeline = Lifeline(
+            node, name, on_state=self._told, on_alive=None if one_process else self._felt
+        )
 
     def close(self) -> None:
         """Watch no more. Safe to call twice."""

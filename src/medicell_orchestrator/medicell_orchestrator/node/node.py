@@ -126,8 +126,9 @@ class OrchestratorNode(ManagedNode):
         self._publisher = BatchPublisher(self)
         self._telling = SelfTelling(self, self._publisher, fault=self._fault)
         self._contacts = Contacts(self, self._contact_changed, one_process=self._one_process)
-        if not self._one_process:
-            self._world = Watch(self, WORLD, partial(self._tell_contact, WORLD))
+        self._world = Watch(
+            self, WORLD, partial(self._tell_contact, WORLD), one_process=self._one_process
+        )
         self._served = [
             self.create_service(kind, f'~/{name}', self.answering(verb))
             for kind, name, verb in (
