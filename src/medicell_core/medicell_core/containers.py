@@ -58,6 +58,11 @@ class Label:
     batch_id: str
     container: str
 
+    @property
+    def text(self) -> str:
+        """As it is printed."""
+        return label_text(self.batch_id, self.container)
+
 
 def label_text(batch_id: str, container: str) -> str:
     """Return what is printed on a container's label: chain of identity, container, check."""

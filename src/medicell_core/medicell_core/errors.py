@@ -85,6 +85,7 @@ class ErrorCode(IntEnum):
     VIAL_MISSING = 431
     CLOSURE_FAILED = 432
     VIAL_MAY_HAVE_SPILT = 433
+    VIAL_ALREADY_LABELLED = 434
     # particle counter
     PARTICLE_EXCURSION = 500
     FLOW_OUT_OF_RANGE = 501

@@ -95,6 +95,19 @@ class ReadLabelResult(Result):
     label_text: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadLabels(Operation):
+    """Read the labels of all that stands at the device."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadLabelsResult(Result):
+    """What stands at the device, as it came, and the label of each; empty where it is not read."""
+
+    containers: list[str]
+    label_texts: list[str]
+
+
 # --- fluid handler -------------------------------------------------------------------------
 
 
@@ -609,6 +622,17 @@ OPERATIONS: dict[str, OperationType] = {
             roles=(Role.FLUID_HANDLER, Role.IMAGING, Role.FILL_ROBOT),
             containers=('container',),
         ),
+        OperationType(
+            goal=ReadLabels,
+            result=ReadLabelsResult,
+            roles=(
+                Role.FLUID_HANDLER,
+                Role.INCUBATOR,
+                Role.IMAGING,
+                Role.FILL_ROBOT,
+                Role.LABORATORY,
+            ),
+        ),
         _row(Transfer, TransferResult, Role.FLUID_HANDLER, 'source', 'target'),
         _row(Mix, MixResult, Role.FLUID_HANDLER, 'container'),
         _row(Weigh, WeighResult, Role.FLUID_HANDLER, 'container'),
@@ -654,6 +678,7 @@ OPERATIONS: dict[str, OperationType] = {
 
 OBSERVES = (
     ReadLabel,
+    ReadLabels,
     Weigh,
     MeasureProbes,
     AcquireImages,

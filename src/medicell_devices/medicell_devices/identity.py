@@ -67,6 +67,16 @@ class IdentityCheck:
         with self._reading:
             self._read.clear()
 
+    def read_all(self) -> dict[str, str]:
+        """Return the labels of all that stands here, as it came; empty where one is not read."""
+        texts: dict[str, str] = {}
+        with self._reading:
+            while new := [item for item in self._camera.standing() if item not in texts]:
+                for item in new:
+                    self._read[item] = label = self._label_of(item)
+                    texts[item] = '' if label is None else label.text
+        return texts
+
     def require(self, field: str, container: str, *, batch_id: str) -> str:
         """Return a label's text, which names this batch and this container and is alone in that.
 

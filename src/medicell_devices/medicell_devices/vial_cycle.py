@@ -41,7 +41,7 @@ OF_THE_VIAL = frozenset(
 )
 """What is wrong with a vial alone: it is closed and put to the rejects."""
 
-REPRINTED = frozenset({ErrorCode.LABEL_MISMATCH, ErrorCode.LABEL_UNREADABLE})
+MISREAD = frozenset({ErrorCode.LABEL_MISMATCH, ErrorCode.LABEL_UNREADABLE})
 UNTOLD = frozenset({ErrorCode.IDENTITY_MISMATCH, ErrorCode.WRONG_CONTAINER})
 """Refusals of a vial that bears another's label."""
 NO_PRODUCT = frozenset({ErrorCode.CLOSURE_FAILED, ErrorCode.VIAL_NOT_FILLED})
@@ -203,7 +203,7 @@ class VialCycle:
         return self._steps.act(goal, verb)
 
     def _label_it(self) -> None:
-        """Label and read back; a label that reads wrong is printed once more."""
+        """Label and read back; a label that reads wrong is looked at once more."""
         known = self._steps.known('label', LabelVial)
         if known is not None and known.ok and isinstance(known.result, LabelVialResult):
             self._figures.label = known.result.label_text
@@ -212,13 +212,13 @@ class VialCycle:
             try:
                 self._figures.label = self._print()
             except MedicellError as error:
-                if error.code not in REPRINTED:
+                if error.code not in MISREAD:
                     raise
-                self._print_again(error)
+                self._look_again(error)
         self._done('labelled')
 
-    def _print_again(self, first: MedicellError) -> None:
-        """Print once more; a vial that cannot be told by its label any more is refused for it."""
+    def _look_again(self, first: MedicellError) -> None:
+        """Read once more; a vial that cannot be told by its label any more is refused for it."""
         try:
             self._figures.label = self._print()
         except MedicellError as error:
@@ -233,7 +233,16 @@ class VialCycle:
             vial=self._goal.vial,
             label_text=self._goal.label_text,
         )
-        return self._steps.act(goal, self._robot.label_vial).label_text
+        return self._steps.act(goal, self._labelled).label_text
+
+    def _labelled(self, goal: LabelVial, context: OperationContext) -> LabelVialResult:
+        """Label a vial; one whose label was printed, and can be read, gets no second one."""
+        try:
+            return self._robot.label_vial(goal, context)
+        except MedicellError as error:
+            if error.code is not ErrorCode.VIAL_ALREADY_LABELLED:
+                raise
+            return LabelVialResult(label_text=goal.label_text)
 
     def _inspect(self) -> None:
         """Have every figure of the vial, whoever has measured it."""

@@ -11,7 +11,13 @@ import pytest
 
 from medicell_core.containers import container_id, label_text
 from medicell_core.errors import ErrorCode, MedicellError, OperationRefused
-from medicell_core.operations import OPERATIONS, Operation, Role
+from medicell_core.operations import (
+    OPERATIONS,
+    Operation,
+    ReadLabels,
+    ReadLabelsResult,
+    Role,
+)
 from medicell_devices.identity import MOST_PICTURES, IdentityCheck, Picture
 from medicell_devices.simulated.label_camera import SimulatedLabelCamera
 from medicell_devices.testing.bench import BATCH, OTHER_BATCH, Bench, cid, label_of
@@ -128,6 +134,35 @@ def test_mix_up_at_any_end_is_refused_before_anything_moves(
         before = bench.journal.unfinished()
         assert bench.refuses(goal, role) is code
         assert bench.journal.unfinished() == before
+
+
+@pytest.mark.parametrize('role', OPERATIONS['ReadLabels'].roles)
+def test_device_reads_all_that_stands_at_it_whatever_its_label_says(role: Role) -> None:
+    name = BESIDE[role]
+    with Bench(role) as bench:
+        if role is Role.INCUBATOR:
+            placed(name, 'incubator/bay_3')(bench)
+        there = bench.world.standing(role)
+        label(name, label_of('waste', OTHER_BATCH))(bench)
+        first = bench.run(bench.goal(ReadLabels), role)
+        label(name, '')(bench)
+        second = bench.run(bench.goal(ReadLabels), role)
+    assert isinstance(first, ReadLabelsResult)
+    assert isinstance(second, ReadLabelsResult)
+    assert first.containers == second.containers == there
+    texts = dict(zip(first.containers, first.label_texts, strict=True))
+    assert texts.pop(cid(name)) == label_of('waste', OTHER_BATCH)
+    assert texts == {item: label_text(BATCH, item) for item in texts}
+    assert dict(zip(second.containers, second.label_texts, strict=True))[cid(name)] == ''
+
+
+def test_what_comes_while_labels_are_read_is_read_too() -> None:
+    with Bench(Role.FLUID_HANDLER) as bench:
+        bench.world.inject('line_not_clear', 'p')
+        result = bench.run(bench.goal(ReadLabels))
+    assert isinstance(result, ReadLabelsResult)
+    assert result.containers[-1].startswith('OTHER-PATIENT')
+    assert result.label_texts[-1].startswith('OTHER-PATIENT|')
 
 
 def test_second_label_is_found_when_its_container_comes() -> None:

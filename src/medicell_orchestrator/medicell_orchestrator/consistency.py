@@ -9,10 +9,11 @@ from medicell_orchestrator.decisions import DAY_S, NEAR_S
 from medicell_orchestrator.phases.assaying import ReleasePhase
 from medicell_orchestrator.phases.device import IncubatePhase
 from medicell_orchestrator.phases.expansion import ExpandPhase
+from medicell_orchestrator.phases.roll_call import RollCallPhase
 from medicell_orchestrator.phases.seeding import SeedCellsPhase
 
 if TYPE_CHECKING:
-    from medicell_orchestrator.recipe import Recipe
+    from medicell_orchestrator.recipe import PhaseSpec, Recipe
     from medicell_orchestrator.schema import Kit
 
 ROUNDING_ML = 1e-9
@@ -26,6 +27,7 @@ def check_consistency(recipe: Recipe, kit: Kit) -> None:
     _check_drawn(recipe, kit)
     _check_room(recipe)
     _check_days(recipe)
+    _check_roll_call(recipe)
     _check_release(recipe)
 
 
@@ -88,18 +90,36 @@ def _check_days(recipe: Recipe) -> None:
             day = max(day, spec.phase.surely_until_day())
 
 
+def _check_roll_call(recipe: Recipe) -> None:
+    """Refuse a recipe that moves anything before every label in the cell was read."""
+    phases = list(recipe.phases())
+    calls = [item for item in phases if isinstance(item[1].phase, RollCallPhase)]
+    if calls != phases[:1]:
+        raise _misplaced(recipe, calls[-1:], phases[0], 'roll_call', ('first', 'before the first'))
+
+
 def _check_release(recipe: Recipe) -> None:
     """Refuse a recipe that does not end with its only judgement of the product."""
     phases = list(recipe.phases())
     releases = [item for item in phases if isinstance(item[1].phase, ReleasePhase)]
-    if releases == phases[-1:]:
-        return
-    path, spec = releases[0] if releases else phases[-1]
+    if releases != phases[-1:]:
+        raise _misplaced(recipe, releases[:1], phases[-1], 'release', ('last', 'after the last'))
+
+
+def _misplaced(
+    recipe: Recipe,
+    found: list[tuple[str, PhaseSpec]],
+    end: tuple[str, PhaseSpec],
+    kind: str,
+    said: tuple[str, str],
+) -> InputError:
+    """Return the error of a phase that stands elsewhere than it must, or is missing."""
+    path, spec = found[0] if found else end
     message = (
-        'a phase of type release must be the last of the recipe, and the only one'
-        if releases
-        else 'missing phase: after the last one the recipe needs one of type release'
+        f'a phase of type {kind} must be the {said[0]} of the recipe, and the only one'
+        if found
+        else f'missing phase: {said[1]} one the recipe needs one of type {kind}'
     )
-    raise InputError(
+    return InputError(
         ErrorCode.RECIPE_INVALID, message, file=recipe.file, line=spec.line, field=path
     )

@@ -21,9 +21,11 @@ from medicell_orchestrator.phases.expansion import ExpandPhase
 from medicell_orchestrator.phases.filling import FillVialsPhase
 from medicell_orchestrator.phases.formulation import FormulatePhase
 from medicell_orchestrator.phases.identity import IdentifyPhase
+from medicell_orchestrator.phases.roll_call import RollCallPhase
 from medicell_orchestrator.phases.seeding import SeedCellsPhase, TransducePhase
 
 PHASE_TYPES: dict[str, type[Phase]] = {
+    'roll_call': RollCallPhase,
     'transfer': TransferPhase,
     'mix': MixPhase,
     'weigh': WeighPhase,

@@ -51,6 +51,11 @@ materials:
   tube: {kind: tube, content: empty, capacity: 5 mL, location: laboratory, count: 3}
   vial: {kind: vial, content: empty, capacity: 10 mL, location: fill_robot/nest, count: 6}
 procedure:
+  - unit_procedure: line
+    operations:
+      - operation: clearance
+        phases:
+          - {phase: roll_call, type: roll_call}
   - unit_procedure: unit
     operations:
       - operation: operation
@@ -68,9 +73,11 @@ def recipe_text(phases: str) -> str:
 
 
 def make_recipe(folder: Path, phases: str) -> Recipe:
+    """Return a recipe of these phases alone, without a roll-call and a release around them."""
     path = folder / 'sample.yaml'
     path.write_text(recipe_text(phases), encoding='utf-8')
     recipe = load_recipe(path)
+    recipe = replace(recipe, procedure=recipe.procedure[1:])
     return recipe if 'type: release' in phases else without_release(recipe)
 
 
@@ -167,6 +174,16 @@ class FakeCell:
             f'{patient.chain_of_identity}.{item.name}': item.volume_ml
             for item in recipe.kit(patient)
         }
+        self.standing = {
+            role: [
+                f'{patient.chain_of_identity}.{item.name}'
+                for item in recipe.kit(patient)
+                if item.location.partition('/')[0] == role
+            ]
+            for role in Role
+        }
+        self.relabelled: dict[str, str] = {}
+        """What labels say that are not as they should be."""
         self.bays: dict[str, str] = {}
         self.per_ml = 1.0e7
         self.washed_per_ml = 0.0
@@ -294,6 +311,11 @@ class FakeCell:
     def _readlabel(self, goal: ops.ReadLabel) -> object:
         text = self.label if self.label is not None else label_text(goal.batch_id, goal.container)
         return ops.ReadLabelResult(label_text=text)
+
+    def _readlabels(self, goal: ops.ReadLabels) -> object:
+        there = self.standing[self.roles[goal.operation_id]]
+        texts = [self.relabelled.get(item, label_text(goal.batch_id, item)) for item in there]
+        return ops.ReadLabelsResult(containers=list(there), label_texts=texts)
 
     def _selectcells(self, goal: ops.SelectCells) -> object:
         self.volumes[goal.source] = 0.0

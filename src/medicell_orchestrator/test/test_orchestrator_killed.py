@@ -85,7 +85,7 @@ def test_gap_that_is_long_is_a_deviation_with_the_cells_that_stood_outside(
     tmp_path: Path,
 ) -> None:
     recipe = few_phases(tmp_path)
-    assert lives(tmp_path, recipe, '30+', '-', gap_s=1800.0)[-1] == 0
+    assert lives(tmp_path, recipe, '58+', '-', gap_s=1800.0)[-1] == 0
     entries = [item.entry for item in entries_of(tmp_path)]
     (resumed,) = [entry for entry in entries if isinstance(entry, Resumed)]
     assert resumed.gap_s == pytest.approx(1800.0)
@@ -115,7 +115,7 @@ def test_a_second_process_is_refused_with_the_name_of_the_first(tmp_path: Path) 
 
 def test_another_recipe_than_the_record_names_is_refused(tmp_path: Path) -> None:
     recipe = few_phases(tmp_path)
-    assert lives(tmp_path, recipe, '30+') == [-signal.SIGKILL]
+    assert lives(tmp_path, recipe, '58+') == [-signal.SIGKILL]
     changed = tmp_path / 'changed.yaml'
     changed.write_text(recipe_text(SHORT.replace('70 mL', '90 mL')), encoding='utf-8')
     before = len(entries_of(tmp_path))
@@ -126,7 +126,7 @@ def test_another_recipe_than_the_record_names_is_refused(tmp_path: Path) -> None
 
 def test_a_damaged_record_is_refused_with_its_entry(tmp_path: Path) -> None:
     recipe = few_phases(tmp_path)
-    assert lives(tmp_path, recipe, '30+') == [-signal.SIGKILL]
+    assert lives(tmp_path, recipe, '58+') == [-signal.SIGKILL]
     with sqlite3.connect(tmp_path / RECORD_FILE) as database:
         database.execute('DROP TRIGGER entry_never_changes')
         database.execute("UPDATE entry SET actor = 'somebody' WHERE sequence = 5")
@@ -149,7 +149,7 @@ def test_a_record_in_a_database_that_is_not_up_is_not_called_broken(tmp_path: Pa
 
 def test_world_that_is_before_the_record_has_lost_its_end(tmp_path: Path) -> None:
     recipe = few_phases(tmp_path)
-    assert lives(tmp_path, recipe, '30+') == [-signal.SIGKILL]
+    assert lives(tmp_path, recipe, '58+') == [-signal.SIGKILL]
     entries, world = entries_of(tmp_path), tmp_path / WORLD_FILE
     check_time(entries, last_time_s(world))
     lines = world.read_bytes().splitlines(keepends=True)

@@ -85,7 +85,7 @@ def test_wrong_phase_is_refused_at_its_line(
     error = refused(tmp_path, recipe_text(TRANSFER.replace(old, new)))
     assert error.code is ErrorCode.RECIPE_INVALID
     assert error.line == line
-    assert error.field == f'procedure[0].operations[0].phases[0].{field}'
+    assert error.field == f'procedure[1].operations[0].phases[0].{field}'
     assert words in error.message
 
 
@@ -155,7 +155,7 @@ def test_same_phase_twice_is_refused(tmp_path: Path) -> None:
 
 def test_recipe_without_phases_is_refused(tmp_path: Path) -> None:
     error = refused(tmp_path, HEADER)
-    assert error.field == 'procedure[0].operations[0].phases'
+    assert error.field == 'procedure[1].operations[0].phases'
     assert 'missing field' in error.message
 
 
@@ -176,6 +176,26 @@ def test_recipe_that_does_not_end_with_one_release_is_refused(
     assert error.code is ErrorCode.RECIPE_INVALID
     assert error.line == line
     assert words in error.message
+
+
+@pytest.mark.parametrize(
+    ('old', 'new', 'words'),
+    [
+        ('type: roll_call', 'type: mix, container: apheresis, duration: 2 min', 'missing phase'),
+        (
+            '- {phase: roll_call',
+            '- {phase: a, type: weigh, container: waste}\n          - {phase: roll_call',
+            'must be the first',
+        ),
+    ],
+)
+def test_recipe_that_moves_something_before_every_label_is_read_is_refused(
+    tmp_path: Path, old: str, new: str, words: str
+) -> None:
+    error = refused(tmp_path, recipe_text(TRANSFER).replace(old, new))
+    assert error.code is ErrorCode.RECIPE_INVALID
+    assert words in error.message
+    assert 'roll_call' in error.message
 
 
 def test_reagent_that_is_not_in_the_kit_is_refused(tmp_path: Path) -> None:
@@ -246,7 +266,7 @@ def test_day_after_the_end_of_its_phase_is_refused_at_its_line(
     error = refused(tmp_path, recipe_text(f'{phase}  {more}\n'))
     assert error.code is ErrorCode.RECIPE_INVALID
     assert error.line == FIRST + phase.strip().count('\n') + 1
-    assert error.field == f'procedure[0].operations[0].phases[0].{field}'
+    assert error.field == f'procedure[1].operations[0].phases[0].{field}'
     assert f'{words} until_day 5' in error.message
 
 
@@ -323,5 +343,5 @@ def test_units_are_converted(tmp_path: Path) -> None:
     path = tmp_path / 'r.yaml'
     text = recipe_text(TRANSFER.replace('70 mL', '0.07 L'))
     path.write_text(text, encoding='utf-8')
-    (_, spec), _ = load_recipe(path).phases()
+    _, (_, spec), _ = load_recipe(path).phases()
     assert spec.phase.volume_ml == pytest.approx(70.0)

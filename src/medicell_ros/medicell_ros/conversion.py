@@ -141,9 +141,11 @@ def outcome_from_message(operation: str, message: Message) -> Outcome:
 
 @_cached
 def absent(cls: Any) -> Result:
-    """Return the result of which nothing was measured: NaN, 0 and empty texts."""
-    sentinels: dict[type, Any] = {float: math.nan, int: 0, str: '', bool: False}
-    made: Result = cls(**{name: sentinels[hint] for name, hint in _hints(cls).items()})
+    """Return the result of which nothing was measured: NaN, 0, empty texts and lists."""
+    sentinels: dict[type, Any] = {float: math.nan, int: 0, str: '', bool: False, list: []}
+    made: Result = cls(
+        **{name: sentinels[get_origin(hint) or hint] for name, hint in _hints(cls).items()}
+    )
     return made
 
 

@@ -23,8 +23,14 @@ from medicell_core.operations import (
 from medicell_core.states import PackMLState
 from medicell_ros import conversion
 
-SAMPLES = {'str': 'text', 'float': 2.5, 'int': 7, 'bool': True}
-TYPES = {'str': 'string', 'float': 'double', 'int': 'int32', 'bool': 'boolean'}
+SAMPLES = {'str': 'text', 'float': 2.5, 'int': 7, 'bool': True, 'list[str]': ['one', 'two']}
+TYPES = {
+    'str': 'string',
+    'float': 'double',
+    'int': 'int32',
+    'bool': 'boolean',
+    'list[str]': 'sequence<string>',
+}
 
 
 def sample(cls: type) -> object:

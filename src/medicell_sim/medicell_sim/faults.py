@@ -59,6 +59,7 @@ _FLOW = (
 _BAY = ('LoadBay', 'SetClimate', 'Incubate', 'ExchangeMedium', 'MeasureProbes')
 _LABELLED = (
     'ReadLabel',
+    'ReadLabels',
     *_FLOW,
     'Mix',
     'Weigh',

@@ -90,6 +90,8 @@ MEANINGS: dict[ErrorCode, str] = {
     ErrorCode.VIAL_MAY_HAVE_SPILT: 'The arm was stopped or changed its pace with the open vial in '
     'the hand, so that its liquid may have reached the mouth; or nobody has judged how it was '
     'carried. The vial is closed and rejected.',
+    ErrorCode.VIAL_ALREADY_LABELLED: 'The label of the vial was printed, and can be read: no '
+    'second one is printed.',
     ErrorCode.PARTICLE_EXCURSION: 'The air holds more particles than grade A allows.',
     ErrorCode.FLOW_OUT_OF_RANGE: "The counter's flow is wrong: its count says nothing.",
     ErrorCode.UNKNOWN_ASSAY: 'The laboratory has no such test.',

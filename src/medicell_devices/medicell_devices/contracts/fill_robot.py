@@ -18,6 +18,8 @@ from medicell_core.operations import (
     ProcessVialResult,
     ReadLabel,
     ReadLabelResult,
+    ReadLabels,
+    ReadLabelsResult,
     StopperVial,
     StopperVialResult,
 )
@@ -38,6 +40,10 @@ class FillRobot(Driver, Protocol):
 
     def read_label(self, goal: ReadLabel, context: OperationContext) -> ReadLabelResult:
         """Return a label's text, which names this batch and this container."""
+        ...
+
+    def read_labels(self, goal: ReadLabels, context: OperationContext) -> ReadLabelsResult:
+        """Return what stands at the device, and what each label says."""
         ...
 
     def move_container(
@@ -80,8 +86,9 @@ class FillRobot(Driver, Protocol):
     def label_vial(self, goal: LabelVial, context: OperationContext) -> LabelVialResult:
         """Label a capped vial and read it back.
 
-        Raises VIAL_NOT_STOPPERED, IDENTITY_MISMATCH, WRONG_CONTAINER before it prints;
-        LABEL_MISMATCH, LABEL_UNREADABLE after.
+        Raises VIAL_NOT_STOPPERED, IDENTITY_MISMATCH, WRONG_CONTAINER before it prints, and
+        VIAL_ALREADY_LABELLED for one that was labelled and can be read: no label is printed
+        twice. LABEL_MISMATCH, LABEL_UNREADABLE after.
         """
         ...
 

@@ -9,6 +9,8 @@ from medicell_core.operations import (
     MixResult,
     ReadLabel,
     ReadLabelResult,
+    ReadLabels,
+    ReadLabelsResult,
     Sample,
     SampleResult,
     SelectCells,
@@ -38,6 +40,10 @@ class FluidHandler(Driver, Protocol):
 
     def read_label(self, goal: ReadLabel, context: OperationContext) -> ReadLabelResult:
         """Return a label's text, which names this batch and this container."""
+        ...
+
+    def read_labels(self, goal: ReadLabels, context: OperationContext) -> ReadLabelsResult:
+        """Return what stands at the device, and what each label says."""
         ...
 
     def transfer(self, goal: Transfer, context: OperationContext) -> TransferResult:

@@ -14,6 +14,8 @@ from medicell_core.operations import (
     AnalyseImagesResult,
     ReadLabel,
     ReadLabelResult,
+    ReadLabels,
+    ReadLabelsResult,
 )
 from medicell_devices.contract import Driver, OperationContext
 
@@ -24,6 +26,10 @@ class Imaging(Driver, Protocol):
 
     def read_label(self, goal: ReadLabel, context: OperationContext) -> ReadLabelResult:
         """Return a label's text, which names this batch and this container."""
+        ...
+
+    def read_labels(self, goal: ReadLabels, context: OperationContext) -> ReadLabelsResult:
+        """Return what stands at the device, and what each label says."""
         ...
 
     def acquire_images(

@@ -15,6 +15,8 @@ from medicell_core.operations import (
     MeasureProbesResult,
     MoveToBay,
     MoveToBayResult,
+    ReadLabels,
+    ReadLabelsResult,
     SetClimate,
     SetClimateResult,
 )
@@ -30,6 +32,10 @@ class Incubator(Driver, Protocol):
     WRONG_CONTAINER, LABEL_UNREADABLE). Bays work side by side. Safe state: pumps off, doors
     closed, climate kept.
     """
+
+    def read_labels(self, goal: ReadLabels, context: OperationContext) -> ReadLabelsResult:
+        """Return what stands at the device, and what each label says."""
+        ...
 
     def load_bay(self, goal: LoadBay, context: OperationContext) -> LoadBayResult:
         """Take in a vessel; raises BAY_OCCUPIED, DOOR_OPEN, WRONG_CONTAINER."""

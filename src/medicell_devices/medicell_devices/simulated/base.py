@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from medicell_core.containers import ContainerKind
 from medicell_core.errors import ErrorCode, MedicellError, OperationRefused
-from medicell_core.operations import Operation, Role
+from medicell_core.operations import Operation, ReadLabels, ReadLabelsResult, Role
 from medicell_devices.checks import check_goal
 from medicell_devices.contract import OperationContext
 from medicell_devices.identity import IdentityCheck
@@ -63,6 +63,12 @@ class SimulatedDriver:
             self._stopped = False
             self._fault = ''
         self._identity.forget()
+
+    def read_labels(self, goal: ReadLabels, context: OperationContext) -> ReadLabelsResult:
+        """Read the labels of all that stands at the instrument."""
+        with self._admitted(goal, context):
+            texts = self._identity.read_all()
+            return ReadLabelsResult(containers=list(texts), label_texts=list(texts.values()))
 
     def telemetry(self) -> dict[str, float]:
         """Return the readings that every device has."""

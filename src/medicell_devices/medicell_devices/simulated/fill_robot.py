@@ -245,6 +245,11 @@ class SimulatedFillRobot(ArmedDriver):
                 raise OperationRefused(
                     ErrorCode.VIAL_NOT_STOPPERED, f'vial: {goal.vial} has no cap yet'
                 )
+            if self.labels_printed(goal.vial):
+                raise OperationRefused(
+                    ErrorCode.VIAL_ALREADY_LABELLED,
+                    f'vial: the label of {goal.vial} was printed, and reads as it should',
+                )
             context.sleep(self._settings.label_s, step='labelling')
             with self._moving(context):
                 self._port.stick_label(
@@ -253,7 +258,7 @@ class SimulatedFillRobot(ArmedDriver):
             try:
                 read = self._identity.read(goal.vial)
             except OperationRefused as error:
-                raise OperationFailed(error.code, f'printed anew: {error.message}') from error
+                raise OperationFailed(error.code, f'read back: {error.message}') from error
             result = LabelVialResult(label_text=read)
             if read != goal.label_text:
                 raise PartlyDone(

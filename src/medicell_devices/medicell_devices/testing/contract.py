@@ -19,7 +19,7 @@ from medicell_devices.testing.refusals import REFUSALS, WRONG_NUMBERS, Refusal
 
 FLOWING = {'Transfer', 'SelectCells', 'WashAndConcentrate', 'FillVial'}
 """Operations that open valves: they are ended with the valves open."""
-UNTIMED = {'ReadLabel'}
+UNTIMED = {'ReadLabel', 'ReadLabels'}
 """Operations too short to be ended half-way."""
 NOT_ALONE = {'AnalyseImages'}
 """Operations that no bare goal can start: the analysis needs pictures first."""

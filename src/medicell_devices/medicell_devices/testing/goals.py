@@ -23,6 +23,7 @@ from medicell_core.operations import (
     Operation,
     ProcessVial,
     ReadLabel,
+    ReadLabels,
     Sample,
     SelectCells,
     SetClimate,
@@ -38,6 +39,7 @@ Setup = Callable[[Bench], None]
 
 VALID: dict[type[Operation], dict[str, Any]] = {
     ReadLabel: {'container': cid('apheresis')},
+    ReadLabels: {},
     Transfer: {
         'source': cid('medium'),
         'target': cid('spare_vessel'),

@@ -288,6 +288,13 @@ REFUSALS = (
         station('vial_03', 'label', stoppered=True),
     ),
     _row(
+        'label a vial twice',
+        LabelVial,
+        E.VIAL_ALREADY_LABELLED,
+        station('vial_03', 'label', stoppered=True, capped=True),
+        label('vial_03', label_of('vial_03')),
+    ),
+    _row(
         'label for another batch',
         LabelVial,
         E.IDENTITY_MISMATCH,
