@@ -169,6 +169,7 @@ def test_batch_is_signed_to_its_release_and_the_report_shows_it(
     assert 'final results are awaited: Sterility' in sign('petra', 'released')[2]
     assert sign('petra', 'released_conditionally')[0] == 0
     entered = ('tested', '--test', 'Sterility', '--result', 'negative', '--reference', 'LAB [/7]')
+    entered += ('--days', '14')
     said = sign('quinn', *entered)[1]
     assert ': Sterility tested: negative (LAB [/7]) by Quinn Quality (quality)' in said
     code, said, _ = sign('petra', 'released')

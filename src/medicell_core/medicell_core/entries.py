@@ -348,6 +348,8 @@ class ReleaseTest(Entry):
     """Whether its final result comes after the end of the batch; never in older records."""
     waivable: bool = False
     """Whether a batch that misses it can be let go out of specification; not in older records."""
+    final_after_days: float = 0.0
+    """Days after the end before which no final result is negative; 0 in older records."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -396,6 +398,8 @@ class Signature(Entry):
     """Of a test's final result: `negative` or `positive`; empty otherwise, as in older records."""
     reference: str = ''
     """The laboratory's name for that result."""
+    days: float = 0.0
+    """Of a rehearsal: days since its end, as the signer tells them; 0 where the clock does."""
 
     @property
     def what(self) -> str:

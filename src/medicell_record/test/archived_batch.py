@@ -81,7 +81,7 @@ def sign_run(
     at_s: float,
     person: tuple[str, str, str],
     meaning: str,
-    **said: str,
+    **said: str | float,
 ) -> None:
     """Sign as a person, which is identifier, name and role; `said` are further fields."""
     user, name, role = person

@@ -13,6 +13,7 @@ import pytest
 from synthetic_batch import BATCH as BATCH_ID
 from synthetic_batch import START_S, started
 
+from medicell_core.clock import Clock
 from medicell_core.entries import BatchClosed, Deviation, Entry, Signature
 from medicell_record.access.accounts import Accounts
 from medicell_record.access.database import ACCOUNTS_FILE
@@ -117,6 +118,8 @@ class Site:
         reason: str = 'looked at',
         result: str = '',
         reference: str = '',
+        days: float = 0.0,
+        clock: Clock | None = None,
         folder: Path | None = None,
     ) -> Signature:
         return sign(
@@ -127,10 +130,12 @@ class Site:
                 reason=reason,
                 result=result,
                 reference=reference,
+                days=days,
             ),
             Credentials(user_id=user_id, password=password),
             accounts=self.accounts,
             state=self.state,
+            clock=clock,
         )
 
     def verify(self, folder: Path | None = None) -> VerifyResult:

@@ -120,6 +120,7 @@ def test_final_result_is_in_the_archive_and_is_checked(tmp_path: Path, openssl: 
         meaning='tested',
         subject='Sterility',
         result='negative',
+        days=14.0,
         reference='LAB "7"',
     )
     files = archived(tmp_path)

@@ -129,7 +129,7 @@ def test_other_order_is_refused(folder: Path) -> None:
     [
         ('minimum: 70', 'minimum: 69', 'Viability, ≥ 70, %'),
         ('test: Potency', 'test: Power', 'Potency, > 50, %'),
-        ('    stage: final\n', '', 'final, waivable'),
+        ('final_after: 14 d', 'final_after: 7 d', 'final, waivable, final after 14 d'),
         ('    waivable: false\n', '', 'not final, not waivable'),
         ('method: ', 'method: not ', ''),
     ],

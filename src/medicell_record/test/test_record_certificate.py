@@ -104,7 +104,7 @@ def test_certificate_has_every_value_limit_method_deviation_and_signature(
     assert drawn[0] == 'RELEASED CONDITIONALLY by Petra Person'
     assert 'Limits missed: none. Final results awaited: Sterility.' in drawn
     drawn.clear()
-    site.sign('quinn', Meaning.TESTED, 'Sterility', result='negative', reference='LAB-7')
+    site.sign('quinn', Meaning.TESTED, 'Sterility', result='negative', reference='LAB-7', days=14)
     site.sign('petra', Meaning.RELEASED)
     certificate(site)
     assert drawn[0] == 'RELEASED by Petra Person'

@@ -41,6 +41,7 @@ class SignOptions:
     test: str
     result: str
     reference: str
+    days: float
     reason: str
     config: Path
     state: Path | None
@@ -68,6 +69,7 @@ def sign_batch(options: SignOptions) -> int:
         reason=options.reason,
         result=options.result,
         reference=options.reference,
+        days=options.days,
     )
     with Accounts.open(state / ACCOUNTS_FILE) as accounts:
         given = ask_credentials(options.by)

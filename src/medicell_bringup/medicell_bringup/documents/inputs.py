@@ -76,6 +76,7 @@ _PRODUCT_KEYS = (
     ('method', 'text', 'how the figure is found'),
     ('source', 'text', 'where the limit comes from'),
     ('stage', 'may be `final`', 'a final result follows the end; needs `expect: negative` alone'),
+    ('final_after', 'such as `14 d`', 'no final result is negative before; needs `stage: final`'),
     ('waivable', 'true (the default) or false', 'whether a batch that misses it may be requested'),
 )
 

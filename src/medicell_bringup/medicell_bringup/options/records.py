@@ -69,6 +69,13 @@ def sign_command(
     reference: Annotated[
         str, typer.Option(metavar='TEXT', help="The laboratory's name for the result.")
     ] = '',
+    days: Annotated[
+        float,
+        typer.Option(
+            metavar='DAYS',
+            help='Of a rehearsal: days since its end, for a final result. Else the clock tells.',
+        ),
+    ] = 0.0,
     reason: ReasonOption = '',
     config: ConfigOption = None,
     state: StateOption = None,
@@ -85,6 +92,7 @@ def sign_command(
             test=test,
             result=result,
             reference=reference,
+            days=days,
             reason=reason,
             config=config or shipped_config(),
             state=state,

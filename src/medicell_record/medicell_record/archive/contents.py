@@ -106,6 +106,7 @@ def _limit(line: ReleaseTest, *, older: bool) -> tuple[str, ...]:
     ways = (
         'final' if line.final else 'not final',
         'waivable' if line.waivable else 'not waivable',
+        f'final after {line.final_after_days:g} d' if line.final_after_days else '',
     )
     said = line.test, line.limit, line.unit, method_of(line), line.source
     return said if older else (*said, *ways)

@@ -6,14 +6,15 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from medicell_core.entries import Entry, Signature
+from medicell_core.entries import Signature
 from medicell_record.checking.chain import Rows
 from medicell_record.checking.checkpoints import moment
 from medicell_record.checking.problems import Fault, Problem
 from medicell_record.checking.sources import Keys
-from medicell_record.record import decode_entry
+from medicell_record.record import RecordedEntry, decode_entry
 from medicell_record.signing.rules import Intent, why_not
 from medicell_record.signing.seal import is_sealed
+from medicell_record.signing.standing import days_since_end
 
 UNSEALED = 'the seals of the signatures were not checked: no key of a cell was found'
 UNTOLD_CELL = (
@@ -31,7 +32,7 @@ def check_signatures(
     """
     if not any(row.kind == Signature.__name__ for row in rows):
         return None, ()
-    before: list[Entry] = []
+    before: list[RecordedEntry] = []
     notes: list[str] = []
     for row in rows:
         entry = decode_entry(row.kind, row.payload)
@@ -45,7 +46,9 @@ def check_signatures(
             if fault is not None:
                 return fault, ()
             notes.append(_told(row, entry))
-        before.append(entry)
+        before.append(
+            RecordedEntry(sequence=row.sequence, at_s=row.at_s, actor=row.actor, entry=entry)
+        )
     if not keys.trusted:
         notes.append(UNSEALED)
     elif not first_key:
@@ -96,12 +99,13 @@ def _of_another_cell(row: sa.Row[Any], entry: Signature, first_key: str) -> Faul
     )
 
 
-def _out_of_order(row: sa.Row[Any], entry: Signature, before: list[Entry]) -> Fault | None:
+def _out_of_order(row: sa.Row[Any], entry: Signature, before: list[RecordedEntry]) -> Fault | None:
     try:
-        intent = Intent.of(entry)
+        days = days_since_end(before, at_s=row.at_s, told=entry.days)
+        intent = Intent.of(entry, days=days)
     except ValueError as error:
         return _fault(Problem.FORGED_SIGNATURE, row, str(error))
-    why = why_not(before, intent)
+    why = why_not([item.entry for item in before], intent)
     return _fault(Problem.OUT_OF_SEQUENCE, row, why) if why else None
 
 

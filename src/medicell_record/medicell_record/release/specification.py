@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,8 +51,10 @@ _SIGNS: Mapping[LimitKind, str] = {
 }
 _OUTCOMES: Mapping[str, float] = {'negative': 0.0, 'positive': 1.0}
 _TEXT_KEYS = ('test', 'figure', 'unit', 'method', 'source')
-_FINAL = 'final'
-_TEST_KEYS = (*_TEXT_KEYS, *(str(kind) for kind in LimitKind), 'stage', 'waivable')
+_FINAL, _FINAL_AFTER = 'final', 'final_after'
+_DAYS = re.compile(r'(\d+(?:\.\d+)?) (d|h)')
+_HOURS_PER_DAY = 24.0
+_TEST_KEYS = (*_TEXT_KEYS, *(str(kind) for kind in LimitKind), 'stage', _FINAL_AFTER, 'waivable')
 _FILE_KEYS = ('product', 'title', 'version', 'tests')
 
 NOT_MEASURED = 'not measured ({})'
@@ -83,7 +86,8 @@ class TestLine:
     """One test of a specification; all its limits must hold.
 
     A `final` one has a result to date by which a first stage releases, and a final one after
-    the batch's end. One that is not `waivable` bars every release of a batch that misses it.
+    the batch's end, which is never negative within `final_after_days` of it. One that is not
+    `waivable` bars every release of a batch that misses it.
     """
 
     __test__ = False
@@ -95,6 +99,7 @@ class TestLine:
     source: str
     limits: tuple[Limit, ...]
     final: bool = False
+    final_after_days: float = 0.0
     waivable: bool = True
 
 
@@ -175,6 +180,7 @@ def _judge(line: TestLine, value: float | None) -> ReleaseTest:
         passed=measured and all(limit.holds(figure) for limit in line.limits),
         source=line.source,
         final=line.final,
+        final_after_days=line.final_after_days,
         waivable=line.waivable,
     )
 
@@ -271,6 +277,7 @@ class _Reader:
             **texts,
             limits=limits,
             final=self._is_final(node, limits, place),
+            final_after_days=self._final_after_days(node, place),
             waivable=self._is_waivable(node, place),
         )
 
@@ -282,6 +289,20 @@ class _Reader:
         if limits != (Limit(kind=LimitKind.EXPECT, bound=0.0),):
             raise self.error(node, 'stage', f'{_FINAL} needs `expect: negative` alone', place)
         return True
+
+    def _final_after_days(self, node: CommentedMap, place: str) -> float:
+        if _FINAL_AFTER not in node:
+            return 0.0
+        value = node[_FINAL_AFTER]
+        if 'stage' not in node:
+            raise self.error(node, _FINAL_AFTER, f'needs `stage: {_FINAL}`', place)
+        found = _DAYS.fullmatch(value) if isinstance(value, str) else None
+        if found is None:
+            raise self.error(
+                node, _FINAL_AFTER, f'must be like `14 d` or `36 h`, not {value!r}', place
+            )
+        number = float(found[1])
+        return number if found[2] == 'd' else number / _HOURS_PER_DAY
 
     def _is_waivable(self, node: CommentedMap, place: str) -> bool:
         value = node.get('waivable', True)

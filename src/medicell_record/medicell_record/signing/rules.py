@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from medicell_core.entries import Answer, BatchStarted, Entry, Ordered, Signature
+from medicell_core.entries import Answer, BatchStarted, Entry, Ordered, ReleaseTest, Signature
 from medicell_record.access.permissions import UserRole
 from medicell_record.signing.decisions import (
     DECISIONS,
@@ -24,6 +25,7 @@ from medicell_record.signing.meanings import (
     Meaning,
 )
 from medicell_record.signing.standing import (
+    NEGATIVE,
     POSITIVE,
     RESULTS,
     awaited_tests,
@@ -48,9 +50,11 @@ class Intent:
     reason: str
     result: str = ''
     reference: str = ''
+    days: float = math.inf
+    """Since the end of the batch; without, long ago."""
 
     @classmethod
-    def of(cls, entry: Signature) -> Intent:
+    def of(cls, entry: Signature, *, days: float) -> Intent:
         """Return that of a signature; raises ValueError for a meaning or role there is not."""
         return cls(
             signer=entry.signer,
@@ -61,6 +65,7 @@ class Intent:
             reason=entry.reason,
             result=entry.result,
             reference=entry.reference,
+            days=days,
         )
 
 
@@ -97,7 +102,7 @@ def _told(fact: Fact, condition: Condition, before: Sequence[Entry], wanted: Int
     if fact is Fact.LIMITS:
         return _limits_refuse(condition, before)
     if fact is Fact.FINALS:
-        awaited = ', '.join(awaited_tests(before))
+        awaited = ', '.join(_awaited(before, wanted.days))
         return f'final results are awaited: {awaited}' if awaited else 'no final result is awaited'
     return {
         Fact.ROLE: f'{wanted.role} may not sign {wanted.meaning}',
@@ -164,10 +169,36 @@ def _wrong_result(before: Sequence[Entry], wanted: Intent) -> str:
         return f'{wanted.subject}: the result is {wanted.result!r}; must be {" or ".join(RESULTS)}'
     if not wanted.reference.strip():
         return f"{wanted.subject}: the laboratory's reference must be given"
+    return _refused_result(before, wanted)
+
+
+def _refused_result(before: Sequence[Entry], wanted: Intent) -> str:
+    """Return why a result is none: by what is known already, or before its test is final."""
     known = final_tests(before)[wanted.subject]
     if known in (POSITIVE, wanted.result):
         return f'{wanted.subject} is known to be {known}'
+    test = next(test for test in _finals_of(before) if test.test == wanted.subject)
+    if wanted.result == NEGATIVE and wanted.days < test.final_after_days:
+        return f'{_too_early(test, wanted.days)}: it cannot be negative yet'
     return ''
+
+
+def _finals_of(before: Sequence[Entry]) -> list[ReleaseTest]:
+    return [entry for entry in before if isinstance(entry, ReleaseTest) and entry.final]
+
+
+def _awaited(before: Sequence[Entry], days: float) -> Iterator[str]:
+    """Yield the tests whose final result is awaited, and how long those must be that are early."""
+    awaited = awaited_tests(before)
+    for test in _finals_of(before):
+        if test.test in awaited:
+            yield _too_early(test, days) if days < test.final_after_days else test.test
+
+
+def _too_early(test: ReleaseTest, days: float) -> str:
+    return (
+        f'{test.test} is final {test.final_after_days:g} d after the end, {days:.1f} d have passed'
+    )
 
 
 def _own_work(before: Sequence[Entry], wanted: Intent) -> str:

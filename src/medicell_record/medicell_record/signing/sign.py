@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,10 +19,11 @@ from medicell_record.access.proving import Person
 from medicell_record.anchor.anchor import Anchor
 from medicell_record.anchor.place import ANCHOR_FILE, COPY_FILE
 from medicell_record.place import open_record, record_of
-from medicell_record.record import BatchRecord
+from medicell_record.record import BatchRecord, RecordedEntry
 from medicell_record.signing.meanings import ACTIONS, BATCH, Meaning
 from medicell_record.signing.rules import Intent, why_not
 from medicell_record.signing.seal import sealed
+from medicell_record.signing.standing import days_since_end, is_rehearsed
 from medicell_record.verify import VerifyResult, verify
 from medicell_record.wording import why_not_written
 
@@ -34,6 +37,8 @@ class Wish:
     reason: str = ''
     result: str = ''
     reference: str = ''
+    days: float = 0.0
+    """Since the end of a rehearsal, whose time no clock tells."""
 
 
 def sign(
@@ -72,9 +77,9 @@ def sign(
     with open_record(folder, witness=anchor) as record:
         # The person is known by now; what they may is settled once the order is.
         person = next(item for item in accounts.all() if item.user_id == proof.user_id)
-        _check_order(record, wish, person)
-        signer = accounts.redeem(proof, action, subject)
         at_s = clock.now_s()
+        _check_order(record, wish, person, at_s=at_s)
+        signer = accounts.redeem(proof, action, subject)
         signature = sealed(_made(record, wish, signer), at_s=at_s, key=anchor.key)
         record.append(signature, at_s=at_s, actor=signer.user_id)
     return signature
@@ -115,16 +120,34 @@ def _check_anchored(checked: VerifyResult, state: Path, key: str) -> None:
         )
 
 
-def _check_order(record: BatchRecord, wish: Wish, person: Account) -> None:
+def _check_order(record: BatchRecord, wish: Wish, person: Account, *, at_s: float) -> None:
+    items = list(record)
+    _check_days(items, wish)
+    said = {
+        **dataclasses.asdict(wish),
+        'days': days_since_end(items, at_s=at_s, told=wish.days),
+    }
     intent = Intent(
         signer=person.user_id,
         printed_name=person.printed_name,
         role=role_for(ACTIONS[wish.meaning], person.roles),
-        **dataclasses.asdict(wish),
+        **said,
     )
-    reason = why_not([item.entry for item in record], intent)
+    reason = why_not([item.entry for item in items], intent)
     if reason:
         raise MedicellError(ErrorCode.NOT_ALLOWED_IN_STATE, f'not signed: {reason}')
+
+
+def _check_days(items: Sequence[RecordedEntry], wish: Wish) -> None:
+    """Raise INVALID_GOAL for days that are none, or that the clock tells."""
+    if not 0.0 <= wish.days < math.inf:
+        text = f'is {wish.days:g}; must be finite, and 0 or more'
+        raise InputError(ErrorCode.INVALID_GOAL, text, field='days')
+    entries = [item.entry for item in items]
+    rehearsed = any(isinstance(item, BatchStarted) and is_rehearsed(item) for item in entries)
+    if wish.days and not rehearsed:
+        text = 'are told of a rehearsal alone: of this batch the clock tells them'
+        raise InputError(ErrorCode.INVALID_GOAL, text, field='days')
 
 
 def _made(record: BatchRecord, wish: Wish, signer: Person) -> Signature:
@@ -148,4 +171,5 @@ def _made(record: BatchRecord, wish: Wish, signer: Person) -> Signature:
         key='',
         result=wish.result,
         reference=wish.reference,
+        days=wish.days,
     )

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from medicell_core.entries import (
     BatchClosed,
+    BatchStarted,
     Deviation,
     Entry,
     LabelsReconciled,
     ReleaseTest,
     Signature,
 )
+from medicell_record.record import RecordedEntry
 from medicell_record.signing.decisions import (
     LET_GO,
     Chain,
@@ -26,6 +29,7 @@ from medicell_record.signing.decisions import (
 )
 from medicell_record.signing.meanings import BATCH, Meaning
 
+DAY_S = 86_400.0
 RELEASABLE, LIMITS_MISSED = 'ready_for_release', 'failed_limits'
 """Outcomes of batches that were judged; one that was given up has no test that could tell."""
 NEGATIVE, POSITIVE = str(Finals.NEGATIVE), str(Finals.POSITIVE)
@@ -143,6 +147,22 @@ def alarms(entries: Iterable[Entry]) -> list[Alarm]:
 def outcome_of(entries: Iterable[Entry]) -> str:
     """Return with what a batch has ended; empty while it has not."""
     return next((entry.outcome for entry in entries if isinstance(entry, BatchClosed)), '')
+
+
+def is_rehearsed(started: BatchStarted) -> bool:
+    """Whether a batch was made on simulated devices, whose time is not that of any clock."""
+    return any(node.simulated for node in started.nodes)
+
+
+def days_since_end(items: Iterable[RecordedEntry], *, at_s: float, told: float) -> float:
+    """Return the days since the end of a batch at a time; those that are told of a rehearsal."""
+    closed_s = math.inf
+    for item in items:
+        if isinstance(item.entry, BatchStarted) and is_rehearsed(item.entry):
+            return told
+        if isinstance(item.entry, BatchClosed):
+            closed_s = item.at_s
+    return (at_s - closed_s) / DAY_S
 
 
 def _limits(entries: Sequence[Entry]) -> Limits:
