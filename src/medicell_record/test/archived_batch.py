@@ -7,13 +7,15 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from synthetic_batch import BATCH, PRODUCTS, write_batch
 
 from medicell_core.containers import Patient
-from medicell_core.entries import BatchClosed, BatchStarted, Signature
+from medicell_core.entries import BatchClosed, BatchStarted, CommandProof, Signature
 from medicell_core.serialise import dumps
+from medicell_record.access.commands import PersonCommand
 from medicell_record.anchor.anchor import Anchor
-from medicell_record.anchor.keys import cell_key
+from medicell_record.anchor.keys import SigningKey, cell_key
 from medicell_record.place import RECORD_FILE, open_record
 from medicell_record.record import BatchRecord
 from medicell_record.signing.meanings import BATCH as WHOLE
@@ -67,11 +69,29 @@ def _write_record(folder: Path, state: Path, *, end: bool) -> None:
             if isinstance(entry, BatchStarted):
                 entry = replace(
                     entry,
+                    operator='olga',
+                    proof=proof_of(
+                        'StartBatch', operator_name='olga', seed=entry.seed, recipe_yaml=RECIPE
+                    ),
                     recipe_sha256=hashlib.sha256(RECIPE.encode()).hexdigest(),
                     patient_sha256=hashlib.sha256(ORDER.encode()).hexdigest(),
                 )
             if end or not isinstance(entry, BatchClosed):
                 record.append(entry, at_s=item.at_s, actor=item.actor)
+
+
+def proof_of(service: str, *, by: str = 'olga', **fields: str | int) -> CommandProof:
+    """Return the proof of a command, signed by a made-up key of somebody."""
+    seed = hashlib.sha256(by.encode()).digest()
+    key = SigningKey(Ed25519PrivateKey.from_private_bytes(seed))
+    text = PersonCommand(service=service, fields=fields).text(f'nonce of {service}')
+    return CommandProof(
+        printed_name='Olga Operator',
+        role='operator',
+        key=str(key.public),
+        command=text,
+        signature=key.sign(text),
+    )
 
 
 def sign_run(

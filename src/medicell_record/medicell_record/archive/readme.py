@@ -94,6 +94,13 @@ had checked identifier and password. The first, with OpenSSL 3.0 or later:
     $ openssl pkeyutl -verify -rawin -pubin -inkey {verifier.KEY} \\
     >   -in {verifier.SEALED.format(1)} -sigfile {verifier.SEAL.format(1)}
 """
+_COMMANDS = f"""
+People have signed the commands that they gave, each with a key that their password makes. The
+field `proof` of such an entry has the text that was signed (`command`: a list of purpose, nonce,
+service and fields), the signature, and the key (`key`: 32 bytes; all in base64). {VERIFIER}
+checks these too, and that each command stands there once and says what was signed. Whose keys
+they were stands in the accounts of the cell, which are not in the archive.
+"""
 _LIMITS = f"""
 What this shows, and what it does not
 -------------------------------------
@@ -129,6 +136,8 @@ def _parts(batch: EndedBatch, files: Mapping[str, bytes], key: str) -> Iterator[
         yield _CHECKPOINTS
     if verifier.SEALED.format(1) in files:
         yield _SIGNATURES
+    if any(getattr(item.entry, 'proof', None) for item in batch.entries):
+        yield _COMMANDS
     yield _LIMITS
 
 

@@ -1,8 +1,8 @@
 """Check an archived batch: python3 verify.py [ARCHIVE] [--key FILE] [--head HASH].
 
 ARCHIVE is the ZIP file, or the folder that it was unpacked to; without it, this file's folder.
-Nothing but Python (3.7 or later) and its standard library is needed. Signatures (Ed25519) are
-checked by the program `openssl` (3.0 or later); without it the check says that they were not.
+Nothing but Python (3.7 or later) and its standard library is needed: signatures (Ed25519) are
+checked by what stands at the end of this file, after RFC 8032.
 
 Ends with 0 for SOUND, 2 for what is no archive, 3 for BROKEN with all that does not fit.
 """
@@ -15,10 +15,7 @@ import hashlib
 import json
 import os
 import re
-import shutil
-import subprocess
 import sys
-import tempfile
 import zipfile
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -33,6 +30,14 @@ GENESIS = 'medicell batch record, format 1'
 OF_CHECKPOINT = '["medicell checkpoint, format 1",'
 OF_SIGNATURE = '["medicell signature, format 1",'
 """What a signed text begins with, so that one kind cannot be taken for another."""
+OF_COMMAND = 'medicell command, format 1'
+"""The first item of the list that a person signs to give a command."""
+COMMANDS = ('BatchStarted', 'Ordered', 'Answer')
+"""The kinds of entries that commands of people make."""
+SERVICES = {'hold': 'HoldBatch', 'resume': 'ResumeBatch', 'abort': 'AbortBatch'}
+"""What people sign to give an order."""
+NOTHING = hashlib.sha256(b'').hexdigest()
+"""How a recipe is signed that was not sent along."""
 
 _BASE64_OF_64_BYTES = rb'([A-Za-z0-9+/]{86}==)'
 _LISTED = re.compile(rb'([0-9a-f]{64})  ([A-Za-z0-9._/-]+)')
@@ -42,14 +47,6 @@ _SEAL = re.compile(rb'"seal":"' + _BASE64_OF_64_BYTES + rb'"')
 _PEM = re.compile(rb'-----BEGIN PUBLIC KEY-----\n([A-Za-z0-9+/=]+)\n-----END PUBLIC KEY-----\n')
 _ED25519 = bytes.fromhex('302a300506032b6570032100')
 """What stands before the 32 bytes of such a key (RFC 8410)."""
-
-_KNOWN_KEY = bytes.fromhex('3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c')
-_KNOWN_TEXT = b'\x72'
-_KNOWN_SIGNATURE = bytes.fromhex(
-    '92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da'
-    '085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00'
-)
-"""Test 2 of RFC 8032, section 7.1, by which an openssl shows that it can check signatures."""
 
 
 class Broken(Exception):
@@ -101,6 +98,7 @@ class Check:
                 self._read_checkpoints,
                 self._read_signatures,
                 self._check_signed,
+                self._check_commands,
             ):
                 self._try(step)
 
@@ -204,6 +202,7 @@ class Check:
             self.unknown.append('whether the end was cut off: there are no checkpoints')
             return
         length, last, runs = len(self._entries), 0, set()
+        heads: dict[int, tuple[str, str]] = {}
         for where, line in self._lines(CHECKPOINTS):
             match = _CHECKPOINT.fullmatch(line)
             if match is None:
@@ -213,6 +212,12 @@ class Check:
             last = max(last, told['entries'])
             if told['record'] != self._entries[0].hash or len(runs) > 1:
                 raise Broken(f'{where}: of another record')
+            other, head = heads.setdefault(told['entries'], (where, told['head']))
+            if head != told['head']:
+                raise Broken(
+                    f'{where}: the record was copied, and went on in two ways: {other} has '
+                    f'another entry {told["entries"]}'
+                )
             if last > length:
                 raise Broken(f'{where}: it knows entries {length + 1} to {last}: cut off')
             if told['head'] != self._entries[told['entries'] - 1].hash:
@@ -252,7 +257,7 @@ class Check:
         self._signed.append(Signed(where, key, content, base64.b64decode(signature)))
 
     def _check_signed(self) -> None:
-        """Check who has signed, and each signature where there is an openssl that can."""
+        """Check whose key it is, and each signature of it."""
         if not self._signed:
             return
         key = _raw_key(self._file(KEY))
@@ -264,16 +269,38 @@ class Check:
         for item in self._signed:
             if item.key != name:
                 raise Broken(f'{item.where}: signed by the key {item.key}; {KEY} is {name}')
-        openssl = shutil.which('openssl')
-        if openssl is None or not _can_check(openssl):
-            self.unknown.append(
-                f'{len(self._signed)} signatures: no openssl 3.0 or later could be run'
-            )
-            return
-        for item in self._signed:
-            if not _has_signed(openssl, key, item.content, item.signature):
+            if not has_signed(key, item.content, item.signature):
                 raise Broken(f'{item.where}: the key {name} has not signed that')
-        self.holds.append(f'signatures by the key {name}: {len(self._signed)}, checked by openssl')
+        self.holds.append(f'signatures by the key {name}: {len(self._signed)}, each checked')
+
+    def _check_commands(self) -> None:
+        """Check what people have signed to give commands, and that each was given once."""
+        nonces: set[str] = set()
+        owners: dict[str, str] = {}
+        by_name = 0
+        for entry in self._entries:
+            who = entry.fields.get('operator') if entry.kind in COMMANDS else ''
+            proof = entry.fields.get('proof')
+            if not who or not proof:
+                by_name += bool(who)
+                continue
+            where = f'{ENTRIES}:{entry.number}: the command of {who}'
+            nonce, service = _commanded(entry, proof, where)
+            if nonce in nonces:
+                raise Broken(f'{where} stands there twice')
+            if owners.setdefault(proof['key'], who) != who:
+                raise Broken(f'{where} was signed by the key of {owners[proof["key"]]}')
+            nonces.add(nonce)
+            self.holds.append(
+                f'proved: {service} by {proof["printed_name"]} ({who}), {proof["role"]}, '
+                f'entry {entry.number}'
+            )
+        if owners:
+            self.unknown.append(
+                f'whose {len(owners)} keys of commands these were: the accounts of the cell know'
+            )
+        if by_name:
+            self.unknown.append(f'who gave {by_name} commands: they stand there by name alone')
 
 
 def _sha256(content: bytes) -> str:
@@ -307,32 +334,28 @@ def _raw_key(pem: bytes) -> bytes:
     return der[len(_ED25519) :]
 
 
-def _can_check(openssl: str) -> bool:
-    """Whether an openssl tells a good signature from a bad one."""
-    try:
-        good = _has_signed(openssl, _KNOWN_KEY, _KNOWN_TEXT, _KNOWN_SIGNATURE)
-        return good and not _has_signed(openssl, _KNOWN_KEY, b'\x73', _KNOWN_SIGNATURE)
-    except OSError:
-        return False
-
-
-def _has_signed(openssl: str, key: bytes, content: bytes, signature: bytes) -> bool:
-    with tempfile.TemporaryDirectory() as folder:
-        names = {'-inkey': _ED25519 + key, '-in': content, '-sigfile': signature}
-        command = [openssl, 'pkeyutl', '-verify', '-rawin', '-pubin', '-keyform', 'DER']
-        for option, data in names.items():
-            path = os.path.join(folder, option)
-            with open(path, 'wb') as file:
-                file.write(data)
-            command += [option, path]
-        done = subprocess.run(
-            command,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-    return done.returncode == 0
+def _commanded(entry: Entry, proof: dict[str, Any], where: str) -> tuple[str, str]:
+    """Return nonce and service of a command that was signed, and for what its entry says."""
+    purpose, nonce, service, signed = json.loads(proof['command'])
+    key, signature = (base64.b64decode(proof[name]) for name in ('key', 'signature'))
+    if purpose != OF_COMMAND or not has_signed(key, proof['command'].encode(), signature):
+        raise Broken(f'{where} was not signed by the key {proof["key"]}')
+    told = entry.fields
+    due = {'operator_name': told['operator']}
+    if entry.kind == 'BatchStarted':
+        name, due['seed'] = 'StartBatch', told['seed']
+        if signed.get('recipe_yaml') != NOTHING:
+            due['recipe_yaml'] = told['recipe_sha256']
+    else:
+        name, due['reason'] = SERVICES.get(told.get('order', ''), 'AnswerQuestion'), told['reason']
+    if entry.kind == 'Answer':
+        due.update(question_id=told['question_id'], choice=told['choice'])
+    if service != name:
+        raise Broken(f'{where} was signed for {service}, not for {name}')
+    for field, value in due.items():
+        if signed.get(field) != value:
+            raise Broken(f'{where} was signed with {field} {signed.get(field)!r}, not {value!r}')
+    return nonce, service
 
 
 def read(path: str) -> dict[str, bytes]:
@@ -362,6 +385,78 @@ def _unzipped(path: str) -> dict[str, bytes]:
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
         raise Broken(f'not a whole ZIP file: {error}') from error
     return files
+
+
+P = 2**255 - 19
+"""The prime of the field; all that follows is RFC 8032, section 5.1."""
+ORDER = 2**252 + 27742317777372353535851937790883648493
+D = -121665 * pow(121666, P - 2, P) % P
+ROOT = pow(2, (P - 1) // 4, P)
+"""A square root of -1."""
+
+
+BASE_X = 15112221349535400772501151409588531511454012693041857206046113283949847762202
+BASE_Y = 46316835694926478169428394003475163141307993866256225615783033603165251855960
+
+
+class Point(NamedTuple):
+    """A point of the curve: x / z, y / z, and t = x y / z."""
+
+    x: int
+    y: int
+    z: int
+    t: int
+
+
+def has_signed(key: bytes, content: bytes, signature: bytes) -> bool:
+    """Whether a key (32 bytes) has made a signature (64 bytes) of a content."""
+    public = _point(key)
+    scalar = int.from_bytes(signature[32:], 'little')
+    if public is None or len(signature) != 64 or scalar >= ORDER:
+        return False
+    digest = hashlib.sha512(signature[:32] + key + content).digest()
+    base = Point(BASE_X, BASE_Y, 1, BASE_X * BASE_Y % P)
+    minus = Point(P - public.x, public.y, public.z, P - public.t)
+    found = _sum(_times(scalar, base), _times(int.from_bytes(digest, 'little') % ORDER, minus))
+    return _bytes(found) == signature[:32]
+
+
+def _point(encoded: bytes) -> Point | None:
+    """Return the point of its 32 bytes (5.1.3); None for what is none."""
+    whole = int.from_bytes(encoded, 'little')
+    sign, y = whole >> 255, whole % 2**255
+    square = (y * y - 1) * pow(D * y * y + 1, P - 2, P) % P
+    x = pow(square, (P + 3) // 8, P)
+    if (x * x - square) % P:
+        x = x * ROOT % P
+    if len(encoded) != 32 or y >= P or (x * x - square) % P or (x == 0 and sign):
+        return None
+    x = P - x if x % 2 != sign else x
+    return Point(x, y, 1, x * y % P)
+
+
+def _bytes(point: Point) -> bytes:
+    """Return the 32 bytes of a point (5.1.2)."""
+    inverse = pow(point.z, P - 2, P)
+    x, y = point.x * inverse % P, point.y * inverse % P
+    return (y + (x % 2 << 255)).to_bytes(32, 'little')
+
+
+def _sum(one: Point, other: Point) -> Point:
+    """Add two points (5.1.4)."""
+    a, b = (one.y - one.x) * (other.y - other.x), (one.y + one.x) * (other.y + other.x)
+    c, d = 2 * one.t * other.t * D, 2 * one.z * other.z
+    e, f, g, h = (b - a) % P, (d - c) % P, (d + c) % P, (b + a) % P
+    return Point(e * f % P, g * h % P, f * g % P, e * h % P)
+
+
+def _times(scalar: int, point: Point) -> Point:
+    total = Point(0, 1, 1, 0)
+    while scalar:
+        if scalar % 2:
+            total = _sum(total, point)
+        point, scalar = _sum(point, point), scalar // 2
+    return total
 
 
 def main(arguments: list[str] | None = None) -> int:
