@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fpdf.enums import MethodReturnValue
 from signing_site import PEOPLE, Site, site_at, write_people
 from synthetic_batch import write_batch
 
@@ -16,7 +17,7 @@ from medicell_core.errors import ErrorCode, InputError
 from medicell_record.place import RECORD_FILE
 from medicell_record.record import BatchRecord
 from medicell_record.report.certificate import check_certificate, write_certificate
-from medicell_record.report.pdf import CUT, Cell, ReportPages
+from medicell_record.report.pdf import CELL_LINES, CUT, GREY, Cell, Column, ReportPages
 from medicell_record.signing.meanings import Meaning
 
 
@@ -189,5 +190,51 @@ def test_certificate_is_pdf_a_and_the_same_each_time(site: Site) -> None:
     assert profile is not None
     stream = data.split(b'\n%s 0 obj' % profile[1], 1)[1].split(b'stream\n', 1)[1]
     assert zlib.decompressobj().decompress(stream)[36:40] == b'acsp', 'an ICC profile'
-    for forbidden in (b'/Encrypt', b'/JavaScript', b'/EmbeddedFile', b'/LZWDecode', b'/Launch'):
-        assert forbidden not in data
+    forbidden = (b'/Encrypt', b'/JavaScript', b'/EmbeddedFile', b'/LZWDecode', b'/Launch')
+    transparent = (b'/SMask', b'/ca ', b'/CA ', b'/BM ')
+    for name in forbidden + transparent:
+        assert name not in data, name
+    trailer = data[data.rindex(b'trailer') :]
+    first, second = re.findall(rb'<([0-9A-F]{32})>', trailer)
+    assert first == second
+    assert b'/Info' not in trailer, 'what XMP says is said nowhere else'
+    title = re.search(rb'<rdf:li xml:lang="x-default">([^<]+)</rdf:li>', data)
+    assert title is not None
+    assert title[1] == b'Release certificate MC-2026-0001'
+    made = re.findall(rb'xmp:(?:Create|Modify)Date="([^"]+)"', data)
+    assert len(made) == 2
+    assert len(set(made)) == 1
+
+
+@pytest.mark.parametrize(
+    ('name', 'shown'),
+    [
+        ('Zoë Łukasiewicz-Ångström', None),
+        ('Ελένη Παπαδοπούλου', None),
+        ('Юрий Їжакевич', None),
+        ('王小明', '[U+738B][U+5C0F][U+660E]'),
+        ('김 Kim', '[U+AE40] Kim'),
+        ('Sara שרה', 'Sara [U+05E9][U+05E8][U+05D4]'),
+        ('Ann 🦀', 'Ann [U+1F980]'),
+    ],
+)
+def test_no_letter_of_a_name_is_lost_whatever_the_fonts_have(name: str, shown: str | None) -> None:
+    for bold in (False, True):
+        pages = ReportPages(title='Release certificate', identity='MC-1', note='n', made_at_s=1e9)
+        pages.grid(
+            [Column(title=name, width=1.0)], [[name], [Cell(text=name, bold=bold)]], headed=bold
+        )
+        pages.paragraph(name)
+        pages.banner(name, GREY)
+        assert pages.normalize_text(name) == (shown or name)
+        assert pages.output()
+        lost = [font.missing_glyphs for font in pages.fonts.values()]  # type: ignore[union-attr]
+        assert not any(lost)
+
+
+def test_code_points_are_counted_where_a_long_text_is_cut() -> None:
+    pages = ReportPages(title='t', identity='MC-1', note='n', made_at_s=1e9)
+    text = pages._cut(pages.normalize_text('王' * 4000), 60.0)
+    assert text.endswith(CUT)
+    lines = pages.multi_cell(60.0, 4.0, text, dry_run=True, output=MethodReturnValue.LINES)
+    assert len(lines) <= CELL_LINES

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -32,6 +33,8 @@ CELL_LINES = 40
 """Lines of a table's cell, of which a row is never split: more would not fit on a page."""
 CUT = '… (whole in the record)'
 _PADDING_MM = (0.7, 1.2)
+_FROM_THE_RIGHT = ('R', 'AL', 'AN')
+"""Directions of letters whose order on a line is not kept here."""
 
 Colour = tuple[int, int, int]
 NAVY: Colour = (29, 53, 87)
@@ -110,6 +113,17 @@ class ReportPages(FPDF):
         self.set_auto_page_break(True, margin=BOTTOM_MM + 4.0)
         self.set_font('Sans', size=TEXT_PT)
         self.add_page()
+
+    def normalize_text(self, text: str) -> str:
+        """Return a text in which each letter that would be lost stands as its code point."""
+        return ''.join(letter if self._can_draw(letter) else coded(letter) for letter in text)
+
+    def _can_draw(self, letter: str) -> bool:
+        if letter in '\n\r\t':
+            return True
+        glyphs = getattr(self.current_font, 'cmap', {})
+        from_the_right = unicodedata.bidirectional(letter) in _FROM_THE_RIGHT
+        return ord(letter) in glyphs and not from_the_right
 
     def header(self) -> None:
         """Draw the line of identity at the top of a page."""
@@ -251,13 +265,14 @@ class ReportPages(FPDF):
             self._write(name, 6.5, GREY, width=width)
 
     def _put(self, line: TableRow, cell: str | Cell, *, width_mm: float) -> None:
+        text = self.normalize_text(cell if isinstance(cell, str) else cell.text)
         if isinstance(cell, str):
-            line.cell(self._cut(cell, width_mm))
+            line.cell(self._cut(text, width_mm))
             return
         style = FontFace(
             emphasis='BOLD' if cell.bold else None, color=cell.colour, fill_color=cell.fill
         )
-        line.cell(self._cut(cell.text, width_mm), style=style, colspan=cell.columns)
+        line.cell(self._cut(text, width_mm), style=style, colspan=cell.columns)
 
     def _cut(self, text: str, width_mm: float) -> str:
         """Return a text, or as much of it as a cell of that width can show."""
@@ -288,6 +303,11 @@ class ReportPages(FPDF):
     ) -> None:
         self._pen(size_pt, colour, bold=bold)
         self.cell(width, height, text, align=align)
+
+
+def coded(letter: str) -> str:
+    """Return a letter that no font here has, or draws in its order, as its code point."""
+    return f'[U+{ord(letter):04X}]'
 
 
 def _metadata(title: str, made_at_s: float) -> str:
