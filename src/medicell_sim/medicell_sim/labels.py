@@ -139,20 +139,22 @@ def _misprinted(ink: Floats, fault: float, rng: np.random.Generator) -> Floats:
 
 def _write(ink: Floats, line: str, *, below: int) -> None:
     """Print a line of text, as large as it may be, from a row of dots downwards."""
-    height, width = LINE_SQUARES * RASTER_PX, ink.shape[1]
-    wide, high = _size_of(line)
+    strip = _strip(line, ink.shape[1])
+    ink[below : below + len(strip)] = strip
+
+
+@lru_cache(maxsize=256)
+def _strip(line: str, width: int) -> Floats:
+    """Return the ink of a line of text, kept: OpenCV reads its font in each thread, for 20 ms."""
+    height = LINE_SQUARES * RASTER_PX
+    wide, high = cv2.getTextSize(line, cv2.FONT_HERSHEY_SIMPLEX, 1.0, 1)[0]
     scale = min((width - 2 * RASTER_PX) / max(1, wide), 0.75 * height / high)
     strip = np.zeros((height, width), np.uint8)
     place = (RASTER_PX, height - RASTER_PX)
     cv2.putText(strip, line, place, cv2.FONT_HERSHEY_SIMPLEX, scale, (255,), 1, cv2.LINE_AA)
-    ink[below : below + height] = strip / np.float32(255.0)
-
-
-@lru_cache(maxsize=256)
-def _size_of(line: str) -> tuple[int, int]:
-    """Return width and height of a line at scale 1, in pixels: OpenCV takes 5 ms for it."""
-    wide, high = cv2.getTextSize(line, cv2.FONT_HERSHEY_SIMPLEX, 1.0, 1)[0]
-    return wide, high
+    ink = np.asarray(strip / np.float32(255.0), dtype=np.float32)
+    ink.setflags(write=False)
+    return ink
 
 
 def _scratch(label: Floats, damage: float, rng: np.random.Generator) -> None:
