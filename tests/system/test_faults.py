@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from medicell_core.entries import Answer, Command, Deviation, Question, VialFilled
+from medicell_core.entries import (
+    Answer,
+    Command,
+    Deviation,
+    Question,
+    StateChanged,
+    VialFilled,
+)
 from medicell_orchestrator.simulate import LocalResult
 from medicell_sim.faults import FAULTS
 from medicell_sim.world import World
@@ -107,40 +114,33 @@ def test_fault_is_recovered_and_recorded(fault: str) -> None:
         ),
     ],
 )
-def test_fault_that_needs_a_person_holds_with_a_question(
+def test_fault_that_needs_a_person_holds_with_a_question_and_goes_on_once_remedied(
     fault: str, advice: str, choices: list[str]
 ) -> None:
-    result = local_batch(1, fault=fault)
-    assert result.outcome == 'held'
-    assert [item.struck for item in result.faults] == [True]
-    (question,) = result.questions
-    path = question.phase
-    assert path.rpartition('/')[2] == fault.partition('@')[2]
-    assert question.text.startswith(f'{path}: ')
-    assert advice in question.text
-    assert question.choices == choices
-    for choice in question.choices:
-        assert f'{choice} to ' in question.text
-    assert [item.recovered for item in deviations(result)] == [False]
-    assert result.balance.volume_error_pct < 0.1
-
-
-@pytest.mark.parametrize('fault', [*HELD, *HELD_WITH_A_VIAL])
-def test_remedied_fault_goes_on_to_the_end_after_an_answer(fault: str) -> None:
-    name = fault.partition('@')[0]
+    name, _, phase = fault.partition('@')
 
     def remedy(question: Question, world: World) -> str:
         world.remedy(name)
         return 'retry'
 
     result = local_batch(1, fault=fault, answers=remedy)
+    assert [item.struck for item in result.faults] == [True]
+    (question,) = result.questions
+    assert question.phase.rpartition('/')[2] == phase
+    assert question.text.startswith(f'{question.phase}: ')
+    assert advice in question.text
+    assert question.choices == choices
+    for choice in question.choices:
+        assert f'{choice} to ' in question.text
+    (answer,) = (item.entry for item in result.entries if isinstance(item.entry, Answer))
+    assert answer.question_id == question.question_id
+    held = [item.entry for item in result.entries[: _answered(result)]]
+    assert [item.recovered for item in held if isinstance(item, Deviation)] == [False]
+    assert [item.to_state for item in held if isinstance(item, StateChanged)][-1] == 'HELD'
     assert result.outcome in {'ready_for_release', 'failed_limits'}, result.reason
-    assert len(result.questions) == 1
     vials = [item.entry for item in result.entries if isinstance(item.entry, VialFilled)]
     assert len({item.vial for item in vials}) == len(vials)
     assert all(item.accepted for item in vials)
-    (answer,) = (item.entry for item in result.entries if isinstance(item.entry, Answer))
-    assert answer.question_id == result.questions[0].question_id
     assert result.balance.volume_error_pct < 0.1
     assert result.balance.cells_error_pct < 0.1
 
