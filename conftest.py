@@ -1,4 +1,4 @@
-"""What every test gets: a ROS domain, default signals, a cache, a word on requirements."""
+"""What every test gets: a ROS domain, default signals, a cache, a turn, word on requirements."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ HELD = pytest.StashKey[ExitStack]()
 CACHE = 'XDG_CACHE_HOME'
 STATE = 'XDG_STATE_HOME'
 GAZEBO_CACHE = 'MEDICELL_GAZEBO_CACHE'
+SYSTEM = Path(__file__).parent / 'tests' / 'system'
 DEFAULTS = {
     signal.SIGINT: signal.default_int_handler,
     signal.SIGHUP: signal.SIG_DFL,
@@ -52,6 +53,12 @@ def pytest_configure(config: pytest.Config) -> None:
             tempfile.TemporaryDirectory(prefix='medicell_state_', ignore_cleanup_errors=True)
         )
         config.pluginmanager.register(TraceReporter())
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Have workers begin with whole batches: at the end none of them waits for another's."""
+    if hasattr(config, 'workerinput'):
+        items.sort(key=lambda item: SYSTEM not in item.path.parents)
 
 
 def _undo_ignored_signals() -> None:
