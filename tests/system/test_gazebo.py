@@ -39,7 +39,7 @@ MEASURED = ('measured_samples', 'measured_gap_m', 'tracking_error_rad')
 """What results of moves say of the motion."""
 GREATEST_ERROR_RAD = 0.02
 MOVES_RAD = 1e-3
-RUN_S = 330.0
+RUN_S = 600.0
 HELD = {
     'joint_stalled': (ErrorCode.JOINT_STALLED, 'joint_2 stands at'),
     'joint_state_lost': (ErrorCode.JOINT_STATE_LOST, 'no joint state has come'),

@@ -27,7 +27,7 @@ __all__ = ['eye', 'launch']
 pytestmark = pytest.mark.filterwarnings('ignore:module .sre_:DeprecationWarning')
 
 ONE_VIAL = DATA / 'one_vial.yaml'
-BATCH_S = 400.0
+BATCH_S = 600.0
 """Wall seconds for a batch of one vial, which an idle machine makes in one minute."""
 FAR_RAD = 0.5
 MOVED = 1e-3

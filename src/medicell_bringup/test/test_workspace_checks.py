@@ -74,5 +74,6 @@ def test_tests_in_gazebo_are_promised_it_and_fail_without(
     assert checks.run_gazebo(Layout(root=tmp_path), ['-x'], env) == code
     assert list(commands[0][0][-2:]) == ['medicell_gazebo', 'prepare']
     tests = [(list(command[1:]), need) for command, need in commands[1:]]
-    command = ['-m', 'pytest', '-m', 'gazebo and not long', 'src/one/test/test_a.py', '-x']
+    chosen = ['-m', 'gazebo and not long', '-n', '2', '--dist', 'loadfile']
+    command = ['-m', 'pytest', *chosen, 'src/one/test/test_a.py', '-x']
     assert tests == [(command, 'sphinx gazebo')] * (1 - prepared)

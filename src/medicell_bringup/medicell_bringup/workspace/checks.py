@@ -22,6 +22,8 @@ GAZEBO = 'gazebo'
 """The marker of the tests that need it, and the word by which they are promised it."""
 STAGE = f'{GAZEBO} and not long'
 """The marks by which they are chosen: what takes minutes alone is run by a full test."""
+BESIDE = ('-n', '2', '--dist', 'loadfile')
+"""Two files at a time: an arm behind topics goes by the wall; a file makes its batches once."""
 PROMISED = 'MEDICELL_TESTS_NEED'
 """The environment's variable with the words of what tests must not be skipped for."""
 TYPED_SINCE = (3, 11)
@@ -51,7 +53,7 @@ def run_gazebo(layout: Layout, arguments: list[str], env: Mapping[str, str]) -> 
     verdicts = [_run(layout, 'Gazebo', ('-m', 'medicell_gazebo', 'prepare'), env)]
     if verdicts[0].passed:
         promised = {**env, PROMISED: f'{env.get(PROMISED, "")} {GAZEBO}'.strip()}
-        command = ('-m', 'pytest', '-m', STAGE, *_marked(layout), *arguments)
+        command = ('-m', 'pytest', '-m', STAGE, *BESIDE, *_marked(layout), *arguments)
         verdicts.append(_run(layout, 'pytest', command, promised))
     return _told(verdicts)
 
