@@ -115,6 +115,26 @@ def test_batch_where_another_has_left_its_results_is_refused(tmp_path: Path, nam
         launch_plan('cell', {'recipe': 'car_t_3_day', 'out': str(tmp_path)})
 
 
+@pytest.mark.parametrize('section', ['/**/orchestrator', 'cell_1/orchestrator'])
+def test_batch_that_a_launch_cannot_prove_is_refused_with_the_way_that_works(
+    tmp_path: Path, section: str
+) -> None:
+    own = tmp_path / 'own.yaml'
+    own.write_text(f'{section}:\n  ros__parameters:\n    proofs_required: true\n', 'utf-8')
+    said = {'params_file': str(own), 'out': str(tmp_path / 'out')}
+    assert launch_plan('cell', said).processes, 'the cell itself starts'
+    with pytest.raises(InputError) as caught:
+        launch_plan('cell', {**said, 'recipe': 'car_t_3_day'})
+    assert caught.value.field == 'recipe'
+    assert (
+        './medicell run --join --as USER --recipe car_t_3_day --namespace /cell_1'
+        in caught.value.message
+    )
+    own.write_text(own.read_text('utf-8').replace('true', 'false'), 'utf-8')
+    plan = launch_plan('cell', {**said, 'recipe': 'car_t_3_day'})
+    assert 'batch' in [process.name for process in plan.processes]
+
+
 def test_hardware_keeps_the_journal_that_is_named_or_is_refused(
     config: Path, plug_ins: PlugIns, tmp_path: Path
 ) -> None:

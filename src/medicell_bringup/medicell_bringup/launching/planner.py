@@ -145,6 +145,7 @@ class Planner:
         assert values.recipe is not None
         if not any(process.name == 'world' for process in self.processes):
             raise refused('recipe', 'no driver is simulated: nobody would hang the kit')
+        self._refuse_unproved(values.recipe)
         out = self._out / 'batch'
         read_order(config=values.cell_file, recipe=values.recipe, patient=values.patient)
         refuse_results(out, field='out')
@@ -165,6 +166,16 @@ class Planner:
                 arguments=('run', '--join', *words),
             )
         )
+
+    def _refuse_unproved(self, recipe: str) -> None:
+        """Refuse a batch in a cell that asks who starts it: a launch asks nobody's password."""
+        if given_value('orchestrator', 'proofs_required', self._files) == str(True):
+            raise refused(
+                'recipe',
+                'this cell asks who starts a batch (proofs_required): launch it without recipe,'
+                f' then `./medicell run --join --as USER --recipe {recipe}'
+                f' --namespace {self.namespace} --out FOLDER` asks for the password',
+            )
 
     def _drivers(self) -> dict[Role, str]:
         """Return the driver of each role: the argument where it serves the role."""
