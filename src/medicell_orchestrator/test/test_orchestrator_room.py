@@ -18,6 +18,7 @@ from medicell_core.entries import (
     Command,
     Completed,
     Entry,
+    Ordered,
     Question,
     Resumed,
     StateChanged,
@@ -28,6 +29,7 @@ from medicell_orchestrator.engine.engine import LATELY_S, BatchEngine
 from medicell_orchestrator.resuming.journals import KnownJournals
 from medicell_orchestrator.resuming.taking_up import Absence
 from medicell_orchestrator.unwritten import Unwritten
+from medicell_record.record import RecordedEntry
 
 FEED = '- {phase: feed, type: transfer, source: medium, target: culture, volume: 70 mL}\n'
 REST = '- {phase: rest, type: incubate, bay: bay_1, duration: 10 h}\n'
@@ -198,6 +200,73 @@ def test_entry_that_cannot_be_written_ends_no_batch_and_asks_nobody(
         assert told.code is code
         assert f'./medicell run --resume {tmp_path}' in told.message
         assert ('by itself' in told.message) is retried
+
+
+class ForgetfulSink(FullSink):
+    """A record that takes an entry, and breaks off before it says so."""
+
+    def append(self, entry: Entry, *, at_s: float, actor: str) -> None:
+        if isinstance(entry, self.kind):
+            Sink.append(self, entry, at_s=at_s, actor=actor)
+        super().append(entry, at_s=at_s, actor=actor)
+
+
+def order(rig: Rig, name: str) -> None:
+    if name == 'hold':
+        rig.engine.hold('lunch', 'ada')
+    else:
+        rig.engine.abort('smoke', 'ada')
+
+
+def taken_up(rig: Rig, cell: FakeCell, entries: list[Entry]) -> BatchEngine:
+    """Return the engine of the process that goes on, once there is room again."""
+    recorded = [
+        RecordedEntry(sequence=number, at_s=rig.cell.time_s, actor='orchestrator', entry=entry)
+        for number, entry in enumerate(entries, start=1)
+    ]
+    engine = BatchEngine(
+        recipe=rig.recipe,
+        patient=PATIENT,
+        cell=cell,
+        record=Sink(entries, []),
+        products=CONFIG / 'products',
+        recorded=recorded,
+    )
+    if not any(isinstance(entry, Resumed) for entry in entries):
+        engine.keep(rig.engine.unwritten)
+    engine.take_up(Absence(by='test', seen_s=rig.cell.time_s))
+    for _ in range(30):
+        engine.tick()
+    return engine
+
+
+@pytest.mark.parametrize('sink', [FullSink, ForgetfulSink])
+@pytest.mark.parametrize('name', ['hold', 'abort'])
+def test_order_that_could_not_be_written_is_written_once_when_it_can_be_and_obeyed(
+    rig: Rig, name: str, sink: type[FullSink]
+) -> None:
+    entries = rig.sink.entries
+    rig.engine.batch._record = sink(rig.sink, Ordered, ErrorCode.DISK_FULL)
+    order(rig, name)
+    with pytest.raises(Unwritten):
+        rig.engine.tick()
+    assert [item.order for item in rig.engine.unwritten] == [name]  # type: ignore[union-attr]
+    rig.engine.leave('full')
+    cell = FakeCell(rig.recipe)
+    engine = taken_up(rig, cell, entries)
+    (written,) = [item for item in entries if isinstance(item, Ordered)]
+    assert (written.order, written.operator) == (name, 'ada')
+    assert engine.unwritten == ()
+    assert not cell.sent(ops.Incubate), 'nothing is begun after it'
+    if name == 'hold':
+        assert engine.state is PackMLState.HELD
+        length = len(entries)
+        again = taken_up(rig, FakeCell(rig.recipe), entries)
+        assert again.state is PackMLState.HELD, 'and whoever takes it up after that obeys too'
+        assert isinstance(entries[length], Resumed)
+        assert len([item for item in entries if isinstance(item, Ordered)]) == 1
+    else:
+        assert engine.outcome == 'aborted'
 
 
 def test_goal_that_cannot_be_noted_is_not_sent(

@@ -12,7 +12,7 @@ from py_trees.common import Status
 from medicell_core.cell import Cell
 from medicell_core.clock import Clock, WallClock
 from medicell_core.containers import Patient
-from medicell_core.entries import CommandProof, Question
+from medicell_core.entries import Answer, CommandProof, Ordered, Question
 from medicell_core.errors import ErrorCode
 from medicell_core.serving import ServingNode
 from medicell_core.states import PackMLState
@@ -86,6 +86,7 @@ class BatchEngine:
     ) -> None:
         check_fit(recipe, patient)
         history = History(recorded)
+        self._last = recorded[-1].entry if recorded else None
         journals = KnownJournals() if journals is None else journals
         recorded_cell = RecordedCell(history, cell, journals)
         self.batch = Batch(
@@ -207,6 +208,15 @@ class BatchEngine:
     def outstanding(self) -> list[str]:
         """Return the operations that have not ended, without those in the background."""
         return outstanding(self.root)
+
+    @property
+    def unwritten(self) -> tuple[Ordered | Answer, ...]:
+        """What people have ordered and the record would not take."""
+        return self._orders.unwritten
+
+    def keep(self, orders: Sequence[Ordered | Answer]) -> None:
+        """Take over, before `take_up`, what the record would not take in an engine before."""
+        self._orders.keep(orders, self._last)
 
     # --- the engine's thread ----------------------------------------------------------------
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from medicell_core.entries import Answer, CommandProof, Ordered, Question
+from medicell_core.entries import Answer, CommandProof, Entry, Ordered, Question
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.states import PackMLState
 from medicell_orchestrator.batch import ACTOR, Batch
@@ -150,13 +150,37 @@ class Orders:
     # --- the engine's thread ----------------------------------------------------------------
 
     def obey_new(self) -> None:
-        """Record what was ordered since the last tick, and obey."""
-        with self._lock:
-            orders, self._new = self._new, []
-        for order in orders:
+        """Record what was ordered since the last tick, and obey.
+
+        What cannot be recorded stays ordered; raises Unwritten then.
+        """
+        while (order := self._next) is not None:
             wanted = replace(order, before=self._course.state.name, after=_state_after(order))
             self._batch.append(wanted, actor=order.operator or ACTOR)
+            with self._lock:
+                self._new.pop(0)
             self._obey(wanted)
+
+    @property
+    def _next(self) -> Ordered | Answer | None:
+        with self._lock:
+            return self._new[0] if self._new else None
+
+    @property
+    def unwritten(self) -> tuple[Ordered | Answer, ...]:
+        """What was ordered and is not in the record."""
+        with self._lock:
+            return tuple(self._new)
+
+    def keep(self, orders: Sequence[Ordered | Answer], last: Entry | None) -> None:
+        """Take over what could not be written before, by a record that ends with `last`.
+
+        Whether the first of them came to be written may not have been known.
+        """
+        if orders and isinstance(last, Ordered | Answer) and _as_given(last) == orders[0]:
+            orders = orders[1:]
+        with self._lock:
+            self._new = [*orders, *self._new]
 
     def obey_again(self, order: Ordered | Answer) -> None:
         """Obey what the record says was ordered."""
@@ -185,8 +209,8 @@ class Orders:
 
     @property
     def holding(self) -> bool:
-        """Whether an order or a shortage has the batch Held: nothing new may be started."""
-        return bool(self._hold_reason or self.shortage)
+        """Whether an order or a shortage holds or ends the batch: nothing new may be started."""
+        return bool(self._hold_reason or self.shortage or self.end)
 
     @property
     def hold_reason(self) -> str:
@@ -226,6 +250,10 @@ class Orders:
         return MedicellError(
             ErrorCode.NOT_ALLOWED_IN_STATE, f'{command}: not allowed in {self._course.state.name}'
         )
+
+
+def _as_given(order: Ordered | Answer) -> Ordered | Answer:
+    return replace(order, before='', after='')
 
 
 def _state_after(order: Ordered | Answer) -> str:

@@ -103,21 +103,29 @@ class Replay:
             self._judge_absence(told)
 
     def _take_in_resumed(self) -> None:
-        """Take in that the batch was taken up right after the entry that was just made again."""
-        while isinstance(told := self._history.next, Resumed):
+        """Take in that the batch was taken up right after the entry that was just made again.
+
+        And what people had ordered that could only be recorded then.
+        """
+        resumed = False
+        while isinstance(told := self._history.next, Resumed | Ordered | Answer):
+            resumed = resumed or isinstance(told, Resumed)
+            if not resumed:
+                break
             self._batch.note(told, self._history.take().at_s)
-            self._judge_absence(told)
+            self._take_in(told)
         self._history.tell_end()
 
     def _go_live(self) -> None:
         """Go on where the record ends: note it, and ask the devices what it leaves open."""
         assert self._absence is not None
-        end = self._ending.end or self._orders.end
-        if end is not None:
-            self._cell.stop(end.reason)
         resumed = resumed_entry(self._history, self._absence, now_s=self._cell.now_s())
         self._batch.append(resumed)
         self._judge_absence(resumed)
+        self._orders.obey_new()
+        end = self._ending.end or self._orders.end
+        if end is not None:
+            self._cell.stop(end.reason)
         self._cell.go_live(cancelled=end is not None)
         self._ending.grant_time()
 

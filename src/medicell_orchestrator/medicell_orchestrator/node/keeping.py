@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from medicell_ros.host import on_executor
 from medicell_ros.lifecycle import ManagedNode
 
 if TYPE_CHECKING:
+    from medicell_core.entries import Answer, Ordered
     from medicell_orchestrator.node.starting import Begun
 
 RETRY_S = 10.0
@@ -52,6 +53,8 @@ class OpenBatch:
         self._say = say
         self._rest = rest
         self._timer: Any = None
+        self._orders: Sequence[Ordered | Answer] = ()
+        """What people have ordered and the record would not take, until it is taken up."""
 
     def look(self) -> None:
         """Go on with the batch that is noted, or take others; called on the executor."""
@@ -73,7 +76,8 @@ class OpenBatch:
         self._node.get_logger().info(f'takes up the batch in {folder}')
         try:
             batch = self._find(folder)
-            self.refusal = None
+            batch.engine.keep(self._orders)
+            self.refusal, self._orders = None, ()
             self._begin(batch)
         except Exception as error:
             code = error.code if isinstance(error, MedicellError) else None
@@ -104,10 +108,11 @@ class OpenBatch:
         said = f'the batch in {where} cannot be taken up: {error.message}'
         self._be_held(MedicellError(error.code, said))
 
-    def keep_open(self, folder: Path, error: Unwritten, *, again: bool) -> None:
+    def keep_open(self, batch: Begun, error: Unwritten, *, again: bool) -> None:
         """Be Held with the batch that cannot be written; `again` to try later. Any thread."""
+        self._orders = batch.engine.unwritten
         retried = error.cause.code in RETRIED and self.note.read() is not None
-        self._be_held(error.left_open(folder, retried=retried))
+        self._be_held(error.left_open(batch.folder, retried=retried))
         if again and retried:
             on_executor(self._node, self._try_again)
 
@@ -130,6 +135,6 @@ class OpenBatch:
         """Take batches: none is open."""
         self.stop_retrying()
         self.note.clear()
-        self.refusal = None
+        self.refusal, self._orders = None, ()
         self._rest()
         self._say(PackMLState.IDLE)

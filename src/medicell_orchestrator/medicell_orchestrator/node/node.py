@@ -343,7 +343,7 @@ class OrchestratorNode(ManagedNode):
         if self._telling is not None:
             self._telling.batch = None
         if isinstance(refusal, Unwritten):
-            self._open.keep_open(batch.folder, refusal, again=self._taking)
+            self._open.keep_open(batch, refusal, again=self._taking)
         elif refusal is not None:
             self._open.keep_held(batch.folder, refusal)
         elif batch.closed:
