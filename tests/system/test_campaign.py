@@ -64,6 +64,18 @@ def test_fault_is_made_and_judged(
     assert finding.verdict in (verdict if isinstance(verdict, tuple) else (verdict,)), finding
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ('fault', 'limits'), [('cell_death', ('Viability', 'Dose')), ('contamination', ('Sterility',))]
+)
+def test_what_befalls_the_product_while_it_is_filled_is_found_in_the_vial_filled_last(
+    baseline: Path, tmp_path: Path, fault: str, limits: tuple[str, ...]
+) -> None:
+    finding = found(baseline, tmp_path, fault, 'finish/filling/fill')
+    assert finding.verdict is Verdict.LOST, finding
+    assert all(limit in finding.reasons[0] for limit in limits), finding
+
+
 def test_abort_and_nobody_who_answers_end_the_batch(baseline: Path, tmp_path: Path) -> None:
     (tmp_path / 'other').mkdir()
     assert found(baseline, tmp_path / 'other', 'abort').verdict is Verdict.LOST

@@ -165,6 +165,7 @@ def test_emergency_stop_in_a_fill_goes_on_without_dosing_or_counting_twice(
     assert [(item.vial, item.accepted) for item in done.of(VialFilled)] == [
         (FIRST_VIAL, True),
         ('MC-TEST-0001.vial_2', True),
+        ('MC-TEST-0001.quality_vial_1', True),
     ]
     (product,) = done.of(ProductBalance)
     assert abs(product.unaccounted_ml) < 0.2
@@ -187,7 +188,8 @@ def test_bad_air_in_a_fill_stops_the_pump_at_once_and_covers_the_vial(tmp_path: 
     first, *others = done.of(VialFilled)
     assert (first.vial, first.accepted) == (FIRST_VIAL, False)
     assert 'bad air' in first.reason
-    assert [item.accepted for item in others] == [True, True]
+    assert [item.of_dose for item in others] == [True, True, False]
+    assert others[-1].accepted
     stoppered = [item for item in done.of(Command) if item.operation == 'StopperVial']
     assert [item.goal['vial'] for item in stoppered] == [FIRST_VIAL]
     (product,) = done.of(ProductBalance)
@@ -212,5 +214,5 @@ def test_breach_that_is_measured_holds_the_batch_with_both_counts_in_the_record(
     assert not deviation.recovered
     assert finished.error_code == 0
     assert finished.result['measured_breaches'] == 0
-    assert [item.accepted for item in done.of(VialFilled)] == [True, True]
+    assert [item.accepted for item in done.of(VialFilled)] == [True, True, True]
     assert done.outcome == 'ready_for_release'

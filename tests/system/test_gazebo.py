@@ -257,15 +257,15 @@ def test_physics_has_shown_nothing_out_of_its_limits(summaries: Any) -> None:
     assert (motion['failures'], physics['lost']) == ([], '')
     assert [peak['joint'] for peak in physics['joints']] == [f'joint_{n + 1}' for n in range(6)]
     assert max(peak['error_rad'] for peak in physics['joints']) < GREATEST_ERROR_RAD
-    # Two vials, each at four stations and handed over.
-    assert physics['placed'] == 10
+    # Three vials, each at four stations and handed over.
+    assert physics['placed'] == 15
     assert physics['worst']['off_m'] < 1e-3
     assert physics['worst']['tilt_deg'] < 1.0
     assert physics['contacts'] == {
-        'standing': 8 + 10,
-        'gripping': 4,
-        'stoppering': 2,
-        'crimping': 2,
+        'standing': 11 + 15,
+        'gripping': 6,
+        'stoppering': 3,
+        'crimping': 3,
         'unintended': 0,
     }
     assert physics['air_samples'] > 1000

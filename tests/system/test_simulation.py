@@ -102,21 +102,22 @@ def test_launched_cell_makes_a_batch_in_gazebo_and_leaves_nothing(
     until(lambda: '[batch] has ended' in cell.said(), "the batch's end", cell, wait_s=BATCH_S)
     assert '[batch] has ended with code 0' in cell.said(), cell.said()
     summary = json.loads((tmp_path / 'cell' / 'batch' / 'summary.json').read_text('utf-8'))
-    (vial,) = summary['vials']
-    assert (summary['outcome'], vial['accepted']) == ('ready_for_release', True)
+    assert [vial['accepted'] for vial in summary['vials']] == [True, True]
+    assert [vial['for_laboratory'] for vial in summary['vials']] == [False, True]
+    assert summary['outcome'] == 'ready_for_release'
     assert 'COLLISION' not in cell.said()
     motion = summary['motion']
     physics = motion['physics']
     assert (motion['simulator'], motion['version'][:3]) == ('gazebo', '11.')
     assert (motion['failures'], physics['lost']) == ([], '')
-    # At four stations, and handed over; the report has it as of a run in one process.
-    assert physics['placed'] == 5
+    # Each at four stations, and handed over; the report has it as of a run in one process.
+    assert physics['placed'] == 10
     assert physics['worst']['off_m'] < ALLOWED_M
     assert physics['worst_on_the_way']['off_m'] < ALLOWED_M
     assert [peak['joint'] for peak in physics['joints']] == [f'joint_{n + 1}' for n in range(6)]
     assert max(peak['error_rad'] for peak in physics['joints']) < GREATEST_ERROR_RAD
     contacts = physics['contacts']
-    assert (contacts['stoppering'], contacts['crimping'], contacts['unintended']) == (1, 1, 0)
+    assert (contacts['stoppering'], contacts['crimping'], contacts['unintended']) == (2, 2, 0)
     assert physics['air_samples'] > 1000
     assert physics['air_breaches'] == 0
     assert physics['real_time_factor'] > 0.0

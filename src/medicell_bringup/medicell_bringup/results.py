@@ -107,12 +107,17 @@ def show_results(console: Console, out: Path, end: RunEnd, state: BatchState) ->
     console.print(f'[bold {colour}]{summary["outcome"].replace("_", " ")}[/]')
     table = Table.grid(padding=(0, 2))
     accepted = [vial for vial in summary['vials'] if vial['accepted']]
+    tested = sum(vial['for_laboratory'] for vial in accepted)
     rows = (
         ('expansion', number(summary['fold_expansion'], '{:.1f} fold')),
         ('viability', number(summary['viability_pct'], '{:.1f} %')),
         ('CAR+', number(summary['car_positive_pct'], '{:.1f} %')),
         ('CAR+ cells in vials', number(summary['car_positive_cells'], '{:.2e}')),
-        ('vials', f'{len(accepted)} accepted of {len(summary["vials"])} filled'),
+        (
+            'vials',
+            f'{len(accepted)} accepted of {len(summary["vials"])} filled'
+            + (f', {tested} of them for the laboratory' if tested else ''),
+        ),
         ('process', number(summary['duration_days'], '{:.2f} days')),
         ('deviations', str(len(summary['deviations']))),
         (

@@ -153,6 +153,16 @@ def test_released_without_a_vial_is_harm() -> None:
     assert 'released without a vial' in of(found).reasons
 
 
+def test_what_was_filled_for_the_laboratory_is_no_part_of_the_dose() -> None:
+    other = 'MC-1.quality_vial_1'
+    tested = replace(FILLED, vial=other, for_laboratory=True)
+    found = evidence(deviation(ErrorCode.LEAK), tested)
+    found = replace(found, vessels={**found.vessels, other: replace(FULL, microbes=12.0)})
+    assert of(found).verdict is Verdict.RECOVERED
+    poured = replace(found, vessels={**found.vessels, other: replace(FULL, volume_ml=2.0)})
+    assert f'{other} holds 2.000 mL' in of(poured).reasons[0]
+
+
 def test_what_is_not_released_may_be_bad_in_itself() -> None:
     found = with_vial(microbes=12.0, closed=False, dead_cells=5e7)
     found = replace(found, entries=(*found.entries[:-1], closed('failed_limits', 'Sterility')))

@@ -295,6 +295,13 @@ class VialFilled(Entry):
     open_s: float = math.nan
     force_n: float = math.nan
     torque_nm: float = math.nan
+    for_laboratory: bool = False
+    """Whether it was filled to be tested, and is never part of the dose; not in older records."""
+
+    @property
+    def of_dose(self) -> bool:
+        """Whether it is an accepted vial that may be given."""
+        return self.accepted and not self.for_laboratory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -315,6 +322,8 @@ class ProductBalance(Entry):
     unaccounted_ml: float
     viable_per_ml: float
     car_positive_per_ml: float
+    laboratory_ml: float = 0.0
+    """In accepted vials for the laboratory, which `vials_ml` leaves out; 0 in older records."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

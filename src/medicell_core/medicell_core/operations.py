@@ -568,6 +568,8 @@ class AssaySampleResult(Result):
 
 
 ASSAYS: dict[str, str] = {
+    'viable_per_ml': '1/mL',
+    'viability_pct': '%',
     'cd3_positive_pct': '%',
     'car_positive_pct': '%',
     'vector_copies': '1/cell',

@@ -269,6 +269,8 @@ class LaboratorySettings(Settings):
     """Quality control: turnaround and need of sample per test."""
 
     turnaround_h: dict[str, NotNegative] = {
+        'viable_per_ml': 3.0,
+        'viability_pct': 3.0,
         'cd3_positive_pct': 3.0,
         'car_positive_pct': 3.0,
         'vector_copies': 8.0,

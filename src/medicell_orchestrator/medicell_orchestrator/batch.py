@@ -334,7 +334,7 @@ def clock_text(at_s: float) -> str:
 
 def closing_figures(batch: Batch) -> dict[str, float]:
     """Return fold expansion, viability, CAR+, copies, vials, dose, duration; known ones only."""
-    accepted = [vial for vial in batch.vials if vial.accepted]
+    accepted = [vial for vial in batch.vials if vial.of_dose]
     figures = {
         'vials': float(len(accepted)),
         'vial_volume_ml': accepted[0].volume_ml if accepted else 0.0,

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from medicell_core.errors import ErrorCode, InputError
 from medicell_orchestrator.decisions import DAY_S, NEAR_S
-from medicell_orchestrator.phases.assaying import ReleasePhase
+from medicell_orchestrator.phases.assaying import AssayVialPhase, ReleasePhase
 from medicell_orchestrator.phases.device import IncubatePhase
 from medicell_orchestrator.phases.expansion import ExpandPhase
+from medicell_orchestrator.phases.filling import FillVialsPhase
 from medicell_orchestrator.phases.roll_call import RollCallPhase
 from medicell_orchestrator.phases.seeding import SeedCellsPhase
 
@@ -28,6 +29,7 @@ def check_consistency(recipe: Recipe, kit: Kit) -> None:
     _check_room(recipe)
     _check_days(recipe)
     _check_roll_call(recipe)
+    _check_tested(recipe)
     _check_release(recipe)
 
 
@@ -96,6 +98,22 @@ def _check_roll_call(recipe: Recipe) -> None:
     calls = [item for item in phases if isinstance(item[1].phase, RollCallPhase)]
     if calls != phases[:1]:
         raise _misplaced(recipe, calls[-1:], phases[0], 'roll_call', ('first', 'before the first'))
+
+
+def _check_tested(recipe: Recipe) -> None:
+    """Refuse a test of vials that no filling before it has filled for the laboratory."""
+    filled: list[str] = []
+    for path, spec in recipe.phases():
+        if isinstance(spec.phase, FillVialsPhase):
+            filled.append(spec.phase.quality_vials)
+        elif isinstance(spec.phase, AssayVialPhase) and spec.phase.vials not in filled:
+            raise InputError(
+                ErrorCode.RECIPE_INVALID,
+                f'"{spec.phase.vials}" are quality_vials of no fill_vials before it',
+                file=recipe.file,
+                line=spec.line,
+                field=f'{path}.vials',
+            )
 
 
 def _check_release(recipe: Recipe) -> None:

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from medicell_orchestrator.phase import Phase
-from medicell_orchestrator.phases.assaying import AssayPhase, CheckPhase, ReleasePhase
+from medicell_orchestrator.phases.assaying import (
+    AssayPhase,
+    AssayVialPhase,
+    CheckPhase,
+    ReleasePhase,
+)
 from medicell_orchestrator.phases.counting import CountCellsPhase
 from medicell_orchestrator.phases.device import (
     ExchangePhase,
@@ -45,6 +50,7 @@ PHASE_TYPES: dict[str, type[Phase]] = {
     'formulate': FormulatePhase,
     'fill_vials': FillVialsPhase,
     'assay': AssayPhase,
+    'assay_vial': AssayVialPhase,
     'release': ReleasePhase,
 }
 """What a recipe's `type` may say."""

@@ -50,6 +50,7 @@ materials:
   cartridge: {kind: cartridge, content: empty, capacity: 1 mL, location: imaging, count: 12}
   tube: {kind: tube, content: empty, capacity: 5 mL, location: laboratory, count: 3}
   vial: {kind: vial, content: empty, capacity: 10 mL, location: fill_robot/nest, count: 6}
+  quality_vial: {kind: vial, content: empty, capacity: 10 mL, location: fill_robot/nest, count: 2}
 procedure:
   - unit_procedure: line
     operations:

@@ -292,6 +292,70 @@ def test_two_vials_rejected_in_a_row_ask(tmp_path: Path) -> None:
     assert answered(rig, 'retry').engine.outcome == 'ready_for_release'
 
 
+QUALITY = ', quality_vials: quality_vial'
+TESTED = '- {phase: test, type: assay_vial, vials: quality_vial, tests: [sterility, potency]}\n'
+
+
+def quality_rig(tmp_path: Path) -> Rig:
+    rig = make_rig(tmp_path, COUNT_AND_FILL % QUALITY + TESTED)
+    rig.cell.volumes['MC-1.product'] = 100.0
+    return rig
+
+
+def test_vial_for_the_laboratory_is_filled_last_tested_and_no_part_of_the_dose(
+    tmp_path: Path,
+) -> None:
+    rig = quality_rig(tmp_path).tick()
+    assert vials(rig) == [*GOOD, ('quality_vial_1', True)]
+    filled = rig.sink.of(VialFilled)
+    assert [item.for_laboratory for item in filled] == [False, False, False, True]
+    assert sum(item.car_positive_cells for item in filled if item.of_dose) == pytest.approx(1e8)
+    assert filled[-1].label_text == label_text('MC-1', 'MC-1.quality_vial_1')
+    (balance,) = rig.sink.of(ProductBalance)
+    assert balance.laboratory_ml == 3.0
+    assert balance.vials_ml == pytest.approx(sum(item.volume_ml for item in filled[:-1]))
+    assert balance.unaccounted_ml == pytest.approx(0.0, abs=1e-9)
+    assert {goal.container for goal in rig.cell.sent(ops.AssaySample)} == {'MC-1.quality_vial_1'}
+    names = [type(goal).__name__ for goal in rig.cell.goals]
+    last = len(names) - 1 - names[::-1].index('ProcessVial')
+    assert 'Mix' in names[last - 3 : last]
+
+
+def test_product_for_the_laboratory_is_kept_from_a_dose_that_it_does_not_hold(
+    tmp_path: Path,
+) -> None:
+    planned = []
+    for folder, more in ((tmp_path / 'with', QUALITY), (tmp_path / 'without', '')):
+        folder.mkdir()
+        rig = filling_rig(folder, more)
+        rig.cell.per_ml = 5e6
+        rig.cell.volumes['MC-1.product'] = 40.0
+        rig.tick()
+        planned.append(sum(item.volume_ml for item in rig.sink.of(VialFilled) if item.of_dose))
+    assert planned[1] - planned[0] == pytest.approx(3.0)
+
+
+def test_rejected_vial_for_the_laboratory_is_followed_by_the_next_one(tmp_path: Path) -> None:
+    rig = quality_rig(tmp_path)
+    rig.cell.scripts = [Script(ops.ProcessVial, ErrorCode.CLOSURE_FAILED, skip=3)]
+    rig.tick()
+    assert vials(rig) == [*GOOD, ('quality_vial_1', False), ('quality_vial_2', True)]
+    assert {goal.container for goal in rig.cell.sent(ops.AssaySample)} == {'MC-1.quality_vial_2'}
+
+
+def test_without_a_vial_for_the_laboratory_nothing_is_tested_and_it_is_said(
+    tmp_path: Path,
+) -> None:
+    rig = quality_rig(tmp_path)
+    rig.cell.scripts = [Script(ops.ProcessVial, ErrorCode.CONTAINER_DROPPED, skip=3, times=2)]
+    answered(rig.tick(), 'retry')
+    assert vials(rig)[:3] == GOOD
+    assert not rig.cell.sent(ops.AssaySample)
+    said = [item.description for item in rig.sink.of(Deviation)]
+    assert '0 of 1 vials are filled and no quality_vial is left' in said
+    assert said[-1] == 'no vial of quality_vial was filled for the laboratory'
+
+
 def test_running_out_of_vials_fills_what_there_is(tmp_path: Path) -> None:
     rig = filling_rig(tmp_path)
     rig.cell.scripts = [Script(ops.ProcessVial, ErrorCode.VIAL_SEALED, times=5)]

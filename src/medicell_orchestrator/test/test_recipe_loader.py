@@ -249,6 +249,15 @@ def test_fields_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
     phase = '- {phase: a, type: fill_vials, source: product, vials: vial, least_volume: 5 mL,'
     phase += ' most_volume: 2 mL}'
     assert 'above most_volume' in refused(tmp_path, recipe_text(phase)).message
+    phase = phase.replace('most_volume: 2 mL', 'most_volume: 9 mL, quality_vials: vial')
+    assert 'needs a material of its own' in refused(tmp_path, recipe_text(phase)).message
+
+
+def test_test_of_vials_that_none_were_filled_for_is_refused(tmp_path: Path) -> None:
+    phase = '- {phase: test, type: assay_vial, vials: quality_vial, tests: [sterility]}'
+    error = refused(tmp_path, recipe_text(phase))
+    assert error.field == 'unit/operation/test.vials'
+    assert '"quality_vial" are quality_vials of no fill_vials before it' in error.message
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def build_summary(record: BatchRecord, run: RunFigures) -> dict[str, Any]:
     | outcome | of BatchClosed, or `open` |
     | error_codes | names of all codes but OK, each once, in the order they came up |
     | the names of PRODUCT_FIGURES | the product: fold, per cent, cells, copies per cell |
-    | vials | each: vial, volume_ml, net_weight_g, cells of both kinds, label_text, accepted |
+    | vials | vial, volume_ml, net_weight_g, cells, label_text, accepted, for_laboratory |
     | labels | printed, used, destroyed, unaccounted, detail; null when none was printed |
     | duration_days | from the first entry to the last |
     | deviations | deviation_id, phase, error_code, description, action, recovered |
@@ -149,6 +149,7 @@ def _vial(entry: VialFilled) -> dict[str, Any]:
         'car_positive_cells': entry.car_positive_cells,
         'label_text': entry.label_text,
         'accepted': entry.accepted,
+        'for_laboratory': entry.for_laboratory,
     }
 
 

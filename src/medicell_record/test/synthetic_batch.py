@@ -55,6 +55,9 @@ KIT = (
     *((f'vial_{number}', 'vial', 'empty', 0.0) for number in range(1, 9)),
 )
 
+PER_ML = 3.86e7
+"""Viable cells in the product."""
+
 
 class Writer:
     """Appends entries at a time of its own that only goes forward."""
@@ -344,7 +347,7 @@ def _harvest(writer: Writer) -> None:
     writer.end()
     writer.begin('formulate/dilute/formulate')
     writer.transfer('cryo_medium', 'product', 6.0)
-    writer.count('product', 1.6e9, 33.0, 93.1)
+    writer.count('product', 33.0 * PER_ML, 33.0, 93.1)
     writer.measure('car_positive_pct', 36.8, 'product', 'image cytometry, fluorescence', 1.4)
     writer.end()
 
@@ -366,7 +369,7 @@ def _fill(writer: Writer) -> None:
             VialFilled(
                 vial=c(vial),
                 volume_ml=volume,
-                viable_cells=3.86e7 * volume,
+                viable_cells=PER_ML * volume,
                 car_positive_cells=1.42e7 * volume,
                 label_text=label_text(BATCH, c(vial)) if accepted else '',
                 accepted=accepted,

@@ -10,15 +10,26 @@ from pathlib import Path
 import pytest
 from fpdf.enums import MethodReturnValue
 from signing_site import PEOPLE, Site, site_at, write_people
-from synthetic_batch import write_batch
+from synthetic_batch import started, write_batch
 
-from medicell_core.entries import Deviation, Entry, ReleaseTest, Signature
+from medicell_core.containers import label_text
+from medicell_core.entries import (
+    MEASUREMENTS,
+    Deviation,
+    Entry,
+    Measurement,
+    ReleaseTest,
+    Signature,
+    VialFilled,
+)
 from medicell_core.errors import ErrorCode, InputError
 from medicell_record.place import RECORD_FILE
-from medicell_record.record import BatchRecord
+from medicell_record.record import BatchRecord, RecordedEntry
+from medicell_record.report import results
 from medicell_record.report.certificate import check_certificate, write_certificate
 from medicell_record.report.pdf import CELL_LINES, CUT, GREY, Cell, Column, ReportPages
 from medicell_record.signing.meanings import Meaning
+from medicell_record.view import BatchView
 
 
 @pytest.fixture(scope='module')
@@ -70,7 +81,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
         monkeypatch.setattr(ReportPages, name, draw)
 
-    for name in ('banner', 'paragraph', 'grid'):
+    for name in ('banner', 'paragraph', 'grid', 'pairs'):
         spy(name)
     return found
 
@@ -111,6 +122,7 @@ def test_certificate_has_every_value_limit_method_deviation_and_signature(
     assert drawn[0] == 'RELEASED by Petra Person'
     assert 'Limits missed: none. Final results awaited: none.' in drawn
     assert 'Sterility, final' in drawn
+    assert drawn[drawn.index('Final container tested') + 1] == 'none'
     assert 'LAB-7, entered by Quinn Quality' in drawn
     for entry in entries:
         if isinstance(entry, ReleaseTest):
@@ -123,6 +135,38 @@ def test_certificate_has_every_value_limit_method_deviation_and_signature(
     names = {PEOPLE[user][0] for user in ('olga', 'sven', 'quinn', 'petra')}
     assert names == {entry.printed_name for entry in signed} <= {*drawn}
     assert drawn.count('closed') == sum(entry.meaning == 'closed' for entry in signed) > 0
+
+
+def test_certificate_names_the_final_container_that_was_tested_and_for_what() -> None:
+    batch, vial = started(), 'MC-1.quality_vial_1'
+    filled = VialFilled(
+        vial=vial,
+        volume_ml=3.0,
+        viable_cells=3e7,
+        car_positive_cells=1e7,
+        label_text=label_text('MC-1', vial),
+        accepted=True,
+        reason='',
+        for_laboratory=True,
+    )
+    found = [
+        Measurement(
+            phase='a/b/c',
+            name=name,
+            value=value,
+            unit=MEASUREMENTS[name],
+            standard_error=-1.0,
+            container=vial,
+            method='laboratory',
+        )
+        for name, value in (('viability_pct', 93.0), ('sterility', 0.0))
+    ]
+    told = [
+        RecordedEntry(sequence=number, at_s=0.0, actor='x', entry=entry)
+        for number, entry in enumerate((batch, filled, *found), 1)
+    ]
+    assert results.tested(BatchView(told)) == f'{vial}: viability, %, sterility'
+    assert results.tested(BatchView(told[:2])) == 'none'
 
 
 def test_certificate_of_a_recalled_batch_says_so_and_why(site: Site, drawn: list[str]) -> None:

@@ -115,7 +115,7 @@ def test_the_release_table_says_limit_unit_method_and_source() -> None:
     assert lines['Sterility'].limit == 'negative'
     assert lines['Endotoxin'].limit == '≤ 0.5'
     assert lines['Viability'].source == 'PMC6319086 table 2'
-    assert lines['Viability'].method == 'image cytometry with trypan blue'
+    assert lines['Viability'].method == 'flow cytometry'
     assert lines['Endotoxin'].unit == 'EU/mL'
     assert lines['Viability'].value == GOOD['viability_pct']
 

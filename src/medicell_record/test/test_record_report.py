@@ -351,6 +351,15 @@ def test_the_vials_sum_is_that_of_the_accepted(view: BatchView) -> None:
     assert last[1] == f'{sum(item.net_weight_g for item in found if item.accepted):.3f}'
 
 
+def test_vial_for_the_laboratory_is_named_so_and_is_not_in_the_sum(view: BatchView) -> None:
+    found = [entry for _, entry in view.of(VialFilled)]
+    first = next(item for item in found if item.accepted)
+    tested = [replace(item, for_laboratory=item is first) for item in found]
+    lines = [[text(cell) for cell in line] for line in rows.vials(view, tested)]
+    assert lines[tested.index(replace(first, for_laboratory=True))][-1] == 'for the laboratory'
+    assert lines[-1][-1].startswith('6 vials')
+
+
 def test_every_measurement_has_a_name_for_people() -> None:
     assert MEASUREMENT_LABELS.keys() == MEASUREMENTS.keys()
 
@@ -397,7 +406,8 @@ def test_ways_of_the_product_add_up_to_what_there_was() -> None:
         phase='u/o/fill',
         source='B.product',
         before_ml=100.0,
-        vials_ml=40.0,
+        vials_ml=37.0,
+        laboratory_ml=3.0,
         rejects_ml=5.0,
         left_ml=54.0,
         unaccounted_ml=1.0,
@@ -405,6 +415,6 @@ def test_ways_of_the_product_add_up_to_what_there_was() -> None:
         car_positive_per_ml=4e6,
     )
     *ways, whole = [[text(cell) for cell in line] for line in rows.product(entry, 3.0)]
-    assert [way[1] for way in ways] == ['40.00', '5.00', '3.00', '51.00', '1.00']
+    assert [way[1] for way in ways] == ['37.00', '3.00', '5.00', '3.00', '51.00', '1.00']
     assert sum(float(way[1]) for way in ways) == float(whole[1]) == 100.0
     assert sum(float(way[4]) for way in ways) == pytest.approx(100.0)

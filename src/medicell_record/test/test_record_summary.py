@@ -77,6 +77,7 @@ def test_a_whole_batch_is_summed_up(tmp_path: Path) -> None:
         'car_positive_cells',
         'label_text',
         'accepted',
+        'for_laboratory',
     ]
     assert [item['accepted'] for item in summary['vials']].count(False) == 1
     assert summary['vials'][0]['vial'] == c('vial_1')

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from synthetic_batch import BATCH, DAY_S, START_S, c, started, write_batch
+from synthetic_batch import BATCH, DAY_S, PER_ML, START_S, c, started, write_batch
 
 from medicell_core.entries import (
     BatchStarted,
@@ -181,7 +181,8 @@ def test_release_figures_are_the_products_and_the_accepted_vials(
         for item in entries
         if isinstance(item.entry, VialFilled) and item.entry.accepted
     ]
-    dose = 0.368 * sum(item.viable_cells for item in vials)
+    counted = figures['viable_per_ml'] * sum(item.volume_ml for item in vials)
+    dose = 0.368 * (counted + sum(item.viable_cells for item in vials)) / 2.0
     assert len(vials) == 7
     assert figures['viability_pct'] == 93.1
     assert figures['car_positive_pct'] == 36.8
@@ -205,6 +206,29 @@ def test_dose_is_reckoned_with_the_share_that_was_found_after_filling(
     assert isinstance(last.entry, Measurement)
     found = replace(last, sequence=entries[-1].sequence + 1, entry=replace(last.entry, value=18.4))
     assert release_figures([*entries, found])['dose_of_target_pct'] == pytest.approx(planned / 2)
+
+
+def test_dose_is_that_of_the_vials_which_may_be_given_and_the_one_that_is_tested_counts(
+    entries: list[RecordedEntry],
+) -> None:
+    before = release_figures(entries)
+    planned = before['dose_of_target_pct']
+    accepted = [(item, vial) for item, vial in BatchView(entries).of(VialFilled) if vial.accepted]
+    tested, vial = accepted[0]
+    marked = replace(tested, entry=replace(vial, for_laboratory=True))
+    fewer = [marked if item is tested else item for item in entries]
+    share = 1.0 - vial.volume_ml / sum(given.volume_ml for _, given in accepted)
+    figures = release_figures(fewer)
+    assert figures['dose_of_target_pct'] == pytest.approx(planned * share)
+    assert figures['identity_confirmed_pct'] == 100.0
+    counted = replace(
+        tested,
+        sequence=entries[-1].sequence + 1,
+        entry=measured('viable_per_ml', PER_ML / 4.0, vial.vial),
+    )
+    found = release_figures([*fewer, counted])['dose_of_target_pct']
+    fewer_cells = (PER_ML + PER_ML / 4.0) / (PER_ML + before['viable_per_ml'])
+    assert found == pytest.approx(planned * share * fewer_cells)
 
 
 def test_no_figure_from_before_the_harvest_stands_in_for_the_product(

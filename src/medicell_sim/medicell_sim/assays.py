@@ -34,9 +34,20 @@ def assay(
     return _METHODS[test](p, amounts, rng)
 
 
+def _viable_per_ml(p: LaboratoryParameters, amounts: Amounts, rng: np.random.Generator) -> float:
+    per_ml = contents.viable_cells(amounts) / contents.volume_ml(amounts)
+    return _measured(rng, per_ml, p.cytometry_cv)
+
+
+def _viability(p: LaboratoryParameters, amounts: Amounts, rng: np.random.Generator) -> float:
+    cells = contents.nucleated_cells(amounts)
+    return _percentage(
+        rng, contents.viable_cells(amounts) / cells if cells > 0.0 else 0.0, p.cytometry_cv
+    )
+
+
 def _cd3_positive(p: LaboratoryParameters, amounts: Amounts, rng: np.random.Generator) -> float:
-    t_cells = contents.viable_t_cells(amounts)
-    viable = t_cells + float(amounts[Component.OTHER])
+    t_cells, viable = contents.viable_t_cells(amounts), contents.viable_cells(amounts)
     return _percentage(rng, t_cells / viable if viable > 0.0 else 0.0, p.cytometry_cv)
 
 
@@ -77,6 +88,8 @@ def _mycoplasma(p: LaboratoryParameters, amounts: Amounts, rng: np.random.Genera
 
 
 _METHODS: dict[str, Callable[[LaboratoryParameters, Amounts, np.random.Generator], float]] = {
+    'viable_per_ml': _viable_per_ml,
+    'viability_pct': _viability,
     'cd3_positive_pct': _cd3_positive,
     'car_positive_pct': _car_positive,
     'vector_copies': _vector_copies,

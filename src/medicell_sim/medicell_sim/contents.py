@@ -73,6 +73,11 @@ def viable_t_cells(amounts: Amounts) -> float:
     return float(amounts[Component.UNTRANSDUCED] + amounts[Component.CAR_POSITIVE])
 
 
+def viable_cells(amounts: Amounts) -> float:
+    """Return the count of viable cells of any kind."""
+    return viable_t_cells(amounts) + float(amounts[Component.OTHER])
+
+
 def nucleated_cells(amounts: Amounts) -> float:
     """Return the count of all cells, viable and dead."""
     return float(amounts[_CELL_INDEX].sum())

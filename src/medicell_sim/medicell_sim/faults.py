@@ -319,7 +319,7 @@ FAULTS: dict[str, FaultKind] = {
             'contamination',
             Hook.OPEN,
             _FLOW,
-            'Microbes come with the liquid into the container to which it goes.',
+            'Microbes are in the line of the source, and come with all that flows out of it.',
             'Never: they multiply in the warmth.',
             lasting=True,
         ),

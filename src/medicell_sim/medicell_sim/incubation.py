@@ -120,7 +120,7 @@ class Incubation:
 
     def _lives(self, container: SimContainer, now_s: float) -> bool:
         """Return whether a container holds living cells; where none are, nothing is on its way."""
-        if contents.viable_t_cells(container.amounts) + container.amounts[Component.OTHER] < 1.0:
+        if contents.viable_cells(container.amounts) < 1.0:
             container.synced_s = now_s
             return False
         return True

@@ -100,7 +100,7 @@ class Liquids:
         drawn_ml = min(wanted_ml, source.volume_ml)
         part = self._draw(source, drawn_ml, now_s)
         leak = self._leak(part, source, target)
-        self._contaminate(operation_id, part, target, now_s)
+        self._contaminate(operation_id, part, source, now_s)
         moved_ml = self._pour(part, target, now_s)
         return self._reading(
             target,
@@ -146,7 +146,7 @@ class Liquids:
         kept, rest = self._separation.select(
             operation_id, feed, beads, rinse, poor=self._selects_poorly(operation_id, now_s)
         )
-        self._contaminate(operation_id, kept, target, now_s)
+        self._contaminate(operation_id, kept, source, now_s)
         self._pour(rest, waste, now_s)
         moved_ml = self._pour(kept, target, now_s)
         return self._reading(target, moved_ml=moved_ml, now_s=now_s)
@@ -179,7 +179,7 @@ class Liquids:
         feed = self._draw(source, part * source.volume_ml, now_s)
         rinse = self._draw(buffer, part * min(buffer_volume_ml, buffer.volume_ml), now_s)
         kept, rest = self._separation.wash(operation_id, feed, rinse, part * final_volume_ml)
-        self._contaminate(operation_id, kept, target, now_s)
+        self._contaminate(operation_id, kept, source, now_s)
         self._pour(rest, waste, now_s)
         moved_ml = self._pour(kept, target, now_s)
         return self._reading(target, moved_ml=moved_ml, now_s=now_s)
@@ -268,12 +268,13 @@ class Liquids:
         )
 
     def _contaminate(
-        self, operation_id: str, part: Amounts, target: SimContainer, now_s: float
+        self, operation_id: str, part: Amounts, source: SimContainer, now_s: float
     ) -> None:
-        """Let microbes come in with what is moved into a container."""
-        if contents.volume_ml(part) > 0.0 and self._faults.strike(
-            Hook.OPEN, operation_id=operation_id, place=target.id, now_s=now_s
-        ):
+        """Let microbes come into the line of a container, and with all that flows out of it."""
+        if contents.volume_ml(part) <= 0.0:
+            return
+        self._faults.strike(Hook.OPEN, operation_id=operation_id, place=source.id, now_s=now_s)
+        if self._faults.active('contamination', source.id):
             part[Component.MICROBES] += self._p.fault.inoculum
 
     def _blocked(

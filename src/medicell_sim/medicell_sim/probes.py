@@ -39,7 +39,7 @@ def true_probes(
         agitation_rpm=agitation_rpm,
     )
     volume = max(contents.volume_ml(amounts), 1e-9)
-    density = (contents.viable_t_cells(amounts) + float(amounts[Component.OTHER])) / volume
+    density = contents.viable_cells(amounts) / volume
     return ProbeReading(
         glucose_mm=contents.concentration(amounts, Component.GLUCOSE_UMOL),
         lactate_mm=lactate,

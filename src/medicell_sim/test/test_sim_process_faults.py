@@ -120,6 +120,18 @@ def test_microbes_multiply_in_the_culture_go_where_it_goes_and_are_found(world: 
     assert world.assay(operation_id=OPERATION, container='B.medium', test='sterility') == 0.0
 
 
+def test_microbes_in_a_line_come_with_all_that_flows_out_of_its_container_and_no_other(
+    world: World,
+) -> None:
+    world.inject('contamination', HERE)
+    pump(world, 'medium', 'vial_1', 2.0)
+    pump(world, 'medium', 'vial_2', 2.0)
+    pump(world, 'buffer', 'tube', 2.0)
+    for vial in ('vial_1', 'vial_2'):
+        assert world.truth(f'B.{vial}').extra['microbes'] == pytest.approx(FAULT.inoculum)
+    assert world.truth('B.tube').extra['microbes'] == 0.0
+
+
 def test_what_another_patient_left_stands_beside_until_it_is_taken_away(world: World) -> None:
     world.inject('line_not_clear', HERE)
     assert world.see_label('B.medium').text == label_text('B', 'B.medium')

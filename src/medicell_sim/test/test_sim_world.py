@@ -375,6 +375,10 @@ def test_assays_agree_with_the_truth_within_their_errors(world: World) -> None:
     def assay(test: str) -> float:
         return world.assay(operation_id=OPERATION, container='B.tube', test=test)
 
+    living = viable(world, 'tube') + truth.extra['other']
+    assert assay('viable_per_ml') == pytest.approx(living / truth.volume_ml, rel=0.25)
+    alive = living / (living + truth.extra['dead'])
+    assert assay('viability_pct') == pytest.approx(100.0 * alive, abs=5.0)
     assert assay('cd3_positive_pct') == pytest.approx(100.0 * cd3, abs=5.0)
     assert assay('car_positive_pct') == 0.0
     assert assay('vector_copies') == 0.0

@@ -201,7 +201,7 @@ def _released_harm(found: Evidence) -> Iterator[str]:
     accepted = [
         (item, found.vessels[item.vial])
         for item in found.vials
-        if item.accepted and item.vial in found.vessels
+        if item.of_dose and item.vial in found.vessels
     ]
     if not accepted:
         yield 'released without a vial'

@@ -10,7 +10,7 @@ from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.operations import ASSAYS, AssaySample, Operation, Sample
 from medicell_orchestrator.asking import meanings
 from medicell_orchestrator.phase import Phase, Problem, Step, Steps
-from medicell_orchestrator.phases.common import begin_assays, collect_assays
+from medicell_orchestrator.phases.common import begin_assays, begin_tests, collect_assays
 from medicell_orchestrator.run import ABORT, SKIP, PhaseRun
 from medicell_orchestrator.schema import container_ref, quantity, text, texts
 from medicell_orchestrator.units import UnitError, parse_quantity
@@ -121,6 +121,41 @@ class AssayPhase(Phase):
             run, source=self.source, tubes=self.tubes, volume_ml=self.volume_ml, tests=self.tests
         )
         yield from collect_assays(run, source=self.source, tube=tube, tests=self.tests)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssayVialPhase(Phase):
+    """Have the laboratory test the vial that `fill_vials` filled for it, all tests side by side.
+
+    It was filled last, as the vials of the dose were: what has befallen the product until then
+    is found in it. Where none could be filled, the tests are not done, and their limits missed.
+    """
+
+    vials: str = container_ref('vial')
+    tests: tuple[str, ...] = texts(*ASSAYS)
+
+    def steps(self) -> tuple[Step, ...]:
+        """Return testing."""
+        return (Step(name='test the vial', body=self._assay),)
+
+    def sends(self) -> tuple[type[Operation], ...]:
+        """Return what the phase may send."""
+        return (AssaySample,)
+
+    def _assay(self, run: PhaseRun) -> Steps[None]:
+        ids = {run.batch.id_of(name): name for name in run.batch.groups[self.vials]}
+        filled = [vial.vial for vial in run.batch.vials if vial.accepted and vial.vial in ids]
+        if not filled:
+            run.deviation(
+                ErrorCode.MATERIAL_MISSING,
+                f'no vial of {self.vials} was filled for the laboratory',
+                'goes on without its tests',
+                recovered=False,
+            )
+            return
+        vial = ids[filled[-1]]
+        yield from begin_tests(run, vial, self.tests)
+        yield from collect_assays(run, source=vial, tube=vial, tests=self.tests)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

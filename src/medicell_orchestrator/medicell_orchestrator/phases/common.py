@@ -186,11 +186,12 @@ def begin_assays(
 ) -> Steps[str]:
     """Sample into the next tube and have all tests begun; return the tube's name."""
     tube = yield from draw_sample(run, source=source, group=tubes, volume_ml=volume_ml)
-    yield from _begin_tests(run, tube, tests)
+    yield from begin_tests(run, tube, tests)
     return tube
 
 
-def _begin_tests(run: PhaseRun, tube: str, tests: Iterable[str]) -> Steps[None]:
+def begin_tests(run: PhaseRun, tube: str, tests: Iterable[str]) -> Steps[None]:
+    """Have the laboratory begin tests on what a tube, or a vial, holds."""
     yield from run.begin(*(run.goal(AssaySample, container=tube, test=test) for test in tests))
 
 
@@ -217,5 +218,5 @@ def collect_assays(
         if result is not None:
             run.measure(test, result.value, container=source, method='laboratory')
     if anew:
-        yield from _begin_tests(run, tube, anew)
+        yield from begin_tests(run, tube, anew)
     return tuple(anew)

@@ -18,7 +18,8 @@ from medicell_orchestrator.decisions import FillPlan, plan_fill
 from medicell_orchestrator.phase import Phase, Problem, Step, Steps
 from medicell_orchestrator.phases.air import AirWatch
 from medicell_orchestrator.phases.common import HOUR_S
-from medicell_orchestrator.phases.vials import Product, VialWork
+from medicell_orchestrator.phases.fill_account import FillAccount, Lot, Product
+from medicell_orchestrator.phases.vials import VialWork
 from medicell_orchestrator.run import PhaseRun
 from medicell_orchestrator.schema import container_ref, flag, quantity, whole
 
@@ -27,7 +28,7 @@ MIX_S = 120.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FillVialsPhase(Phase):
-    """Divide the ordered dose over vials.
+    """Divide the ordered dose over vials, and fill one for the laboratory.
 
     The volume that holds the dose is divided over as few equal vials as hold it with at most
     `most_volume` each, less where a vial would be full to the brim, none with less than
@@ -38,7 +39,8 @@ class FillVialsPhase(Phase):
     when it holds the planned volume within `fill_tolerance` and the air was clean while it was
     open. In bad air nothing is filled or opened: what stands open is closed and rejected, and work
     goes on after clean samples for `clean_air` and a person's answer. A person is asked about any
-    other error too, and after two rejections in a row.
+    other error too, and after two rejections in a row. Of `quality_vials` one is filled last, when
+    all others are accepted, as they were: whatever has befallen the product is in it too.
     """
 
     source: str = container_ref('bag')
@@ -49,7 +51,13 @@ class FillVialsPhase(Phase):
     )
     spare_vials: int = whole(0, 20, default=2)
     reserve_ml: float = quantity('mL', 0.0, 100.0, default=6.0)
-    """Left in the bag: for quality control, and what cannot be drawn."""
+    """Left in the bag: for samples, and what cannot be drawn."""
+    quality_vials: str = container_ref('vial', default='')
+    """Vials for the laboratory, of which one is filled last; empty for none."""
+    quality_volume_ml: float = quantity(
+        'mL', 0.5, 20.0, default=3.0, told=(ProcessVial, 'volume_ml'), held_by='quality_vials'
+    )
+    """In the vial for the laboratory: what its tests need (R)."""
     fill_tolerance_pct: float = quantity('%', 0.1, 20.0, default=2.0)
     air_count_s: float = quantity(
         's', 10.0, HOUR_S, default=60.0, told=(CountParticles, 'duration_s')
@@ -80,6 +88,11 @@ class FillVialsPhase(Phase):
                 message=f'{self.least_volume_ml:g} mL is above most_volume'
                 f' {self.most_volume_ml:g} mL',
             )
+        if self.quality_vials == self.vials:
+            return Problem(
+                key='quality_vials',
+                message=f'{self.vials} are the vials of the dose; it needs a material of its own',
+            )
         return None
 
     def _mix(self, run: PhaseRun) -> Steps[None]:
@@ -90,25 +103,38 @@ class FillVialsPhase(Phase):
         product = self._product(run)
         plan = self._plan(run, product, available_ml)
         watch = AirWatch(run, sample_s=self.air_count_s, clean_s=self.clean_air_s)
+        account = FillAccount(run, product)
         work = VialWork(
             run,
             watch,
-            product=product,
-            group=self.vials,
-            volume_ml=plan.volume_ml,
+            account=account,
+            source=self.source,
             tolerance_pct=self.fill_tolerance_pct,
             mix_s=self.mix_each_s,
             reject_exposed=self.reject_exposed,
         )
-        yield from work.fill(plan.vials)
+        yield from work.fill(*self._lots(plan))
         left_ml = yield from run.weigh(self.source)
-        work.account(before_ml=available_ml, left_ml=left_ml)
+        account.close(before_ml=available_ml, left_ml=left_ml)
+
+    def _lots(self, plan: FillPlan) -> tuple[Lot, ...]:
+        """Return the vials of the dose, then the one for the laboratory."""
+        dose = Lot(group=self.vials, vials=plan.vials, volume_ml=plan.volume_ml)
+        if not self.quality_vials:
+            return (dose,)
+        tested = Lot(
+            group=self.quality_vials,
+            vials=1,
+            volume_ml=self.quality_volume_ml,
+            for_laboratory=True,
+        )
+        return (dose, tested)
 
     def _plan(self, run: PhaseRun, product: Product, available_ml: float) -> FillPlan:
         plan = plan_fill(
             dose_cells=run.batch.patient.target_dose_cells,
             car_per_ml=product.car_per_ml,
-            available_ml=max(0.0, available_ml - self.reserve_ml),
+            available_ml=max(0.0, available_ml - self._kept_ml()),
             vials_available=max(1, run.batch.unused(self.vials) - self.spare_vials),
             least_ml=self.least_volume_ml,
             most_ml=self._most_ml(run),
@@ -123,6 +149,10 @@ class FillVialsPhase(Phase):
             target_dose_cells=run.batch.patient.target_dose_cells,
         )
         return plan
+
+    def _kept_ml(self) -> float:
+        """Return what of the product is not for the dose."""
+        return self.reserve_ml + (self.quality_volume_ml if self.quality_vials else 0.0)
 
     def _most_ml(self, run: PhaseRun) -> float:
         """Return what a vial gets at most: a fill at the end of its tolerance still has room."""

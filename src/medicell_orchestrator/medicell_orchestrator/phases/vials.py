@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from medicell_core.entries import ProductBalance, VialFilled
 from medicell_core.errors import ErrorCode
 from medicell_core.operations import (
     Mix,
@@ -20,6 +19,7 @@ from medicell_orchestrator.asking import DONE, ask_about, said_once
 from medicell_orchestrator.batch import clock_text
 from medicell_orchestrator.phase import Steps
 from medicell_orchestrator.phases.air import AirWatch
+from medicell_orchestrator.phases.fill_account import FillAccount, Lot
 from medicell_orchestrator.recovery import AGAIN, remedies_of
 from medicell_orchestrator.run import ABORT, RETRY, SKIP, PhaseRun
 
@@ -50,23 +50,10 @@ ENDED_ASIDE = (ErrorCode.CONTAINER_DROPPED, ErrorCode.VIAL_MAY_HAVE_SPILT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Product:
-    """What the vials are filled with, as it was counted."""
-
-    source: str
-    viable_per_ml: float
-    car_share: float
-
-    @property
-    def car_per_ml(self) -> float:
-        """Viable CAR+ cells per mL."""
-        return self.viable_per_ml * self.car_share
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
     """A vial that is done, and good unless the air was bad while it was open."""
 
+    lot: Lot
     vial: str
     found: ProcessVialResult
     opened_s: float
@@ -74,77 +61,67 @@ class Candidate:
 
 
 class VialWork:
-    """Fills vials until enough are accepted; a vial's verdict waits until its air is known."""
+    """Fills lots of vials, one lot after the other, each until enough are accepted.
+
+    A vial's verdict waits until its air is known.
+    """
 
     def __init__(
         self,
         run: PhaseRun,
         watch: AirWatch,
         *,
-        product: Product,
-        group: str,
-        volume_ml: float,
+        account: FillAccount,
+        source: str,
         tolerance_pct: float,
         mix_s: float,
         reject_exposed: bool,
     ) -> None:
         self._run = run
         self._watch = watch
-        self._product = product
-        self._group = group
-        self._volume_ml = volume_ml
+        self._account = account
+        self._source = source
         self._tolerance_pct = tolerance_pct
         self._mix_s = mix_s
         self._reject_exposed = reject_exposed
+        self._lots: tuple[Lot, ...] = ()
         self._waiting: list[Candidate] = []
         self._good = 0
-        self._vials_ml = self._rejects_ml = 0.0
 
-    def fill(self, vials: int) -> Steps[None]:
-        """Fill until so many vials are accepted, or none is left."""
+    def fill(self, *lots: Lot) -> Steps[None]:
+        """Fill each lot until so many of its vials are accepted, or none is left."""
+        self._lots = lots
         yield from self._watch.sampled()
         if self._watch.bad is not None:
             yield from self._bad_air('', None)
+        for lot in lots:
+            self._good = 0
+            yield from self._fill(lot)
+
+    def _fill(self, lot: Lot) -> Steps[None]:
         in_a_row = 0
-        while self._good < vials:
-            if self._good + len(self._waiting) == vials or self._none_left():
+        while self._good < lot.vials:
+            if self._good + len(self._waiting) == lot.vials or self._none_left(lot):
                 yield from self._last_sample()
-                if self._good < vials and self._none_left():
-                    self._give_up(vials)
+                if self._good < lot.vials and self._none_left(lot):
+                    self._give_up(lot)
                     return
                 continue
-            problem = yield from self._one(self._run.batch.fresh(self._group))
+            problem = yield from self._one(lot, self._run.batch.fresh(lot.group))
             in_a_row = 0 if problem is None else in_a_row + 1
             if problem is not None and in_a_row >= MOST_REJECTED:
                 tried = [f'{in_a_row} vials in a row rejected']
                 yield from ask_about(self._run, 'fill_vials', problem, tried, [RETRY, ABORT])
                 in_a_row = 0
 
-    def account(self, *, before_ml: float, left_ml: float) -> None:
-        """Record where the product has gone: into vials and rejects, or it is left."""
-        known_ml = self._vials_ml + self._rejects_ml + left_ml
-        self._run.batch.append(
-            ProductBalance(
-                phase=self._run.path,
-                source=self._run.batch.id_of(self._product.source),
-                before_ml=before_ml,
-                vials_ml=self._vials_ml,
-                rejects_ml=self._rejects_ml,
-                left_ml=left_ml,
-                unaccounted_ml=before_ml - known_ml,
-                viable_per_ml=self._product.viable_per_ml,
-                car_positive_per_ml=self._product.car_per_ml,
-            )
-        )
+    def _none_left(self, lot: Lot) -> bool:
+        return self._run.batch.unused(lot.group) == 0
 
-    def _none_left(self) -> bool:
-        return self._run.batch.unused(self._group) == 0
-
-    def _give_up(self, vials: int) -> None:
+    def _give_up(self, lot: Lot) -> None:
         self._run.deviation(
             ErrorCode.MATERIAL_MISSING,
-            f'{self._good} of {vials} vials are filled and no vial is left',
-            'goes on with a smaller dose',
+            f'{self._good} of {lot.vials} vials are filled and no {lot.group} is left',
+            f'goes on with {"none to test" if lot.for_laboratory else "a smaller dose"}',
             recovered=False,
         )
 
@@ -155,10 +132,10 @@ class VialWork:
             yield from self._bad_air('', None)
         self._settle()
 
-    def _one(self, vial: str) -> Steps[Outcome | None]:
+    def _one(self, lot: Lot, vial: str) -> Steps[Outcome | None]:
         """Take a vial through its cycle; return why it is rejected, if it is."""
         yield from self._suspend()
-        outcome = yield from self._processed(vial)
+        outcome = yield from self._processed(lot, vial)
         self._settle()
         found = outcome.result if isinstance(outcome.result, ProcessVialResult) else None
         if found is not None:
@@ -166,12 +143,16 @@ class VialWork:
                 'fill_weight_g', found.net_weight_g, container=vial, method='balance'
             )
             self._note_prints(vial, found)
-        problem = outcome if not outcome.ok else self._badly_filled(vial, found)
+        problem = outcome if not outcome.ok else self._badly_filled(lot, vial, found)
         if problem is None and found is not None:
             closed_s = self._ended_s(outcome) - found.closed_for_s
             self._waiting.append(
                 Candidate(
-                    vial=vial, found=found, opened_s=closed_s - found.open_s, closed_s=closed_s
+                    lot=lot,
+                    vial=vial,
+                    found=found,
+                    opened_s=closed_s - found.open_s,
+                    closed_s=closed_s,
                 )
             )
             return None
@@ -183,17 +164,17 @@ class VialWork:
                 'vial rejected, the next one is used',
                 recovered=True,
             )
-        self._verdict(vial, found, problem.error_msg)
+        self._account.verdict(lot, vial, found, problem.error_msg)
         if problem.error_code not in GONE and (found is None or found.station != REJECT):
             yield from self._put_aside(vial)
         return None if problem.error_code is ErrorCode.PARTICLE_EXCURSION else problem
 
-    def _processed(self, vial: str) -> Steps[Outcome]:
+    def _processed(self, lot: Lot, vial: str) -> Steps[Outcome]:
         """Have the robot bring a vial to its end, whatever comes between."""
         run, tried = self._run, list[str]()
         first: Outcome | None = None
         while True:
-            outcome = yield from self._watch.beside(self._goal(vial))
+            outcome = yield from self._watch.beside(self._goal(lot, vial))
             code = outcome.error_code
             if self._watch.bad is None and not (outcome.ok or code in OF_THE_VIAL):
                 first = first or outcome
@@ -222,16 +203,14 @@ class VialWork:
         Never while a vial stands open, whose air would not be counted meanwhile.
         """
         if self._mix_s > 0.0:
-            yield from self._run.operate(
-                Mix, container=self._product.source, duration_s=self._mix_s
-            )
+            yield from self._run.operate(Mix, container=self._source, duration_s=self._mix_s)
 
-    def _goal(self, vial: str) -> Operation:
+    def _goal(self, lot: Lot, vial: str) -> Operation:
         return self._run.goal(
             ProcessVial,
-            source=self._product.source,
+            source=self._source,
             vial=vial,
-            volume_ml=self._volume_ml,
+            volume_ml=lot.volume_ml,
             label_text=self._run.batch.label_of(vial),
             station=HANDOVER,
         )
@@ -259,7 +238,7 @@ class VialWork:
         for item in exposed:
             self._waiting.remove(item)
             reason = f'stood open in bad air: {bad.outcome.error_msg}'
-            self._verdict(item.vial, item.found, reason)
+            self._account.verdict(item.lot, item.vial, item.found, reason)
             yield from self._put_aside(item.vial)
         said += f'; open with product: {", ".join(names) or "none"}; {self._empties()}'
         yield from self._watch.wait_until_clean(said)
@@ -267,11 +246,14 @@ class VialWork:
 
     def _empties(self) -> str:
         """Say what becomes of the empty vials in the nest."""
-        batch, count = self._run.batch, self._run.batch.unused(self._group)
+        batch = self._run.batch
+        count = sum(batch.unused(lot.group) for lot in self._lots)
         if not self._reject_exposed:
             return f'{count} empty vials in the nest kept'
-        while batch.unused(self._group):
-            self._verdict(batch.fresh(self._group), None, 'stood empty in the nest in bad air')
+        reason = 'stood empty in the nest in bad air'
+        for lot in self._lots:
+            while batch.unused(lot.group):
+                self._account.verdict(lot, batch.fresh(lot.group), None, reason)
         return f'{count} empty vials in the nest rejected'
 
     def _was_open(self, outcome: Outcome, from_s: float) -> bool:
@@ -301,41 +283,19 @@ class VialWork:
                 return
             self._waiting.remove(item)
             self._good += clean
-            self._verdict(item.vial, item.found, '' if clean else 'the air beside it is not known')
+            reason = '' if clean else 'the air beside it is not known'
+            self._account.verdict(item.lot, item.vial, item.found, reason)
 
-    def _verdict(self, vial: str, found: ProcessVialResult | None, reason: str) -> None:
-        """Record a vial as accepted, or as rejected for a reason."""
-        volume_ml = math.nan if found is None else found.volume_ml
-        if math.isfinite(volume_ml):
-            if reason:
-                self._rejects_ml += volume_ml
-            else:
-                self._vials_ml += volume_ml
-        self._run.batch.vial(
-            VialFilled(
-                vial=self._run.batch.id_of(vial),
-                volume_ml=volume_ml,
-                viable_cells=self._product.viable_per_ml * volume_ml,
-                car_positive_cells=self._product.car_per_ml * volume_ml,
-                label_text='' if found is None else found.label_text,
-                accepted=not reason,
-                reason=reason,
-                net_weight_g=math.nan if found is None else found.net_weight_g,
-                top_ups=0 if found is None else found.top_ups,
-                open_s=math.nan if found is None else found.open_s,
-                force_n=math.nan if found is None else found.force_n,
-                torque_nm=math.nan if found is None else found.torque_nm,
-            )
-        )
-
-    def _badly_filled(self, vial: str, found: ProcessVialResult | None) -> Outcome | None:
+    def _badly_filled(
+        self, lot: Lot, vial: str, found: ProcessVialResult | None
+    ) -> Outcome | None:
         """Return what is wrong with a volume; nothing is right about one that is not known."""
         held_ml = math.nan if found is None else found.volume_ml
-        if abs(held_ml - self._volume_ml) <= self._volume_ml * self._tolerance_pct / 100.0:
+        if abs(held_ml - lot.volume_ml) <= lot.volume_ml * self._tolerance_pct / 100.0:
             return None
         return Outcome(
             error_code=ErrorCode.FILL_OUT_OF_TOLERANCE,
-            error_msg=f'{vial} holds {held_ml:.3f} mL; {self._volume_ml:.3f} mL within'
+            error_msg=f'{vial} holds {held_ml:.3f} mL; {lot.volume_ml:.3f} mL within'
             f' {self._tolerance_pct:g} % were planned',
             result=found,
         )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from medicell_core.containers import label_text
 from medicell_core.entries import Measurement, VialFilled
@@ -16,9 +15,10 @@ def release_figures(entries: Iterable[RecordedEntry]) -> dict[str, float]:
     """Return the figures that `evaluate` judges, by the names of FIGURE_UNITS.
 
     Of each measurement the last value counts, and only when it was made after the culture
-    had left its vessel: an in-process figure never stands in for one of the product. Dose
-    and identity are those of the accepted vials; without any, they are left out. The dose is
-    reckoned with the product's last share of CAR+ cells, not that by which it was divided.
+    had left its vessel: an in-process figure never stands in for one of the product. Identity is
+    that of the accepted vials, those for the laboratory too, and the dose that of the others;
+    without any, they are left out. The dose is reckoned with the product's last share of CAR+
+    cells, not with that by which it was divided, and with its last count too.
     """
     view = BatchView(entries)
     harvest = view.harvest_sequence()
@@ -27,30 +27,35 @@ def release_figures(entries: Iterable[RecordedEntry]) -> dict[str, float]:
         for item, entry in view.of(Measurement):
             if item.sequence > harvest and not view.is_vessel(entry.container):
                 figures[entry.name] = entry.value
-    vials = [entry for _, entry in view.of(VialFilled) if entry.accepted]
-    if vials:
-        share_pct = figures.get('car_positive_pct', math.nan)
-        figures.update(_vial_figures(view, vials, dose_cells(vials, share_pct)))
+    accepted = [entry for _, entry in view.of(VialFilled) if entry.accepted]
+    if any(vial.of_dose for vial in accepted):
+        figures.update(_vial_figures(view, accepted, dose_cells(accepted, figures)))
     return figures
 
 
-def dose_cells(vials: Iterable[VialFilled], car_positive_pct: float) -> float:
-    """Return the viable CAR+ cells in vials by the product's share of CAR+ cells.
+def dose_cells(vials: Iterable[VialFilled], figures: Mapping[str, float]) -> float:
+    """Return the viable CAR+ cells in the vials of the dose by the product's last figures.
 
-    By that share as it was known when they were filled where it is NaN. The vials were filled such
-    that this one gives the dose: it would find no fault with any of them.
+    The last share of CAR+ cells, times the mean of the count before filling and the last one,
+    which err alike; what was recorded of the vials where there is no such share. They were filled
+    such that the figures before give the dose: those alone would find no fault with any of them.
     """
-    if math.isnan(car_positive_pct):
-        return sum(vial.car_positive_cells for vial in vials)
-    return car_positive_pct / 100.0 * sum(vial.viable_cells for vial in vials)
+    given = [vial for vial in vials if vial.of_dose]
+    share_pct, per_ml = figures.get('car_positive_pct'), figures.get('viable_per_ml')
+    if share_pct is None:
+        return sum(vial.car_positive_cells for vial in given)
+    cells = sum(vial.viable_cells for vial in given)
+    if per_ml is not None:
+        cells = (cells + per_ml * sum(vial.volume_ml for vial in given)) / 2.0
+    return share_pct / 100.0 * cells
 
 
 def _vial_figures(
-    view: BatchView, vials: list[VialFilled], car_positive_cells: float
+    view: BatchView, accepted: list[VialFilled], car_positive_cells: float
 ) -> dict[str, float]:
-    right = sum(vial.label_text == label_text(view.batch.batch_id, vial.vial) for vial in vials)
+    right = sum(vial.label_text == label_text(view.batch.batch_id, vial.vial) for vial in accepted)
     return {
-        'identity_confirmed_pct': 100.0 * right / len(vials),
+        'identity_confirmed_pct': 100.0 * right / len(accepted),
         **dose_figures(
             car_positive_cells=car_positive_cells,
             target_dose_cells=view.batch.target_dose_cells,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 from medicell_core.entries import Deviation, LabelsReconciled, Signature, VialFilled
@@ -106,16 +105,17 @@ def _said(view: BatchView) -> list[str]:
 
 def _batch(pages: ReportPages, view: BatchView, record: BatchRecord) -> None:
     batch = view.batch
-    accepted = [entry for _, entry in view.of(VialFilled) if entry.accepted]
-    figures = release_figures(view.entries)
-    dose = dose_cells(accepted, figures.get('car_positive_pct', math.nan))
+    filled = [entry for _, entry in view.of(VialFilled)]
+    dose = dose_cells(filled, release_figures(view.entries))
+    vials = sum(vial.of_dose for vial in filled)
     pages.heading('Batch')
     pages.pairs(
         [
             ('Chain of identity', batch.batch_id),
             ('Product', batch.product),
             ('Dose ordered', f'{number(batch.target_dose_cells)} viable CAR+ cells'),
-            ('Dose filled', f'{number(dose)} viable CAR+ cells in {len(accepted)} vials'),
+            ('Dose filled', f'{number(dose)} viable CAR+ cells in {vials} vials'),
+            ('Final container tested', results.tested(view)),
             ('Master recipe', f'{batch.recipe}, version {batch.recipe_version}'),
             ('Made', f'{moment(view.start_s)} to {moment(view.end_s)} UTC'),
             ('Record', f'{record.length} entries, the last with the SHA-256 {record.head_hash}'),

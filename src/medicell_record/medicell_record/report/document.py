@@ -104,7 +104,7 @@ def _outcome(pages: ReportPages, view: BatchView, *, verdict: bool) -> None:
         pages.paragraph(f'Reason: {view.closed.reason}')
         pages.ln(2.0)
     figures = view.closed.figures if view.closed else {}
-    accepted = sum(entry.accepted for _, entry in view.of(VialFilled))
+    accepted = sum(entry.of_dose for _, entry in view.of(VialFilled))
     pages.tiles(
         [
             (fixed(figures.get('fold_expansion'), 1), 'fold expansion'),
@@ -112,7 +112,7 @@ def _outcome(pages: ReportPages, view: BatchView, *, verdict: bool) -> None:
             (fixed(figures.get('car_positive_pct'), 1), 'CAR+, %'),
             (_cells(figures.get('car_positive_cells')), 'CAR+ cells in vials'),
             (fixed(figures.get('vector_copies'), 2), 'vector copies per cell'),
-            (str(accepted), 'vials accepted'),
+            (str(accepted), 'vials of the dose'),
         ]
     )
 

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from medicell_core.entries import LabelsReconciled, ReleaseTest, Signature
+from medicell_core.entries import (
+    LabelsReconciled,
+    Measurement,
+    ReleaseTest,
+    Signature,
+    VialFilled,
+)
+from medicell_core.operations import ASSAYS
 from medicell_record.report.pdf import GREEN, GREY, RED, Cell
 from medicell_record.report.rows import Line
-from medicell_record.report.texts import result, words
+from medicell_record.report.texts import MEASUREMENT_LABELS, result, words
 from medicell_record.view import BatchView
 
 
@@ -45,6 +52,16 @@ def _met(passed: bool) -> Cell:
     if passed:
         return Cell(text='met', colour=GREEN, bold=True)
     return Cell(text='NOT MET', colour=RED, bold=True)
+
+
+def tested(view: BatchView) -> str:
+    """Say which vial of the filling the laboratory has tested, and for what."""
+    vials = [entry.vial for _, entry in view.of(VialFilled) if entry.for_laboratory]
+    tests: dict[str, list[str]] = {}
+    for _, entry in view.of(Measurement):
+        if entry.container in vials and entry.name in ASSAYS:
+            tests.setdefault(entry.container, []).append(MEASUREMENT_LABELS[entry.name])
+    return '; '.join(f'{vial}: {", ".join(names)}' for vial, names in tests.items()) or 'none'
 
 
 def labels(entry: LabelsReconciled) -> str:

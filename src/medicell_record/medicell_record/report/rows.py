@@ -204,7 +204,7 @@ def questions(
 
 
 def vials(view: BatchView, items: Sequence[VialFilled]) -> list[Line]:
-    """Return a line per vial, and the sum of the accepted ones."""
+    """Return a line per vial, and the sum of the accepted ones of the dose."""
     lines: list[Line] = [
         [
             _short(view, entry.vial),
@@ -216,13 +216,13 @@ def vials(view: BatchView, items: Sequence[VialFilled]) -> list[Line]:
             fixed(entry.force_n, 0),
             fixed(entry.torque_nm, 2),
             entry.label_text or NOT_KNOWN,
-            Cell(text='accepted', colour=GREEN)
-            if entry.accepted
-            else Cell(text=f'rejected: {entry.reason}', colour=RED),
+            Cell(text=f'rejected: {entry.reason}', colour=RED)
+            if not entry.accepted
+            else Cell(text='accepted' if entry.of_dose else 'for the laboratory', colour=GREEN),
         ]
         for entry in items
     ]
-    accepted = [entry for entry in items if entry.accepted]
+    accepted = [entry for entry in items if entry.of_dose]
     if accepted:
         sums = (
             fixed(sum(entry.net_weight_g for entry in accepted), 3),
@@ -242,6 +242,7 @@ def product(entry: ProductBalance, sampled_ml: float) -> list[Line]:
     """Return a line per way that the product went; `sampled_ml` was drawn after the filling."""
     parts = (
         ('into accepted vials', entry.vials_ml),
+        ('into vials for the laboratory', entry.laboratory_ml),
         ('into rejected vials', entry.rejects_ml),
         ('sampled for quality control', sampled_ml),
         ('kept in the bag', entry.left_ml - sampled_ml),
