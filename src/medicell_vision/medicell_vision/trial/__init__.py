@@ -1,0 +1,1 @@
+"""Trial of an analysis on pictures with ground truth: data sets, scores, a plain counter."""
