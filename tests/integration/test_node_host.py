@@ -11,7 +11,9 @@ from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
-from medicell_ros.host import FAILURES_IN_A_ROW, NodeHost, on_executor
+from medicell_ros import host
+from medicell_ros.host import FAILURES_IN_A_ROW, NodeHost, in_executor, on_executor
+from medicell_ros.lifecycle import ManagedNode
 
 from .conftest import WAIT_S, until
 
@@ -59,6 +61,51 @@ def test_executor_that_fails_again_and_again_is_given_up_and_told(
     assert [str(error) for error in failures] == ['no wait set']
 
 
+def test_executor_calls_what_destroys_and_its_error_comes_back(node: Node) -> None:
+    called: list[str] = []
+
+    def call() -> None:
+        called.append(threading.current_thread().name)
+
+    def nested() -> None:
+        in_executor(node, call)
+
+    in_executor(node, call)
+    with NodeHost([node]):
+        in_executor(node, call)
+        in_executor(node, nested)
+        with pytest.raises(ZeroDivisionError, match='nobody expected'):
+            in_executor(node, fail)
+        assert spins(node)
+    assert called == [threading.current_thread().name, 'spin/spun', 'spin/spun']
+
+
+def test_stuck_executor_keeps_nothing_from_being_destroyed(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host, 'JOIN_S', 0.2)
+    stuck, called = threading.Event(), threading.Event()
+    with NodeHost([node]):
+        on_executor(node, stuck.wait)
+        in_executor(node, called.set)
+        assert called.is_set()
+        stuck.set()
+
+
+def test_node_that_is_brought_down_lets_go_in_its_executor(node: Node) -> None:
+    cleaned: list[str] = []
+
+    class Managed(ManagedNode):
+        def cleanup(self) -> None:
+            cleaned.append(threading.current_thread().name)
+
+    managed = Managed('managed', context=node.context)
+    with NodeHost([managed]):
+        managed.bring_up()
+        managed.bring_down()
+    assert cleaned == ['spin/managed']
+
+
 def test_executor_is_shut_down_when_its_thread_has_ended(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -71,10 +118,10 @@ def test_executor_is_shut_down_when_its_thread_has_ended(
 
     monkeypatch.setattr(SingleThreadedExecutor, 'shutdown', shutdown)
     node.create_timer(0.001, lambda: None)
-    host = NodeHost([node])
+    spun = NodeHost([node])
     assert spins(node)
-    host.close()
-    host.close()
+    spun.close()
+    spun.close()
     assert seen == [False]
 
 

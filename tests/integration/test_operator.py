@@ -77,6 +77,25 @@ def test_outcome_of_another_batch_ends_nothing(client: OperatorClient, told: Pub
     assert {item.batch_id for item in shown} == {'B-2'}
 
 
+def test_batch_is_followed_for_as_long_as_it_goes_on(
+    client: OperatorClient, told: Publisher
+) -> None:
+    told.publish(BatchState(batch_id='B-2', phase='phase 0'))
+    until(client.batch, 'the batch')
+    last = BatchState(batch_id='B-2', outcome='ready_for_release')
+    going_on = [BatchState(batch_id='B-2', phase=f'phase {place}') for place in range(1, 5)]
+    timers = [
+        threading.Timer(0.5 * place, told.publish, [state])
+        for place, state in enumerate([*going_on, last], 1)
+    ]
+    for timer in timers:
+        timer.start()
+    state = client.follow('B-2', lambda _: None, alive=lambda: None, limit_s=2.0)
+    assert state.outcome == 'ready_for_release'
+    with pytest.raises(MedicellError, match=r'nothing new of batch B-3 for 0\.5 s'):
+        client.follow('B-3', lambda _: None, alive=lambda: None, limit_s=0.5)
+
+
 def motion(lost: str, physics_s: float) -> Motion:
     """Return what a physics that has run for a while would tell."""
     return Motion(

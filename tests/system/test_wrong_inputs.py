@@ -65,7 +65,7 @@ def changed(file: Path, old: str, new: str, folder: Path) -> tuple[Path, int]:
             'final_volume: 70 mL',
             'final_volume: 70',
             'procedure[1].operations[0].phases[2].final_volume',
-            '"70": expected a quantity like "1 mL", not no unit',
+            '"70": expected a quantity like "1 mL", and it has no unit',
         ),
         (
             'volume: 2 mL, rate: 10 mL/min',

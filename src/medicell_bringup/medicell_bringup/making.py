@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from medicell_interfaces.msg import BatchState
 from medicell_interfaces.srv import StartBatch
@@ -20,11 +23,20 @@ from medicell_bringup.hosting.host import Host
 from medicell_bringup.inputs import RunInputs, refused
 from medicell_bringup.interrupts import LeftAlone
 from medicell_bringup.people import ask_password
-from medicell_bringup.results import NEVER_STRUCK, RunEnd, RunMeasures, finish, show_results
+from medicell_bringup.results import (
+    NEVER_STRUCK,
+    SUMMARY,
+    RunEnd,
+    RunMeasures,
+    fault_text,
+    finish,
+    show_results,
+)
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_orchestrator.resuming.folder import WORLD_FILE
 from medicell_orchestrator.resuming.tenure import Tenure
 from medicell_record.place import has_record
+from medicell_record.summary import OUTCOME_OPEN
 from medicell_ros.domain import VARIABLE
 from medicell_sim.history.reading import tells_of_fault
 
@@ -36,7 +48,7 @@ MADE = ('ready_for_release', 'failed_limits')
 NO_SEED = 0
 """The seed that is told of a batch on hardware, where chance has none."""
 LEAST_LIMIT_S = 900.0
-"""Wall seconds after which a run at full speed is given up."""
+"""Wall seconds without anything new after which a run at full speed is given up."""
 
 
 def make_batch(
@@ -97,26 +109,43 @@ def _password_of(by: str) -> str:
     return ask_password(f'password of {by}')
 
 
-def finish_late(out: Path, *, console: Console) -> str:
-    """Write the results of a batch whose process died between its end and them.
+def lacks_results(out: Path) -> bool:
+    """Return whether the results of a batch that has ended lack, or are from before its end."""
+    summary = out / SUMMARY
+    return not summary.is_file() or _told_in(summary, 'outcome') == OUTCOME_OPEN
 
-    What only that process had measured stays unknown. Returns the outcome: `not_measured` for a
-    batch that was made, unless its world tells that no fault was armed. One in Gazebo has none.
-    Raises BATCH_RUNNING.
+
+def _told_in(summary: Path, name: str) -> Any:
+    return json.loads(summary.read_text('utf-8'))[name]
+
+
+def finish_late(out: Path, *, console: Console) -> str:
+    """Write the results of a batch that has ended when its process had died, or had left it open.
+
+    What only that process had measured stays unknown; of faults, what the results from before the
+    end tell. Returns the outcome: `not_measured` for a batch that was made, unless those results,
+    or its world, tell of its faults. One in Gazebo has no world. Raises BATCH_RUNNING.
     """
     with closing(Tenure(out)):
-        world = out / WORLD_FILE
         unknown = RunMeasures(
             wall_s=math.nan,
             peak_rss_mb=math.nan,
             messages=0,
             balance=None,
-            faults=() if world.is_file() and not tells_of_fault(world) else None,
+            faults=_faults_so_far(out),
             motion=None,
         )
         end = finish(out, unknown)
     show_results(console, out, end, BatchState())
     return outcome_of(end)
+
+
+def _faults_so_far(out: Path) -> Sequence[str] | None:
+    summary, world = out / SUMMARY, out / WORLD_FILE
+    if summary.is_file():
+        told: list[str] | None = _told_in(summary, 'faults')
+        return told
+    return () if world.is_file() and not tells_of_fault(world) else None
 
 
 def outcome_of(end: RunEnd) -> str:
@@ -142,7 +171,7 @@ def measure(host: Host, begun_s: float) -> RunMeasures:
         peak_rss_mb=host.peak_rss_mb(),
         messages=host.client.messages(),
         balance=host.client.balance(),
-        faults=host.client.faults(),
+        faults=[fault_text(fault) for fault in host.client.faults()],
         motion=host.motion(),
         poses=host.poses(),
     )
@@ -230,6 +259,6 @@ def follow_resumed(inputs: RunInputs, host: Host, display: Display, operator: st
 
 
 def wall_limit_s(inputs: RunInputs) -> float:
-    """Return the wall time that a paced run may need beyond the least limit."""
+    """Return the wall time that a paced run may be silent beyond the least limit."""
     longest_s = 60.0 * 86_400.0
     return longest_s / inputs.speed

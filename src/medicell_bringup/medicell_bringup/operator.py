@@ -40,7 +40,9 @@ from medicell_ros.commands import command_of
 from medicell_ros.qos import latched
 
 SERVICE_WAIT_S = 20.0
-"""Wall seconds that a service may take to appear, and again to answer."""
+"""Wall seconds that a service may take to appear, and a batch to be told of."""
+ANSWER_S = 60.0
+"""Wall seconds that a service may take to answer: a batch is started within that, too."""
 
 SERVICES = {
     'world/load_kit': LoadKit,
@@ -159,7 +161,7 @@ class OperatorClient:
         shows nothing within the wall time that an answer may take.
         """
         starting = self._starting
-        deadline = time.monotonic() + SERVICE_WAIT_S
+        deadline = time.monotonic() + ANSWER_S
         while starting is not None and time.monotonic() < deadline:
             with self._changed:
                 state = self._batch
@@ -209,7 +211,7 @@ class OperatorClient:
     ) -> BatchState:
         """Show each new state of a batch until it has an outcome or asks a person.
 
-        Raises TIMEOUT after `limit_s` of wall time.
+        Raises TIMEOUT when nothing new has been told for `limit_s` of wall time.
         `alive` is called some times a second and raises when the cell's host has died.
         """
         deadline = time.monotonic() + limit_s
@@ -220,14 +222,14 @@ class OperatorClient:
                     self._changed.wait(0.2)
                 state = self._batch
             if state is not None and state is not shown:
-                shown = state
+                shown, deadline = state, time.monotonic() + limit_s
                 if state.batch_id == batch_id:
                     show(state)
                     if state.outcome or state.question_id:
                         return state
             alive()
             if time.monotonic() > deadline:
-                text = f'no outcome after {limit_s:g} s of wall time'
+                text = f'nothing new of batch {batch_id} for {limit_s:g} s of wall time'
                 raise MedicellError(ErrorCode.TIMEOUT, text)
 
     def state_of(self, name: str) -> PackMLState | None:
@@ -338,7 +340,7 @@ class OperatorClient:
             time.sleep(POLL_S)
         return client.call_async(request)
 
-    def _answer(self, name: str, future: Future, *, within_s: float = SERVICE_WAIT_S) -> Any:
+    def _answer(self, name: str, future: Future, *, within_s: float = ANSWER_S) -> Any:
         answered = threading.Event()
         future.add_done_callback(lambda _: answered.set())
         if not answered.wait(within_s):

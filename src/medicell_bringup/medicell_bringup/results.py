@@ -36,8 +36,8 @@ class RunMeasures:
     messages: int
     balance: GetBalance.Response | None
     """None when the world no longer answered."""
-    faults: Sequence[FaultStatus] | None
-    """None where it is not known what became of them."""
+    faults: Sequence[str] | None
+    """Each as `name@phase: what became of it`; None where that is not known."""
     motion: Motion | None
     """None where it is not known by what the cell moves."""
     poses: bytes | None = None
@@ -79,9 +79,7 @@ def finish(out: Path, measures: RunMeasures) -> RunEnd:
                 mass_balance_error_pct=math.nan
                 if balance is None
                 else max(balance.volume_error_pct, balance.cells_error_pct),
-                faults=None
-                if measures.faults is None
-                else tuple(fault_text(fault) for fault in measures.faults),
+                faults=None if measures.faults is None else tuple(measures.faults),
                 motion=measures.motion,
             ),
         )

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from medicell_bringup.commands.run import EXIT_CODES, FAILED_LIMITS, NOT_MADE, READY
-from medicell_bringup.making import NOT_MEASURED, finish_late, outcome_of
+from medicell_bringup.making import NOT_MEASURED, finish_late, lacks_results, outcome_of
 from medicell_bringup.results import NEVER_STRUCK, SUMMARY, RunEnd
 from medicell_core.errors import MedicellError
 from medicell_devices.cell_config import load_cell
@@ -117,3 +117,19 @@ def test_run_that_died_before_its_results_counts_only_where_nothing_was_left_to_
     assert summary['outcome'] == 'failed_limits'
     assert summary['faults'] == ([] if known == 'no fault' else None)
     assert ('not measured, since' in told.getvalue()) is (known != 'no fault')
+
+
+def test_results_from_before_the_end_are_written_anew_and_keep_what_they_tell_of_faults(
+    tmp_path: Path,
+) -> None:
+    made(tmp_path, FaultAt(fault='occlusion', phase='starting_material/pooling/fill'))
+    assert lacks_results(tmp_path)
+    finish_late(tmp_path, console=Console(file=StringIO()))
+    summary = tmp_path / SUMMARY
+    assert not lacks_results(tmp_path)
+    told = {**json.loads(summary.read_text('utf-8')), 'outcome': 'open', 'faults': [STRUCK]}
+    summary.write_text(json.dumps(told), 'utf-8')
+    assert lacks_results(tmp_path)
+    assert finish_late(tmp_path, console=Console(file=StringIO())) == 'failed_limits'
+    assert not lacks_results(tmp_path)
+    assert json.loads(summary.read_text('utf-8'))['faults'] == [STRUCK]

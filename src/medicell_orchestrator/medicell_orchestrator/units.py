@@ -62,8 +62,8 @@ def _parse(text: str, unit: str) -> float:
         quantity = registry.Quantity(float(number), _SPELLINGS.get(given, given))
         return float(quantity.to(_SPELLINGS.get(unit, unit)).magnitude)
     except pint.DimensionalityError:
-        shown = f'the unit "{given}"' if given else 'no unit'
-        raise UnitError(f'expected {_dimension(unit)}, not {shown}') from None
+        shown = f'not the unit "{given}"' if given else 'and it has no unit'
+        raise UnitError(f'expected {_dimension(unit)}, {shown}') from None
     except _NOT_A_UNIT:
         raise UnitError(f'expected {_dimension(unit)}, "{given}" is not a unit') from None
 

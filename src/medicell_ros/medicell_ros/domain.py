@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import os
+import socket
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import rclpy
 from rclpy.context import Context
 from rclpy.signals import SignalHandlerOptions
 
-from medicell_core.errors import ErrorCode, MedicellError
+from medicell_core.errors import ErrorCode, InputError, MedicellError
 
 DOMAINS = range(1, 101)
 """Domain ids whose ports are below the ephemeral ones on Linux."""
@@ -78,6 +79,31 @@ def own_domain() -> Iterator[int]:
     """
     with ExitStack() as claim:
         yield _claim(claim)
+
+
+@contextmanager
+def claimed(nodes: Iterable[str]) -> Iterator[None]:
+    """Claim nodes by their full names in the environment's domain for the time of the context.
+
+    Two nodes of one name would both take each goal. The claim is an abstract socket, so it holds
+    against everybody on this machine's network, and ends with the process however that ends.
+    Raises InputError for a name that is claimed already.
+    """
+    domain = os.environ.get(VARIABLE, '0')
+    with ExitStack() as held:
+        for node in nodes:
+            claim = held.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+            try:
+                claim.bind(f'\0medicell/{domain}{node}')
+            except OSError as error:
+                raise InputError(
+                    ErrorCode.DEVICE_BUSY,
+                    f'{domain}: {node} is up in this domain on this machine: end that cell, make'
+                    ' the batch on it (`medicell run --join`), or give this one a domain or a'
+                    ' namespace of its own',
+                    field=VARIABLE,
+                ) from error
+        yield
 
 
 def _claim(claim: ExitStack) -> int:

@@ -16,7 +16,7 @@ from ament_index_python.packages import get_package_share_directory
 from medicell_core.errors import InputError, MedicellError
 from medicell_core.leash import parent_goes
 from medicell_ros import startup
-from medicell_ros.domain import open_ros
+from medicell_ros.domain import claimed, open_ros
 from medicell_ros.host import JOIN_S, NodeHost
 from medicell_ros.lifecycle import ManagedNode
 from medicell_ros.node_parameters import DEVICES, NODES
@@ -83,13 +83,14 @@ def run_node(
             check_file(file, NODES, namespace=given_namespace(name, given))
         node, outliving = make(_config_file(name, given))
         node.parameter_files, node.on_failure = files, fail
-        host = NodeHost([node], on_failure=fail)
-        try:
-            with ended_when_hung(node):
-                _serve(node, outliving, ended, failures, lambda: _is_left_alone(parent, came))
-        finally:
-            with ended_after(FAREWELL_S):
-                host.close()
+        with claimed([node.get_fully_qualified_name()]):
+            host = NodeHost([node], on_failure=fail)
+            try:
+                with ended_when_hung(node):
+                    _serve(node, outliving, ended, failures, lambda: _is_left_alone(parent, came))
+            finally:
+                with ended_after(FAREWELL_S):
+                    host.close()
     except MedicellError as error:
         sys.stderr.write(f'{name}: {error.code.name}: {error.message}\n')
         return EXIT_BAD_INPUT if isinstance(error, InputError) else EXIT_FAILED

@@ -48,6 +48,12 @@ class NodeHost(Closing):
             self._spinners.pop().close()
 
 
+class _SpunExecutor(SingleThreadedExecutor):
+    """An executor that knows which thread turns it."""
+
+    turned_by: threading.Thread | None = None
+
+
 class _Spinner:
     """A node, its executor, and the thread that turns it."""
 
@@ -55,11 +61,12 @@ class _Spinner:
         self._node = node
         self._on_failure = on_failure
         self._stopping = threading.Event()
-        self._executor = SingleThreadedExecutor(context=node.context)
+        self._executor = _SpunExecutor(context=node.context)
         self._executor.add_node(node)
         self._thread = threading.Thread(
             target=self._spin, name=f'spin/{node.get_name()}', daemon=True
         )
+        self._executor.turned_by = self._thread
         self._thread.start()
 
     def close(self) -> None:
@@ -95,6 +102,39 @@ class _Spinner:
         self._node.get_logger().fatal(f'spins no more, after {FAILURES_IN_A_ROW} failures')
         if self._on_failure is not None:
             self._on_failure(error)
+
+
+def in_executor(node: Node, function: Callable[[], None]) -> None:
+    """Have a spun node's executor call a function, and wait until it has; raises what that does.
+
+    What destroys a node's entities must be called this way: the executor would look at one that
+    is half gone. Where nothing turns the executor, or its own thread asks, or it is stuck for
+    JOIN_S, the function is called here.
+    """
+    executor = node.executor
+    turned_by = executor.turned_by if isinstance(executor, _SpunExecutor) else None
+    if turned_by in (None, threading.current_thread()) or not turned_by.is_alive():
+        function()
+        return
+    begun, ended = threading.Lock(), threading.Event()
+    raised: list[Exception] = []
+
+    def call() -> None:
+        if not begun.acquire(blocking=False):
+            return
+        try:
+            function()
+        except Exception as error:
+            raised.append(error)
+        finally:
+            ended.set()
+
+    on_executor(node, call)
+    if not ended.wait(JOIN_S):
+        call()
+        ended.wait()
+    if raised:
+        raise raised[0]
 
 
 def on_executor(node: Node, function: Callable[..., Any], *arguments: Any) -> None:

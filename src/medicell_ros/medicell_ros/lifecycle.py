@@ -16,6 +16,7 @@ from rclpy.publisher import Publisher
 
 from medicell_core.errors import ErrorCode, InputError, MedicellError
 from medicell_core.serving import ServingNode, UsedFile
+from medicell_ros.host import in_executor
 from medicell_ros.node_parameters import LAUNCH_FILES
 
 
@@ -191,19 +192,23 @@ class ManagedNode(LifecycleNode):
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Serve the transition `cleanup`."""
-        return self._transit(self.cleanup)
+        return self._transit(self._cleanup_in_turn)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Serve the transition `shutdown`, from any state."""
-        stopped = self._transit(self.deactivate)
-        cleaned = self._transit(self.cleanup)
-        return cleaned if stopped == TransitionCallbackReturn.SUCCESS else stopped
+        return self._end()
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Go back to `unconfigured` after an unexpected error, so that one can try again."""
+        return self._end()
+
+    def _end(self) -> TransitionCallbackReturn:
         stopped = self._transit(self.deactivate)
-        cleaned = self._transit(self.cleanup)
+        cleaned = self._transit(self._cleanup_in_turn)
         return cleaned if stopped == TransitionCallbackReturn.SUCCESS else stopped
+
+    def _cleanup_in_turn(self) -> None:
+        in_executor(self, self.cleanup)
 
     def _serve_change(
         self, serve: Callable[[Any, Any], Any], request: ChangeState.Request, reply: Any

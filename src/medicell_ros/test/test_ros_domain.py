@@ -13,13 +13,14 @@ import pytest
 import rclpy
 from rclpy.context import Context
 
-from medicell_core.errors import MedicellError
+from medicell_core.errors import InputError, MedicellError
 from medicell_ros import domain
 from medicell_ros.domain import (
     LOCALHOST_PROFILE,
     NETWORK_PROFILE,
     PROFILE_VARIABLES,
     REACH_VARIABLE,
+    claimed,
     open_ros,
     own_domain,
 )
@@ -52,6 +53,28 @@ def test_no_free_domain_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_error_inside_passes_through() -> None:
     with pytest.raises(ValueError, match='mine'), own_domain():
         raise ValueError('mine') from None
+
+
+def test_node_is_claimed_once_in_a_domain_and_is_free_afterwards(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with own_domain() as one, own_domain() as other:
+        monkeypatch.setenv(domain.VARIABLE, str(one))
+        with claimed(['/cell_1/world', '/cell_1/imaging']):
+            with (
+                pytest.raises(InputError, match=f'{one}: /cell_1/imaging is up') as caught,
+                claimed(['/cell_1/laboratory', '/cell_1/imaging']),
+            ):
+                pass
+            assert caught.value.field == domain.VARIABLE
+            with claimed(['/cell_2/imaging', '/cell_1/laboratory']):
+                pass
+            monkeypatch.setenv(domain.VARIABLE, str(other))
+            with claimed(['/cell_1/world']):
+                pass
+        monkeypatch.setenv(domain.VARIABLE, str(one))
+        with claimed(['/cell_1/imaging']):
+            pass
 
 
 def opened_with(monkeypatch: pytest.MonkeyPatch, **given: str) -> tuple[Path, str]:

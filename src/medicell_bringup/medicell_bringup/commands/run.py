@@ -86,6 +86,9 @@ def run(options: RunOptions) -> int:
             by=options.by,
         )
     except MedicellError as error:
+        # A folder that is empty is not left behind.
+        with suppress(OSError):
+            inputs.out.rmdir()
         return _failed(error, errors)
     return EXIT_CODES[outcome]
 
@@ -99,15 +102,14 @@ def _failed(error: MedicellError, errors: Console) -> int:
 
 
 def _finished_late(folder: Path, console: Console, errors: Console) -> int | None:
-    """Write what a process has not, which died right after its batch; None if nothing lacks.
+    """Write the results of a batch that has ended, if they lack or are from before its end.
 
-    Returns the exit code.
+    Returns the exit code; None if nothing lacks.
     """
     # Only for what has ended.
-    from medicell_bringup.making import finish_late  # noqa: PLC0415
-    from medicell_bringup.results import SUMMARY  # noqa: PLC0415
+    from medicell_bringup.making import finish_late, lacks_results  # noqa: PLC0415
 
-    if (folder / SUMMARY).is_file():
+    if not lacks_results(folder):
         return None
     try:
         return EXIT_CODES[finish_late(folder, console=console)]

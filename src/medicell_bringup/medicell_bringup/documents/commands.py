@@ -21,7 +21,7 @@ EXIT_CODES = (
         '`run`: made, and failed its limits, or without a fault that was injected, or that is not '
         'known; `verify`: the record was altered',
     ),
-    ('4', '`run`: held or aborted'),
+    ('4', '`run`: held or aborted, or left open with a question'),
     ('130', 'interrupted'),
 )
 

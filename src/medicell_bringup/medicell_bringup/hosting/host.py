@@ -7,6 +7,7 @@ import math
 import os
 import time
 from abc import abstractmethod
+from contextlib import AbstractContextManager
 from typing import TypeVar
 
 import rclpy
@@ -22,7 +23,7 @@ from medicell_core.states import PackMLState
 from medicell_orchestrator.resuming.folder import JOURNALS
 from medicell_orchestrator.resuming.note import OpenNote
 from medicell_record.motion import Motion, Simulator
-from medicell_ros.domain import VARIABLE, open_ros, own_domain
+from medicell_ros.domain import VARIABLE, claimed, open_ros, own_domain
 from medicell_ros.host import NodeHost
 from medicell_ros.node_parameters import ORCHESTRATOR, WORLD
 
@@ -95,6 +96,10 @@ class Host(Closing):
         """Open the ROS context in the environment's domain, with the cell's parameters."""
         open_ros(['--ros-args', '--params-file', str(self.inputs.params_file)])
         self.exits.callback(rclpy.try_shutdown)
+
+    def claimed(self) -> AbstractContextManager[None]:
+        """Claim the cell's nodes; raises InputError where another cell has their names."""
+        return claimed(f'{self.inputs.namespace}/{name}' for name in NODES)
 
     def connect_operator(self) -> None:
         """Make the operator's node and spin it."""

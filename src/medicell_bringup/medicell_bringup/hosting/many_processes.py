@@ -25,6 +25,8 @@ class ManyProcesses(Host):
     def start(self) -> None:
         """Start the processes and wait until each node's state says that it is ready."""
         self.start_ros()
+        with self.claimed():
+            pass  # Each process claims its own when it comes.
         self.connect_operator()
         self._logs.mkdir(exist_ok=True)
         self.exits.callback(self._supervisor.stop)

@@ -32,6 +32,7 @@ class OneProcess(Host):
         if inputs.simulator is Simulator.GAZEBO:
             self._start_physics()
         self.start_ros()
+        self.exits.enter_context(self.claimed())
         journals = str(inputs.out / JOURNALS)
         self.note_open()
         own = overrides(use_sim_time=True, journal_dir=journals)

@@ -10,7 +10,7 @@ from medicell_bringup.hosting.host import Host
 from medicell_bringup.inputs import RunInputs
 from medicell_bringup.operator import NODES
 from medicell_bringup.sight import SETTLE_S
-from medicell_core.errors import ErrorCode, MedicellError
+from medicell_core.errors import ErrorCode, InputError, MedicellError
 from medicell_record.motion import Motion
 from medicell_ros.domain import VARIABLE
 from medicell_ros.node_parameters import ORCHESTRATOR, WORLD
@@ -62,7 +62,7 @@ class RunningCell(Host):
         if batch is None:
             return False
         if batch.outcome:
-            raise MedicellError(
+            raise InputError(
                 ErrorCode.STATION_OCCUPIED,
                 f'the kit of batch {batch.batch_id} ({batch.outcome}) still hangs in'
                 f' {self.inputs.namespace}: end that launch and start a new one',

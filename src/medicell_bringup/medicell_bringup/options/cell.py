@@ -95,7 +95,7 @@ def run_command(
 @app.command('launch', help='Start a cell of one process per node, as `ros2 launch` does.')
 def launch_command(
     description: Annotated[
-        str, typer.Argument(help='One of: cell, devices, orchestrator, rviz.')
+        str, typer.Argument(help='One of: cell, devices, orchestrator, rviz, simulation.')
     ] = 'cell',
     arguments: Annotated[
         list[str] | None,

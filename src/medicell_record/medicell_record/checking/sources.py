@@ -243,7 +243,7 @@ def _other_key(what: str, key_id: str, known: Sequence[str]) -> Fault:
         problem=Problem.OTHER_KEY,
         sequence=None,
         detail=f'{what} the key {key_id}; to be trusted here: {", ".join(known) or "none"}; '
-        'that of another cell can be given with --key',
+        '`medicell verify --key` takes that of another cell',
     )
 
 
