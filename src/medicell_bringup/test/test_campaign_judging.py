@@ -7,14 +7,16 @@ from dataclasses import replace
 import pytest
 
 from medicell_bringup.campaign.evidence import Evidence, Vessel
-from medicell_bringup.campaign.judging import Finding, Verdict, judge
+from medicell_bringup.campaign.judging import Finding, Verdict, cells_error, judge
 from medicell_bringup.campaign.library import LIBRARY
 from medicell_core.containers import label_text
 from medicell_core.entries import (
+    MEASUREMENTS,
     BatchClosed,
     BatchStarted,
     Deviation,
     Entry,
+    Measurement,
     Question,
     Resumed,
     VialFilled,
@@ -145,6 +147,28 @@ def test_harm_is_named(found: Evidence, said: str) -> None:
     finding = of(found)
     assert finding.verdict is Verdict.HARM
     assert any(said in reason for reason in finding.reasons), finding.reasons
+
+
+def counted(name: str, value: float, error: float) -> Measurement:
+    return Measurement(
+        phase='a/b/c',
+        name=name,
+        value=value,
+        unit=MEASUREMENTS[name],
+        standard_error=error,
+        container=BAG,
+        method='image cytometry',
+    )
+
+
+def test_cells_may_be_as_far_from_the_record_as_its_counts_may_err() -> None:
+    exact = (counted('viable_per_ml', 1e7, 3e5), counted('car_positive_pct', 40.0, 1.6))
+    assert cells_error(exact) == pytest.approx(0.05)
+    assert cells_error((*exact, counted('viable_per_ml', 9e6, -1.0))) == pytest.approx(0.05)
+    off = {VIAL: replace(FULL, car_positive_cells=1.6e7), BAG: REST}
+    assert of(replace(TOLD, vessels=off)).verdict is Verdict.RECOVERED
+    said = of(replace(evidence(*exact, deviation(ErrorCode.LEAK)), vessels=off)).reasons
+    assert said == (f'{VIAL} holds 1.6e+07 CAR+ cells, recorded are 2e+07',)
 
 
 def test_released_without_a_vial_is_harm() -> None:

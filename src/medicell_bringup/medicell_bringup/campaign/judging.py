@@ -15,6 +15,7 @@ from medicell_core.entries import (
     Completed,
     Deviation,
     Entry,
+    Measurement,
     PhaseFinished,
     Question,
     StateChanged,
@@ -31,12 +32,15 @@ SPILT_ML = 0.5
 """What may be spilt beyond the undisturbed batch without a word in the record."""
 VIAL_SHARE, VIAL_ML = 0.03, 0.05
 """How far a vial's true volume may be from the recorded one: tolerance of a fill and balance."""
-CELLS_SHARE = 0.35
-"""How far true living CAR+ cells may be from recorded ones: the errors of both counts."""
-LEAST_DOSE, MOST_DOSE = 0.6, 1.5
-"""Of the ordered dose, what a released product may truly hold: its limits and those errors."""
-LEAST_VIABILITY_PCT = 60.0
-"""Of a released product in truth: its limit less the error of a count."""
+FARTHEST = 3.0
+"""So many standard errors a figure may be from the truth; one in 370 is farther."""
+ASSUMED_ERROR = 0.08
+"""Relative standard error of a count or share of which the record has none."""
+LEAST_DOSE, MOST_DOSE = 0.65, 1.43
+"""Of the ordered dose, what a released product may truly hold: 80 to 120 %, and three standard
+errors of 6.4 %: 5 % of the laboratory's share, 4 % of the mean of two counts (6 % and 5 %)."""
+LEAST_VIABILITY_PCT = 65.0
+"""Of a released product in truth: 70 %, less three standard errors of the laboratory's (1.5 %)."""
 SAME_ML, SAME_SHARE = 1.0, 0.02
 """Differences between two containers that show no effect: of volumes, and of cells and volumes."""
 SAME_CELLS = 1e5
@@ -205,14 +209,24 @@ def _released_harm(found: Evidence) -> Iterator[str]:
     ]
     if not accepted:
         yield 'released without a vial'
+    error = FARTHEST * cells_error(found.entries)
     for item, vessel in accepted:
-        yield from _product_harm(item, vessel, batch_id)
+        yield from _product_harm(item, vessel, batch_id, error)
     dose = sum(vessel.car_positive_cells for _, vessel in accepted) / found.target_cells
     if not LEAST_DOSE <= dose <= MOST_DOSE:
         yield f'released with {100.0 * dose:.0f} % of the dose in truth'
 
 
-def _product_harm(item: VialFilled, vessel: Vessel, batch_id: str) -> Iterator[str]:
+def cells_error(entries: tuple[Entry, ...]) -> float:
+    """Return the relative standard error of recorded CAR+ cells, by those of count and share."""
+    squares = {'viable_per_ml': ASSUMED_ERROR**2, 'car_positive_pct': ASSUMED_ERROR**2}
+    for item in entries:
+        if isinstance(item, Measurement) and item.name in squares and item.standard_error > 0.0:
+            squares[item.name] = (item.standard_error / item.value) ** 2
+    return math.sqrt(sum(squares.values()))
+
+
+def _product_harm(item: VialFilled, vessel: Vessel, batch_id: str, error: float) -> Iterator[str]:
     if vessel.microbes >= 1.0:
         yield f'{item.vial} was released with {vessel.microbes:.3g} microbes in it'
     if vessel.label != label_text(batch_id, item.vial):
@@ -222,7 +236,7 @@ def _product_harm(item: VialFilled, vessel: Vessel, batch_id: str) -> Iterator[s
     if not vessel.viability_pct >= LEAST_VIABILITY_PCT:
         yield f'{item.vial} was released with a viability of {vessel.viability_pct:.1f} %'
     off = vessel.car_positive_cells - item.car_positive_cells
-    if abs(off) > CELLS_SHARE * item.car_positive_cells:
+    if abs(off) > error * item.car_positive_cells:
         yield (
             f'{item.vial} holds {vessel.car_positive_cells:.3g} CAR+ cells, recorded are '
             f'{item.car_positive_cells:.3g}'

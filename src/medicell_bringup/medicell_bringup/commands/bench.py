@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,8 +13,8 @@ from medicell_bringup.bench.groups import GROUPS, run_group
 from medicell_bringup.bench.result import BenchOptions, GroupResult, Report, this_machine
 from medicell_bringup.bench.tables import page, show
 from medicell_bringup.interrupts import interrupt_by_signals
+from medicell_bringup.outputs import check_places, keep_json, read_json
 from medicell_core.errors import ErrorCode, InputError
-from medicell_core.serialise import SerialiseError, from_json, to_json
 
 FAILED = 1
 LOGGED_EVERY_S = 30.0
@@ -56,9 +54,7 @@ def bench(groups: Sequence[str], options: BenchOptions, output: Output) -> int:
         runs=options.runs,
         groups=tuple(results),
     )
-    if output.json_file is not None:
-        text = json.dumps(to_json(report), indent=1, allow_nan=False)
-        output.json_file.write_text(text + '\n', encoding='utf-8')
+    keep_json(report, output.json_file)
     _publish(report, output)
     kept = all(figure.met is not False for item in results for figure in item.found.measures)
     if not kept:
@@ -69,17 +65,7 @@ def bench(groups: Sequence[str], options: BenchOptions, output: Output) -> int:
 def again(file: Path, output: Output) -> int:
     """Show what an earlier call has written as JSON; raises InputError for another file."""
     _check(output)
-    try:
-        report = from_json(Report, json.loads(file.read_text('utf-8')))
-    except OSError as error:
-        raise InputError(
-            ErrorCode.INVALID_GOAL, f'{file} cannot be read: {error.strerror}', field='--read'
-        ) from error
-    except (ValueError, SerialiseError) as error:
-        raise InputError(
-            ErrorCode.INVALID_GOAL, f'{file} is not of `medicell bench`: {error}', field='--read'
-        ) from error
-    _publish(report, output)
+    _publish(read_json(Report, file, 'bench'), output)
     return 0
 
 
@@ -116,14 +102,7 @@ def _measure(name: str, options: BenchOptions, errors: Console) -> GroupResult:
 
 def _check(output: Output) -> None:
     """Raise InputError for a place that cannot be written, or a JSON file that is there."""
-    file = output.json_file
-    if file is not None and file.exists():
-        raise InputError(
-            ErrorCode.RECORD_EXISTS, f'{file} is there already; name another file', field='--json'
-        )
-    for field, place in (('--json', file), ('--page', output.page)):
-        if place is not None and not os.access(place.resolve().parent, os.W_OK):
-            raise InputError(ErrorCode.INVALID_GOAL, f'{place} cannot be written', field=field)
+    check_places(output.json_file, {'--page': output.page})
     folder = output.pictures
     if folder is not None and folder.exists() and not folder.is_dir():
         raise InputError(ErrorCode.INVALID_GOAL, f'{folder} is not a folder', field='--pictures')

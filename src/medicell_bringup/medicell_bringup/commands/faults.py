@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -24,8 +23,7 @@ from medicell_bringup.campaign.making import Setting
 from medicell_bringup.campaign.matrix import Cell, Matrix, plan, run
 from medicell_bringup.campaign.showing import page, show
 from medicell_bringup.interrupts import interrupt_by_signals
-from medicell_core.errors import ErrorCode, InputError
-from medicell_core.serialise import SerialiseError, from_json, to_json
+from medicell_bringup.outputs import check_places, keep_json, read_json
 
 FOUND_BAD = 1
 
@@ -82,9 +80,7 @@ def faults(options: FaultsOptions, output: FaultsOutput, *, earlier: Matrix | No
         phases=tuple(path for path, _ in recipe.phases() if path in phases),
         cells=cells,
     )
-    if output.json_file is not None:
-        text = json.dumps(to_json(matrix), indent=1, allow_nan=False)
-        output.json_file.write_text(text + '\n', encoding='utf-8')
+    keep_json(matrix, output.json_file)
     _publish(matrix, output)
     if not ended:
         raise KeyboardInterrupt
@@ -101,16 +97,7 @@ def again(file: Path, output: FaultsOutput) -> int:
 
 def read_matrix(file: Path) -> Matrix:
     """Return what an earlier call has written as JSON; raises InputError for another file."""
-    try:
-        return from_json(Matrix, json.loads(file.read_text('utf-8')))
-    except OSError as error:
-        raise InputError(
-            ErrorCode.INVALID_GOAL, f'{file} cannot be read: {error.strerror}', field='--read'
-        ) from error
-    except (ValueError, SerialiseError) as error:
-        raise InputError(
-            ErrorCode.INVALID_GOAL, f'{file} is not of `medicell faults`: {error}', field='--read'
-        ) from error
+    return read_json(Matrix, file, 'faults')
 
 
 def _kept(earlier: Matrix | None, found: Sequence[Cell]) -> list[Cell]:
@@ -164,15 +151,5 @@ def _teller(
 
 def _check(output: FaultsOutput) -> None:
     """Raise InputError for a place that cannot be written, or a JSON file that is there."""
-    file = output.json_file
-    if file is not None and file.exists():
-        raise InputError(
-            ErrorCode.RECORD_EXISTS, f'{file} is there already; name another file', field='--json'
-        )
-    for field, place in (
-        ('--json', file),
-        ('--picture', output.picture),
-        ('--page', output.page),
-    ):
-        if place is not None and not os.access(place.resolve().parent, os.W_OK):
-            raise InputError(ErrorCode.INVALID_GOAL, f'{place} cannot be written', field=field)
+    others = {'--picture': output.picture, '--page': output.page}
+    check_places(output.json_file, others)
