@@ -109,9 +109,8 @@ class Batch:
         self.cell = cell
         self.batch_id = patient.chain_of_identity
         self.kit: dict[str, Material] = {item.name: item for item in recipe.kit(patient)}
-        self.groups: dict[str, tuple[str, ...]] = {
-            spec.name: spec.names for spec in recipe.materials
-        }
+        self.groups: dict[str, tuple[str, ...]] = {name: (name,) for name in self.kit}
+        self.groups.update((spec.name, spec.names) for spec in recipe.materials)
         self.history = History(()) if history is None else history
         self.on_match: Callable[[], None] = self.history.tell_end
         """Called when an entry that the record has was made again."""

@@ -356,6 +356,14 @@ def test_without_a_vial_for_the_laboratory_nothing_is_tested_and_it_is_said(
     assert said[-1] == 'no vial of quality_vial was filled for the laboratory'
 
 
+def test_single_pieces_of_the_kit_are_groups_of_themselves(tmp_path: Path) -> None:
+    phases = (COUNT_AND_FILL % QUALITY + TESTED).replace(': quality_vial', ': quality_vial_2')
+    rig = make_rig(tmp_path, phases.replace(' vials: vial,', ' vials: vial_3,'))
+    rig.cell.volumes['MC-1.product'] = 100.0
+    assert vials(rig.tick()) == [('vial_3', True), ('quality_vial_2', True)]
+    assert {goal.container for goal in rig.cell.sent(ops.AssaySample)} == {'MC-1.quality_vial_2'}
+
+
 def test_running_out_of_vials_fills_what_there_is(tmp_path: Path) -> None:
     rig = filling_rig(tmp_path)
     rig.cell.scripts = [Script(ops.ProcessVial, ErrorCode.VIAL_SEALED, times=5)]

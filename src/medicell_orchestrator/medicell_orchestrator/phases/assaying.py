@@ -144,7 +144,11 @@ class AssayVialPhase(Phase):
 
     def _assay(self, run: PhaseRun) -> Steps[None]:
         ids = {run.batch.id_of(name): name for name in run.batch.groups[self.vials]}
-        filled = [vial.vial for vial in run.batch.vials if vial.accepted and vial.vial in ids]
+        filled = [
+            vial.vial
+            for vial in run.batch.vials
+            if vial.for_laboratory and vial.accepted and vial.vial in ids
+        ]
         if not filled:
             run.deviation(
                 ErrorCode.MATERIAL_MISSING,
