@@ -224,7 +224,7 @@ def test_start_that_is_given_up_leaves_no_batch_of_ours_and_touches_no_other(
         return reply
 
     monkeypatch.setattr(OperatorClient, 'withdraw', withdrawn)
-    monkeypatch.setattr(operator, 'SERVICE_WAIT_S', 3.0)
+    monkeypatch.setattr(operator, 'ANSWER_S', 3.0)
     probe.node.create_service(StartBatch, 'orchestrator/start_batch', start)
     probe.node.create_service(AbortBatch, 'orchestrator/abort_batch', abort)
     with Display(Console(quiet=True), 'batch') as display:
