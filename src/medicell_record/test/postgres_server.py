@@ -68,6 +68,20 @@ class Server:
             assert time.monotonic() < deadline, f'the server still lives after {WAIT_S:g} s'
             time.sleep(0.05)
 
+    @contextmanager
+    def hung(self) -> Iterator[None]:
+        """Stop its processes for a time: they live, and answer nothing."""
+        first = self._process.pid
+        os.kill(first, signal.SIGSTOP)
+        others = Path(f'/proc/{first}/task/{first}/children').read_text().split()
+        for process in others:
+            os.kill(int(process), signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for process in (*others, first):
+                os.kill(int(process), signal.SIGCONT)
+
     def _answers(self) -> bool:
         try:
             psycopg.connect(self.url).close()
@@ -98,8 +112,11 @@ def programs() -> Path | None:
 
 
 @contextmanager
-def running_server() -> Iterator[Server]:
-    """Run a server of the test's own; skips the test, with the reason, where none can be."""
+def running_server(inside: Path | None = None) -> Iterator[Server]:
+    """Run a server of the test's own, in a folder if one is given.
+
+    Skips the test, with the reason, where none can be.
+    """
     place = programs()
     if place is None:
         lacking(
@@ -110,7 +127,7 @@ def running_server() -> Iterator[Server]:
         user = next((name for name in USERS if _is_user(name)), None)
         if user is None:
             lacking(POSTGRESQL, f'the server does not run as root, and there is none of {USERS}')
-    with tempfile.TemporaryDirectory(prefix='medicell-pg-') as folder:
+    with tempfile.TemporaryDirectory(prefix='medicell-pg-', dir=inside) as folder:
         if user is not None:
             shutil.chown(folder, user)
         server = Server(place, Path(folder), user)

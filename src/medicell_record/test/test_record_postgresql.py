@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import psycopg
 import pytest
+import sqlalchemy as sa
+from needs import SMALL_DISK, lacking
 from postgres_server import Server, running_server
 from sqlalchemy.engine import make_url
 
@@ -16,6 +20,7 @@ from medicell_core.errors import ErrorCode, InputError, MedicellError
 from medicell_record.anchor.anchor import Anchor
 from medicell_record.anchor.place import COPY_FILE
 from medicell_record.checking.problems import Problem
+from medicell_record.database import postgresql
 from medicell_record.database.postgresql import EVENTS, PostgresStore, check_url, with_batch
 from medicell_record.place import create_record, has_record, record_of, withdraw_record
 from medicell_record.record import METADATA, BatchRecord
@@ -30,6 +35,7 @@ PH = Measurement(
     container='Böhm.vessel',
     method='probe',
 )
+DISK_MB = 120
 CLOSE = BatchClosed(outcome='aborted', reason='test', figures={'fold_expansion': 1.0})
 
 
@@ -272,6 +278,98 @@ def test_an_entry_is_written_again_only_where_the_broken_connection_lost_it(
         )
         assert record.append(PH, at_s=2, actor='cell') == 2
     assert verify(url).entries == 2
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nobody wait long for a server that hangs."""
+    monkeypatch.setattr(postgresql, 'ANSWER_S', 0.3)
+    monkeypatch.setattr(postgresql, 'CONNECT_S', 2)
+
+
+def test_a_server_that_hangs_is_given_up_and_loses_nothing(
+    server: Server, url: str, impatient: None
+) -> None:
+    with BatchRecord.create(url) as record:
+        record.append(PH, at_s=1, actor='cell')
+        with server.hung(), pytest.raises(MedicellError) as caught:
+            record.append(PH, at_s=2, actor='cell')
+    assert caught.value.code is ErrorCode.RECORD_UNREADABLE
+    assert 'entry 2 cannot be written' in caught.value.message
+    assert 'has not answered within 0.3 s; see whether it hangs' in caught.value.message
+    with BatchRecord.open(url) as record:
+        assert record.length in (1, 2), 'what was given up may have come to be written'
+        length = record.append(PH, at_s=3, actor='cell')
+    checked = verify(url)
+    assert checked.sound, checked.detail
+    assert checked.entries == length
+
+
+def test_an_entry_that_is_given_up_and_comes_to_be_written_meanwhile_is_one(url: str) -> None:
+    with BatchRecord.create(url) as record:
+        store = record._store
+        assert isinstance(store, PostgresStore)
+        row = {'sequence': 1, 'hash': 'h', 'previous_hash': 'g', 'at_s': 1.0, 'actor': 'a'}
+        row |= {'kind': 'Measurement', 'payload': '{}'}
+        statement = sa.insert(METADATA.tables['entry'])
+        store.write(statement, row)
+        store._write_again(statement, row)
+        with pytest.raises(sa.exc.IntegrityError):
+            store._write_again(statement, {**row, 'hash': 'another'})
+        assert len(store.read(sa.text('SELECT 1 FROM entry'))) == 1
+
+
+def test_a_table_that_another_locks_is_not_waited_for(
+    server: Server, url: str, impatient: None
+) -> None:
+    with BatchRecord.create(url) as record, psycopg.connect(server.url) as other:
+        record.append(PH, at_s=1, actor='cell')
+        other.execute(f'LOCK TABLE {schema(url)}.entry IN ACCESS EXCLUSIVE MODE')  # type: ignore[call-overload]
+        with pytest.raises(MedicellError, match='entry 2 cannot be written') as caught:
+            record.append(PH, at_s=2, actor='cell')
+        assert caught.value.code is ErrorCode.RECORD_UNREADABLE
+        other.rollback()
+        assert record.append(PH, at_s=2, actor='cell') == 2
+    assert verify(url).entries == 2
+
+
+def test_a_server_whose_disk_is_full_says_so_and_loses_nothing(small_disk: Path) -> None:
+    with running_server(small_disk) as server:
+        url = with_batch(server.url, 'B-full')
+        filler = small_disk / 'filler'
+        with BatchRecord.create(url) as record:
+            record.append(PH, at_s=1, actor='cell')
+            found = os.statvfs(small_disk)
+            filler.write_bytes(bytes(found.f_bavail * found.f_frsize))
+            with pytest.raises(MedicellError, match='cannot be written') as caught:
+                fill(record)
+            assert caught.value.code is ErrorCode.DISK_FULL, caught.value.message
+            length = record.length
+            filler.unlink()
+            assert record.append(PH, at_s=2000, actor='cell') == length + 1
+        checked = verify(url)
+        assert checked.sound, checked.detail
+        assert checked.entries == length + 1
+
+
+def fill(record: BatchRecord) -> None:
+    for at_s in range(2, 2000):
+        record.append(PH, at_s=at_s, actor='cell')
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of a server's own."""
+    folder = tmp_path / 'disk'
+    folder.mkdir()
+    mount = ('mount', '-t', 'tmpfs', '-o', f'size={DISK_MB}m', 'medicell', str(folder))
+    mounted = subprocess.run(mount, capture_output=True, check=False)
+    if mounted.returncode != 0:
+        lacking(SMALL_DISK, f'no disk can be mounted: {mounted.stderr.decode().strip()}')
+    for place in (folder, *list(folder.parents)[:3]):
+        place.chmod(0o755)
+    yield folder
+    subprocess.run(['umount', '-l', str(folder)], check=True)
 
 
 def test_a_batch_that_is_not_there_is_no_record(url: str) -> None:

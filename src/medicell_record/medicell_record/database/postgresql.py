@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Sequence
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
+import psycopg
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.pool import NullPool
@@ -17,7 +22,9 @@ from medicell_record.database.store import Store
 BATCH = 'batch'
 """The part of the URL's query that names the batch, whose schema has the same name."""
 CONNECT_S = 10
-"""Wall seconds that the server may take to answer."""
+"""Wall seconds that the server may take to let somebody in."""
+ANSWER_S = 5.0
+"""Wall seconds that the server may take to write an entry, and wait for others' locks (R)."""
 _NAME = re.compile(r'(?!pg_)[A-Za-z0-9][A-Za-z0-9_.-]{0,62}')
 """A batch's name as that of a schema: 63 bytes at most, and `pg_` is PostgreSQL's own."""
 _SCHEMES = ('postgresql', 'postgres')
@@ -102,6 +109,9 @@ class PostgresStore(Store):
     def __init__(self, engine: sa.Engine, name: str, schema: str) -> None:
         super().__init__(engine, name)
         self._schema = schema
+        self._driven: Any = None
+        """The driver's own connection, which a watch may break off."""
+        sa.event.listen(engine, 'connect', self._take_driven)
 
     @classmethod
     def at(cls, text: str, *, must_exist: bool, read_only: bool) -> PostgresStore:
@@ -141,18 +151,68 @@ class PostgresStore(Store):
             ) from error
 
     def write(self, statement: sa.Insert, row: dict[str, Any]) -> None:
-        """Insert a row in a transaction of its own, once; raises what the database says."""
+        """Insert a row in a transaction of its own, once; raises what the database says.
+
+        A server that does not answer in time is given up: RECORD_UNREADABLE as InputError.
+        """
+        silent = threading.Event()
         try:
-            super().write(statement, row)
+            with self._answered(silent):
+                super().write(statement, row)
         except sa.exc.DBAPIError as error:
             if not error.connection_invalidated:
                 raise
             try:
                 holds = self._holds(row)
             except InputError:
+                if silent.is_set():
+                    raise self._unanswered(row) from error
                 raise error from None
             if not holds:
+                self._write_again(statement, row)
+
+    def _write_again(self, statement: sa.Insert, row: dict[str, Any]) -> None:
+        """Insert a row that was given up; the server may have been about to write it."""
+        try:
+            with self._answered(threading.Event()):
                 super().write(statement, row)
+        except sa.exc.IntegrityError:
+            if not self._holds(row):
+                raise
+
+    @contextmanager
+    def _answered(self, silent: threading.Event) -> Iterator[None]:
+        """Break the connection off while the server does not answer in time, and set `silent`.
+
+        No setting of PostgreSQL ends the wait for a server that is stopped.
+        """
+        over = threading.Event()
+
+        def watch() -> None:
+            while not over.wait(ANSWER_S):
+                silent.set()
+                with (
+                    suppress(OSError, psycopg.Error),
+                    socket.socket(fileno=os.dup(self._driven.fileno())) as line,
+                ):
+                    line.shutdown(socket.SHUT_RDWR)
+
+        threading.Thread(target=watch, name='record answered', daemon=True).start()
+        try:
+            yield
+        finally:
+            over.set()
+
+    def _take_driven(self, driven: Any, _: Any) -> None:
+        self._driven = driven
+
+    def _unanswered(self, row: dict[str, Any]) -> InputError:
+        return InputError(
+            ErrorCode.RECORD_UNREADABLE,
+            f'entry {row["sequence"]} cannot be written: the server has not answered within '
+            f'{ANSWER_S:g} s; see whether it hangs, and start it again',
+            file=self.name,
+        )
 
     def guard_statements(self) -> Sequence[str]:
         """Return functions and triggers; the triggers fire in every mode of a session."""
@@ -272,7 +332,11 @@ def _schema_of(url: URL) -> str:
 
 
 def _engine(url: URL, schema: str, *, read_only: bool) -> sa.Engine:
-    settings = [f'search_path="{schema}"', 'synchronous_commit=on']
+    settings = [
+        f'search_path="{schema}"',
+        'synchronous_commit=on',
+        f'lock_timeout={ANSWER_S * 1e3:.0f}',
+    ]
     if read_only:
         settings.append('default_transaction_read_only=on')
     arguments = {
