@@ -282,3 +282,4 @@ def test_code_points_are_counted_where_a_long_text_is_cut() -> None:
     assert text.endswith(CUT)
     lines = pages.multi_cell(60.0, 4.0, text, dry_run=True, output=MethodReturnValue.LINES)
     assert len(lines) <= CELL_LINES
+    assert pages.output(), 'which closes the files of the fonts'
