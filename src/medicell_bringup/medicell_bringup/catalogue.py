@@ -16,6 +16,7 @@ COMMANDS = {
     'model': "check the cell's model, write it as URDF, draw it",
     'study': 'compare the culture model with published tables, or over many seeds',
     'bench': 'measure what a batch costs on this machine',
+    'vision': 'find the cells of pictures from outside: tables, and the cells drawn into them',
     'faults': 'try every fault at every phase where it can happen, and judge what came of it',
     'docs': 'build the documentation as a site, with every link checked',
 }

@@ -72,6 +72,13 @@ GROUPS = {
         'is goes from 0 to 1. The last kind is seen as in a cell as it should be, and read from '
         'up to three pictures.',
     ),
+    'vision': Group(
+        title='Pictures with ground truth',
+        text='Cells, nuclei and confluence of real pictures against what experts drew. A picture '
+        'that the shipped network has learned from is judged by one that has not seen it. The '
+        'plain counter is a threshold and a watershed. Cells that the edge cuts count for '
+        'nothing in the detection of boxes.',
+    ),
     'history': Group(
         title='A cell that is kept',
         text='A batch in one process without ROS, in memory and with the history of its world and '

@@ -116,11 +116,12 @@ def _bar_panel(axis: Axes, name: str, items: list[Measure]) -> None:
             fontsize=8,
             color=NAVY,
         )
-        if item.at_most is not None:
-            axis.axvline(item.at_most, color=ORANGE, linewidth=1.5)
+        limit = item.at_least if item.at_most is None else item.at_most
+        if limit is not None:
+            axis.axvline(limit, color=ORANGE, linewidth=1.5)
             axis.annotate(
-                f'limit {item.at_most:g}',
-                (item.at_most, 1.0),
+                f'limit {limit:g}',
+                (limit, 1.0),
                 xycoords=('data', 'axes fraction'),
                 xytext=(3, 2),
                 textcoords='offset points',

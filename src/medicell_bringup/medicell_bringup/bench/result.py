@@ -25,7 +25,8 @@ class BenchOptions:
     `runs` is at least 1; `config` is the cell's file or its folder; `vials` is how many the group
     of that name fills, `pairs` how many pairs of poses the group motion plans, `labels` how many
     labels the group of that name reads, `kills` how many processes of batches the group recovery
-    kills, `node_kills` how often each node of a launched cell.
+    kills, `node_kills` how often each node of a launched cell; `folders` hold the data sets of the
+    group vision, the checkout's own if there are none.
     """
 
     recipe: str
@@ -37,15 +38,16 @@ class BenchOptions:
     labels: int = 10_000
     kills: int = 40
     node_kills: int = 1
+    folders: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:
     """One figure: every value that was measured of it, of which the median is shown.
 
-    `case` tells it from others of the same name, such as `16 trees`. `at_most` is the limit
-    that the project sets itself, in `unit`; None where there is none. `digits` are shown
-    behind the point.
+    `case` tells it from others of the same name, such as `16 trees`. `at_most` or `at_least` is
+    the limit that the project sets itself, in `unit`; None where there is none. `digits` are
+    shown behind the point.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Measure:
     values: tuple[float, ...]
     digits: int = 1
     at_most: float | None = None
+    at_least: float | None = None
 
     @property
     def median(self) -> float:
@@ -73,7 +76,10 @@ class Measure:
     @property
     def met(self) -> bool | None:
         """Whether the median keeps the limit; None where there is no limit."""
-        return None if self.at_most is None else self.median <= self.at_most
+        if self.at_most is None and self.at_least is None:
+            return None
+        low = self.at_least is None or self.median >= self.at_least
+        return low and (self.at_most is None or self.median <= self.at_most)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -90,9 +90,11 @@ def page(report: Report, pictures: Mapping[str, Path], file: Path) -> str:
 
 
 def _limit(item: Measure) -> str:
-    if item.at_most is None:
+    limit = item.at_least if item.at_most is None else item.at_most
+    if limit is None:
         return ''
-    return f'{item.at_most:,.{item.digits}f} {"kept" if item.met else "NOT kept"}'
+    least = 'at least ' if item.at_most is None else ''
+    return f'{least}{limit:,.{item.digits}f} {"kept" if item.met else "NOT kept"}'
 
 
 def _cell(text: str) -> str:

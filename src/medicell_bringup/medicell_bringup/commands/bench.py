@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -17,6 +17,8 @@ from medicell_bringup.outputs import check_places, keep_json, read_json
 from medicell_core.errors import ErrorCode, InputError
 
 FAILED = 1
+VISION = 'vision'
+"""The group after which folders of data sets may be named."""
 LOGGED_EVERY_S = 30.0
 """How often a long measurement is told of where no line can be written over."""
 
@@ -36,7 +38,10 @@ def bench(groups: Sequence[str], options: BenchOptions, output: Output) -> int:
     1 when a group failed, or when a median does not keep the limit of its figure. Raises
     InputError for a wrong option before anything is run, and for what a run refuses.
     """
-    unknown = [name for name in groups if name not in GROUPS]
+    folders, unknown = _folders([name for name in groups if name not in GROUPS])
+    if folders and VISION not in groups:
+        text = f'{folders[0]} is a folder, which only `{VISION}` takes'
+        raise InputError(ErrorCode.INVALID_GOAL, text, field='GROUP')
     if unknown:
         text = f'"{unknown[0]}" is not one of {", ".join(GROUPS)}'
         raise InputError(ErrorCode.INVALID_GOAL, text, field='GROUP')
@@ -46,6 +51,7 @@ def bench(groups: Sequence[str], options: BenchOptions, output: Output) -> int:
     interrupt_by_signals()
     errors = Console(stderr=True)
     machine = this_machine()
+    options = replace(options, folders=tuple(folders))
     results = [_measure(name, options, errors) for name in GROUPS if name in (groups or GROUPS)]
     report = Report(
         machine=machine,
@@ -67,6 +73,12 @@ def again(file: Path, output: Output) -> int:
     _check(output)
     _publish(read_json(Report, file, 'bench'), output)
     return 0
+
+
+def _folders(names: Sequence[str]) -> tuple[list[Path], list[str]]:
+    """Part the names of folders from what is neither group nor folder."""
+    folders = [Path(name) for name in names if Path(name).is_dir()]
+    return folders, [name for name in names if not Path(name).is_dir()]
 
 
 def _publish(report: Report, output: Output) -> None:

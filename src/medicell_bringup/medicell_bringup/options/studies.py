@@ -1,4 +1,4 @@
-"""The commands that draw, compare and measure: tree, model, study, bench, faults, docs."""
+"""The commands that draw, compare and measure: tree, model, study, bench, vision and others."""
 
 from __future__ import annotations
 
@@ -137,7 +137,11 @@ def study_command(
 def bench_command(
     *,
     groups: Annotated[
-        list[str] | None, typer.Argument(metavar='GROUP...', help='Groups; all if none.')
+        list[str] | None,
+        typer.Argument(
+            metavar='GROUP...',
+            help='Groups; all if none. After `vision`, folders of data sets as in `datasets`.',
+        ),
     ] = None,
     runs: Annotated[int, typer.Option(help='Values of each figure; the median is shown.')] = 3,
     recipe: Annotated[
@@ -190,6 +194,36 @@ def bench_command(
         node_kills=node_kills,
     )
     return bench(groups or [], options, output)
+
+
+@app.command('vision', help='Find the cells of pictures: tables, and drawn into the pictures.')
+def vision_command(
+    *,
+    source: Annotated[
+        Path, typer.Argument(metavar='FILE|FOLDER', help='Grey PNG or TIFF of 8 or 16 bit.')
+    ],
+    modality: Annotated[
+        str, typer.Option(help='`bright_field` or `fluorescence`.')
+    ] = 'bright_field',
+    cell_px: Annotated[
+        float | None,
+        typer.Option(
+            min=4.0,
+            max=400.0,
+            help='Diameter of a usual cell (fluorescence: nucleus) in pixels; 20 or 25 by'
+            ' default, as in the data sets.',
+        ),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option(help='Folder for tables and annotated pictures; made if need be.')
+    ] = Path('vision'),
+) -> int:
+    """Hand the options of an analysis over to its command."""
+    from medicell_bringup.commands.vision import VisionOptions, analyse_pictures
+
+    return analyse_pictures(
+        VisionOptions(source=source, out=out, modality=modality, cell_px=cell_px)
+    )
 
 
 @app.command('faults', help='Try every fault at every phase, and judge what came of it.')

@@ -68,21 +68,25 @@ def found_from_labels(labels: Labels, sure: Floats | None = None) -> Found:
     numbers = (np.cumsum(there) - 1).astype(np.int32)
     numbers[~there] = 0
     anew = labels if there.all() else numbers[labels]
-    area = area[there]
+    area = area[there][1:]
     height, width = labels.shape
-    rows, columns = np.arange(height)[:, None], np.arange(width)[None, :]
-    flat, number = anew.ravel(), len(area)
-
-    def mean(plane: npt.NDArray[np.generic]) -> Floats:
-        values = np.broadcast_to(plane, labels.shape).ravel()
-        sums = np.bincount(flat, weights=values, minlength=number)
-        return np.asarray(sums[1:] / area[1:], dtype=np.float32)
-
+    rows, columns = np.broadcast_arrays(np.arange(height)[:, None], np.arange(width)[None, :])
     return Found(
-        x_px=mean(columns),
-        y_px=mean(rows),
-        area_px2=np.asarray(area[1:], dtype=np.float32),
-        sure=mean(sure) if sure is not None else np.ones(number - 1, dtype=np.float32),
-        dead=np.zeros(number - 1, dtype=np.float32),
+        x_px=means(anew, columns),
+        y_px=means(anew, rows),
+        area_px2=np.asarray(area, dtype=np.float32),
+        sure=means(anew, sure) if sure is not None else np.ones(len(area), dtype=np.float32),
+        dead=np.zeros(len(area), dtype=np.float32),
         labels=anew,
     )
+
+
+def means(
+    labels: Labels, plane: npt.NDArray[np.generic], weight: npt.NDArray[np.generic] | None = None
+) -> Floats:
+    """Return the mean of a plane over each object of a map of labels, weighted if so given."""
+    inside = labels > 0
+    flat, values = labels[inside], plane[inside].astype(np.float64)
+    weights = np.ones(len(flat)) if weight is None else weight[inside].astype(np.float64)
+    sums = np.bincount(flat, weights=values * weights)[1:]
+    return np.asarray(sums / np.maximum(np.bincount(flat, weights=weights)[1:], 1e-6), np.float32)

@@ -1,0 +1,1 @@
+"""How the networks of `medicell_vision.cells` are made; needs what requirements.txt names."""
