@@ -82,7 +82,7 @@ def changed(file: Path, old: str, new: str, folder: Path) -> tuple[Path, int]:
         (
             'reagent: selection_beads',
             'reagent: antibody',
-            'procedure[0].operations[1].phases[0].reagent',
+            'procedure[0].operations[2].phases[0].reagent',
             'missing reagent "antibody": not among the materials; known: selection_beads',
         ),
         (
@@ -98,8 +98,8 @@ def changed(file: Path, old: str, new: str, folder: Path) -> tuple[Path, int]:
             'the incubator of cell_1 has no "bay_7"',
         ),
         (
-            'location: fill_robot/nest, count: 24',
-            'location: fill_robot/nest, count: 25',
+            'location: fill_robot/nest, count: 21',
+            'location: fill_robot/nest, count: 22',
             'materials.vial.count',
             '25 vials are placed, but the nest of cell_1 has 24 positions',
         ),
