@@ -98,9 +98,9 @@ def changed(file: Path, old: str, new: str, folder: Path) -> tuple[Path, int]:
             'the incubator of cell_1 has no "bay_7"',
         ),
         (
-            'location: fill_robot/nest, count: 21',
-            'location: fill_robot/nest, count: 22',
-            'materials.vial.count',
+            'location: fill_robot/nest, count: 3',
+            'location: fill_robot/nest, count: 4',
+            'materials.quality_vial.count',
             '25 vials are placed, but the nest of cell_1 has 24 positions',
         ),
         (
