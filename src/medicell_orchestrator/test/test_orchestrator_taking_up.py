@@ -204,7 +204,7 @@ def test_whole_process_whose_orchestrator_dies_often_is_the_same() -> None:
 
 def test_a_record_that_the_recipe_does_not_make_is_not_gone_on_with(tmp_path: Path) -> None:
     with hung(few_phases(tmp_path)) as batch:
-        assert not batch.live(writes=30)
+        assert not batch.live(writes=50)
         at, goal = next(
             (index, item.entry)
             for index, item in enumerate(batch.record.entries)
