@@ -263,9 +263,13 @@ def test_batch_that_cannot_be_written_is_held_open_and_taken_up_when_it_can(
             until(lambda: stops, 'the stop')
             assert entries_in(out) == before
             assert start(probe, tmp_path / 'other') is ErrorCode.BATCH_RUNNING
-        until(lambda: states[-1].state == PackMLState.EXECUTE, 'that it is taken up')
-        assert entries_in(out)[: len(before)] == before
-        assert any(isinstance(entry, Resumed) for entry in entries_in(out))
+        until(lambda: states[-1].fault_code == ErrorCode.OK, 'that it is taken up')
+        until(lambda: states[-1].state == PackMLState.HELD, 'that the order is obeyed')
+        after = entries_in(out)
+        assert after[: len(before)] == before
+        assert any(isinstance(entry, Resumed) for entry in after)
+        orders = [entry for entry in after if isinstance(entry, Ordered)]
+        assert [(order.order, order.operator) for order in orders] == [('hold', 'test')]
         abort(probe)
 
 
