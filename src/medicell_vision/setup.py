@@ -6,7 +6,7 @@ setup(
     name='medicell_vision',
     version='0.1.0',
     packages=find_packages(exclude=['test']),
-    package_data={'': ['*.onnx', '*.txt', '*.yaml', 'py.typed']},
+    package_data={'': ['weights/*.onnx', '*.txt', '*.yaml', 'py.typed']},
     data_files=[
         ('share/ament_index/resource_index/packages', ['resource/medicell_vision']),
         ('share/medicell_vision', ['package.xml']),

@@ -100,10 +100,12 @@ WITHOUT_KEY = {
     'markdown_it': 'serves the tests of this repository alone',
     'mitsuba': 'draws the model for the documentation alone',
     'ompl': "the distribution's has no Python modules",
+    'onnx': 'writes the networks that imaging has learned alone',
     'pint': 'no key in the rosdep data base',
     'psycopg': 'no key in the rosdep data base',
     'ruckig': "the distribution's has no Python module",
     'sphinx': 'builds the documentation alone',
+    'torch': 'trains the networks of imaging alone',
 }
 """Modules that rosdep cannot bring, and why; the files of pins say what brings them."""
 PIN_OF_MODULE = {'argon2': 'argon2-cffi'}
