@@ -340,7 +340,8 @@ class OperatorClient:
             time.sleep(POLL_S)
         return client.call_async(request)
 
-    def _answer(self, name: str, future: Future, *, within_s: float = ANSWER_S) -> Any:
+    def _answer(self, name: str, future: Future, *, within_s: float | None = None) -> Any:
+        within_s = ANSWER_S if within_s is None else within_s
         answered = threading.Event()
         future.add_done_callback(lambda _: answered.set())
         if not answered.wait(within_s):
