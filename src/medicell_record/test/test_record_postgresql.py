@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -358,18 +359,17 @@ def fill(record: BatchRecord) -> None:
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of a server's own."""
-    folder = tmp_path / 'disk'
-    folder.mkdir()
-    mount = ('mount', '-t', 'tmpfs', '-o', f'size={DISK_MB}m', 'medicell', str(folder))
-    mounted = subprocess.run(mount, capture_output=True, check=False)
-    if mounted.returncode != 0:
-        lacking(SMALL_DISK, f'no disk can be mounted: {mounted.stderr.decode().strip()}')
-    for place in (folder, *list(folder.parents)[:3]):
-        place.chmod(0o755)
-    yield folder
-    subprocess.run(['umount', '-l', str(folder)], check=True)
+def small_disk() -> Iterator[Path]:
+    """A disk of a server's own, where the server's user may go."""
+    with tempfile.TemporaryDirectory(prefix='medicell-disk-') as name:
+        folder = Path(name)
+        mount = ('mount', '-t', 'tmpfs', '-o', f'size={DISK_MB}m', 'medicell', name)
+        mounted = subprocess.run(mount, capture_output=True, check=False)
+        if mounted.returncode != 0:
+            lacking(SMALL_DISK, f'no disk can be mounted: {mounted.stderr.decode().strip()}')
+        folder.chmod(0o755)
+        yield folder
+        subprocess.run(['umount', '-l', name], check=True)
 
 
 def test_a_batch_that_is_not_there_is_no_record(url: str) -> None:
