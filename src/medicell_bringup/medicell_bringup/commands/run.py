@@ -86,9 +86,7 @@ def run(options: RunOptions) -> int:
             by=options.by,
         )
     except MedicellError as error:
-        # A folder that is empty is not left behind.
-        with suppress(OSError):
-            inputs.out.rmdir()
+        _leave_no_empty(inputs.out)
         return _failed(error, errors)
     return EXIT_CODES[outcome]
 
@@ -128,9 +126,14 @@ def _prepare_gazebo(console: Console, out: Path) -> None:
     try:
         prepared(lambda text: console.print(text, highlight=False, soft_wrap=True))
     except BaseException:
-        with suppress(OSError):
-            out.rmdir()
+        _leave_no_empty(out)
         raise
+
+
+def _leave_no_empty(folder: Path) -> None:
+    """Remove a folder for results that has none."""
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def inputs_of(options: RunOptions) -> RunInputs:
