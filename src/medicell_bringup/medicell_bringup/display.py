@@ -86,7 +86,7 @@ class Display:
             self._last_line = line
             self.note(
                 f'day {view.culture_day:5.2f}  {view.unit_procedure:<14}'
-                f'  {scientific(view.viable_cells):>9} viable cells'
+                f'  {scientific(view.viable_cells):>9} viable cells, last count'
                 f'  glucose {plain(view.glucose_mm, "mM")}'
                 f'  left {plain(view.time_left_s / SECONDS_PER_DAY, "d")}'
             )
@@ -96,7 +96,7 @@ class Display:
         rows = (
             ('phase', f'{view.unit_procedure} / {view.phase}'),
             ('culture day', f'{view.culture_day:.2f}'),
-            ('viable cells', scientific(view.viable_cells)),
+            ('viable cells, last count', scientific(view.viable_cells)),
             ('viability', plain(view.viability_pct, '%')),
             ('CAR+', plain(view.car_positive_pct, '%')),
             ('glucose', plain(view.glucose_mm, 'mM')),

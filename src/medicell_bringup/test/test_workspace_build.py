@@ -218,6 +218,22 @@ def test_failed_command_shows_the_end_of_its_log(tmp_path: Path) -> None:
     progress.close()
 
 
+def test_long_step_says_on_a_pipe_where_it_is_and_where_its_log_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr('medicell_bringup.workspace.progress.SAY_S', 0.0)
+    log = tmp_path / 'log' / 'setup.log'
+    progress = Progress(log, steps=1)
+    code = 'import time; print("fetched 3 of 9", flush=True); time.sleep(1)'
+    command = [sys.executable, '-c', code]
+    with progress.step('packages'):
+        progress.run('fetch', command, env=dict(os.environ), cwd=tmp_path)
+    progress.close()
+    said = capfd.readouterr().err
+    assert f'what the commands print: {log}' in said
+    assert 's  fetched 3 of 9' in said
+
+
 def test_modules_are_compiled_into_the_environment_and_not_into_the_tree(layout: Layout) -> None:
     env = environment.overlay(layout, {'PYTHONDONTWRITEBYTECODE': '1'}, {}, has_ros=False)
     assert 'PYTHONDONTWRITEBYTECODE' not in env

@@ -62,7 +62,7 @@ class PhaseRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """A measured value at a culture day; `standard_error` is None when unknown."""
+    """A measured value on a day of the batch; `standard_error` is None when unknown."""
 
     day: float
     value: float
@@ -71,7 +71,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Something done to the culture at a culture day."""
+    """Something done to the culture on a day of the batch."""
 
     day: float
     kind: EventKind
@@ -87,7 +87,7 @@ class Exchange:
 
 
 class BatchView:
-    """Reads a batch's entries once; culture days count from BatchStarted, day 0."""
+    """Reads a batch's entries once; days count from BatchStarted, day 0."""
 
     def __init__(self, entries: Iterable[RecordedEntry]) -> None:
         self.entries: Sequence[RecordedEntry] = tuple(entries)
@@ -115,7 +115,7 @@ class BatchView:
         return [(item, item.entry) for item in self.entries if isinstance(item.entry, kind)]
 
     def day(self, at_s: float) -> float:
-        """Return the culture day of a time."""
+        """Return the day of the batch at a time."""
         return (at_s - self.start_s) / SECONDS_PER_DAY
 
     def is_vessel(self, container: str) -> bool:

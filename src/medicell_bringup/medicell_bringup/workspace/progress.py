@@ -16,6 +16,8 @@ from medicell_bringup.workspace.host import SetupError
 TAIL_LINES = 30
 """How much of the log is shown when a command fails."""
 REDRAW_S = 0.25
+SAY_S = 30.0
+"""How often a long step says where it is, when what it says goes to a file or a pipe."""
 STATUS_WIDTH = 100
 
 
@@ -31,7 +33,7 @@ class Progress:
         self._steps = steps
         self._number = 0
         self._title = ''
-        self._begun = 0.0
+        self._begun = self._said = 0.0
         self._live = sys.stderr.isatty()
 
     @contextlib.contextmanager
@@ -39,8 +41,10 @@ class Progress:
         """Show a step while its block runs, and how long it took."""
         self._number += 1
         self._title = f'[{self._number}/{self._steps}] {title}'
-        self._begun = time.monotonic()
+        self._begun = self._said = time.monotonic()
         self._show(f'{self._title} ...', stay=not self._live)
+        if self._number == 1:
+            self.note(f'what the commands print: {self.log}')
         try:
             yield
         except BaseException:
@@ -84,10 +88,13 @@ class Progress:
 
     def _tick(self) -> None:
         time.sleep(REDRAW_S)
-        if self._live:
-            last = self._tail(max(0, self._file_size() - 4096)).rpartition('\n')[2]
-            elapsed = time.monotonic() - self._begun
-            self._show(f'{self._title}: {elapsed:.0f} s  {last.strip()}', stay=False)
+        now = time.monotonic()
+        if not self._live and now - self._said < SAY_S:
+            return
+        self._said = now
+        last = self._tail(max(0, self._file_size() - 4096)).rpartition('\n')[2]
+        text = f'{self._title}: {now - self._begun:.0f} s  {last.strip()}'
+        self._show(text[:STATUS_WIDTH], stay=not self._live)
 
     def _file_size(self) -> int:
         return os.fstat(self._file.fileno()).st_size
@@ -100,6 +107,6 @@ class Progress:
 
     def _show(self, text: str, *, stay: bool) -> None:
         if self._live:
-            text = '\r\x1b[K' + (text if stay else text[:STATUS_WIDTH])
+            text = '\r\x1b[K' + text
         sys.stderr.write(text + ('\n' if stay else ''))
         sys.stderr.flush()

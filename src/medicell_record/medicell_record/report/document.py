@@ -143,7 +143,11 @@ def _identity(pages: ReportPages, view: BatchView) -> None:
             ('Seed', seed),
             ('Started by', commander(batch)),
             ('Begin and end', f'{moment(view.start_s)} to {moment(view.end_s)} UTC'),
-            ('Duration', f'{view.day(view.end_s):.2f} days; day 0 begins with the batch'),
+            (
+                'Duration',
+                f'{view.day(view.end_s):.2f} days; day 0 begins with the batch, culture day 0 with'
+                ' seeding',
+            ),
         ]
     )
 

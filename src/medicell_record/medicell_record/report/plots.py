@@ -61,7 +61,7 @@ _LABEL_GAP_SHARE = 0.13
 
 
 def plot_growth(view: BatchView, target: Path | str | IO[bytes]) -> None:
-    """Draw viable cells (log), viability and CAR+ over the culture days, as a PNG."""
+    """Draw viable cells (log), viability and CAR+ over the batch's days, as a PNG."""
     with mpl.rc_context(_STYLE):
         figure, (cells, shares) = _panels(view, (8.8, 5.2), (3.0, 1.7))
         viable = view.viable_cells()
@@ -97,7 +97,7 @@ def plot_growth(view: BatchView, target: Path | str | IO[bytes]) -> None:
 
 
 def plot_metabolites(view: BatchView, target: Path | str | IO[bytes]) -> None:
-    """Draw glucose, lactate, pH and the exchanged volumes over the culture days, as a PNG."""
+    """Draw glucose, lactate, pH and the exchanged volumes over the batch's days, as a PNG."""
     with mpl.rc_context(_STYLE):
         figure, (sugar, acid, volumes) = _panels(view, (8.8, 5.8), (2.6, 1.3, 1.2))
         _series(sugar, view.culture('glucose_mm'), BLUE, 'o', 'glucose')
@@ -117,7 +117,7 @@ def plot_metabolites(view: BatchView, target: Path | str | IO[bytes]) -> None:
 
 
 def plot_climate(view: BatchView, target: Path | str | IO[bytes]) -> None:
-    """Draw temperature, CO2 and dissolved oxygen over the culture days, as a PNG."""
+    """Draw temperature, CO2 and dissolved oxygen over the batch's days, as a PNG."""
     with mpl.rc_context(_STYLE):
         figure, (heat, gas, oxygen) = _panels(view, (8.8, 4.8), (1.0, 1.0, 1.0))
         for axes, name, label, colour in (
@@ -144,7 +144,7 @@ def _panels(
     panels = figure.subplots(len(heights), 1, sharex=True, height_ratios=list(heights))
     last = max(1.0, view.day(view.end_s))
     panels[-1].set_xlim(-0.02 * last, 1.02 * last)
-    panels[-1].set_xlabel('culture day')
+    panels[-1].set_xlabel('day of the batch')
     panels[-1].xaxis.set_major_locator(MaxNLocator(nbins=14, integer=True))
     return figure, list(panels)
 

@@ -146,7 +146,7 @@ def spreads(view: BatchView, items: Sequence[Spread]) -> list[Line]:
 
 
 def decisions(items: Sequence[tuple[float, Decision]]) -> list[Line]:
-    """Return a line per decision, each with its culture day."""
+    """Return a line per decision, each with its day."""
     return [
         [
             fixed(day, 1),
@@ -161,7 +161,7 @@ def decisions(items: Sequence[tuple[float, Decision]]) -> list[Line]:
 
 
 def deviations(items: Sequence[tuple[float, Deviation]]) -> list[Line]:
-    """Return a line per deviation, each with its culture day."""
+    """Return a line per deviation, each with its day."""
     return [
         [
             entry.deviation_id.rsplit('/', maxsplit=1)[-1],
