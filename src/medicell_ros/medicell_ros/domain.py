@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import socket
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import rclpy
@@ -26,6 +24,10 @@ CELL_CLOCK = ('--ros-args', '-r', '/clock:=clock')
 
 REACH_VARIABLE = 'ROS_AUTOMATIC_DISCOVERY_RANGE'
 """How far ROS looks for others: LOCALHOST, SUBNET, or what the middleware is set to."""
+
+CLAIMS = 'medicell/'
+SOCKETS = Path('/proc/net/unix')
+"""Where Linux lists the sockets by which programs on this machine's network have claims."""
 
 PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
 """By which Fast DDS is given a file of profiles; the first one is read by every version."""
@@ -72,29 +74,38 @@ def _set_transport() -> None:
 
 @contextmanager
 def own_domain() -> Iterator[int]:
-    """Claim a free domain for the time of the context.
+    """Claim a domain in which nobody has a cell or a claim, for the time of the context.
 
-    The claim is a lock on an open file, so it ends with the process however that ends. Raises
-    COMMUNICATION_LOST when all domains are in use.
+    Raises COMMUNICATION_LOST when all domains are in use.
     """
-    with ExitStack() as claim:
-        yield _claim(claim)
+    first = os.getpid() % len(DOMAINS)
+    with ExitStack() as held:
+        for domain in [*DOMAINS[first:], *DOMAINS[:first]]:
+            if _has_nodes(domain):
+                continue
+            with suppress(OSError):
+                held.enter_context(_claim(f'{domain}'))
+                break
+        else:
+            raise MedicellError(
+                ErrorCode.COMMUNICATION_LOST,
+                f'all ROS domains from {DOMAINS[0]} to {DOMAINS[-1]} are in use on this machine',
+            )
+        yield domain
 
 
 @contextmanager
 def claimed(nodes: Iterable[str]) -> Iterator[None]:
     """Claim nodes by their full names in the environment's domain for the time of the context.
 
-    Two nodes of one name would both take each goal. The claim is an abstract socket, so it holds
-    against everybody on this machine's network, and ends with the process however that ends.
-    Raises InputError for a name that is claimed already.
+    Two nodes of one name would both take each goal. Raises InputError for a name that is claimed
+    already.
     """
     domain = os.environ.get(VARIABLE, '0')
     with ExitStack() as held:
         for node in nodes:
-            claim = held.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
             try:
-                claim.bind(f'\0medicell/{domain}{node}')
+                held.enter_context(_claim(f'{domain}{node}'))
             except OSError as error:
                 raise InputError(
                     ErrorCode.DEVICE_BUSY,
@@ -106,20 +117,21 @@ def claimed(nodes: Iterable[str]) -> Iterator[None]:
         yield
 
 
-def _claim(claim: ExitStack) -> int:
-    folder = Path(tempfile.gettempdir())
-    first = os.getpid() % len(DOMAINS)
-    for domain in [*DOMAINS[first:], *DOMAINS[:first]]:
-        name = folder / f'medicell-domain-{domain}-{os.getuid()}.lock'
-        with ExitStack() as held:
-            file = held.enter_context(open(name, 'wb'))
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue
-            claim.push(held.pop_all())
-            return domain
-    raise MedicellError(
-        ErrorCode.COMMUNICATION_LOST,
-        f'all ROS domains from {DOMAINS[0]} to {DOMAINS[-1]} are in use on this machine',
-    )
+def _claim(name: str) -> socket.socket:
+    """Return an open claim of a name; raises OSError when somebody has it.
+
+    It is an abstract socket, so it holds against everybody on this machine's network, and ends
+    with the process however that ends.
+    """
+    claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        claim.bind(f'\0{CLAIMS}{name}')
+    except OSError:
+        claim.close()
+        raise
+    return claim
+
+
+def _has_nodes(domain: int) -> bool:
+    """Tell whether somebody has claimed a node in a domain."""
+    return f' @{CLAIMS}{domain}/' in SOCKETS.read_text(encoding='utf-8', errors='replace')

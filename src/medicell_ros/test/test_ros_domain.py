@@ -41,6 +41,16 @@ def test_a_domain_is_free_again_afterwards() -> None:
         assert again == one
 
 
+def test_a_domain_in_which_somebody_has_a_cell_is_not_chosen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with own_domain() as one:
+        pass
+    monkeypatch.setenv(domain.VARIABLE, str(one))
+    with claimed(['/cell_1/world']), own_domain() as other:
+        assert other != one
+
+
 def test_no_free_domain_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(domain, 'DOMAINS', range(101, 103))
     with ExitStack() as held:
