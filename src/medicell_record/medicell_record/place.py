@@ -65,6 +65,16 @@ def open_record(folder: Path, *, witness: Witness | None = None) -> BatchRecord:
     return BatchRecord.open(record_of(folder), witness=witness)
 
 
+def settle_record(folder: Path) -> None:
+    """Wait until what a process before this one was writing into a database is there, or lost.
+
+    Raises RECORD_UNREADABLE as InputError.
+    """
+    place = record_of(folder)
+    if isinstance(place, str):
+        BatchRecord.open(place).close()
+
+
 def withdraw_record(folder: Path, record: BatchRecord) -> None:
     """Take a record back that `create_record` has made; in a database only if it is empty."""
     record.withdraw()

@@ -8,12 +8,16 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psycopg
+import sqlalchemy as sa
 from needs import POSTGRESQL, lacking
+
+from medicell_record.database.postgresql import PostgresStore
+from medicell_record.record import BatchRecord
 
 USER = 'postgres'
 """The server refuses to run as root; where the tests do, it runs as one of these."""
@@ -81,6 +85,31 @@ class Server:
         finally:
             for process in (*others, first):
                 os.kill(int(process), signal.SIGCONT)
+
+    @contextmanager
+    def hung_at_commit(self, record: BatchRecord) -> Iterator[Callable[[], None]]:
+        """Stop a record's session when it is to commit its next entry; yield what wakes it."""
+        store = record._store
+        assert isinstance(store, PostgresStore)
+        session = store._driven.info.backend_pid
+
+        def stop(_: sa.Connection) -> None:
+            os.kill(session, signal.SIGSTOP)
+
+        def wake() -> None:
+            with suppress(ProcessLookupError):
+                os.kill(session, signal.SIGCONT)
+
+        sa.event.listen(store._engine, 'commit', stop, once=True)
+        try:
+            yield wake
+        finally:
+            wake()
+
+    def is_waited_for(self) -> bool:
+        """Return whether a session waits for a lock of another one."""
+        with psycopg.connect(self.url) as database:
+            return bool(database.execute('SELECT 1 FROM pg_locks WHERE NOT granted').fetchall())
 
     def _answers(self) -> bool:
         try:

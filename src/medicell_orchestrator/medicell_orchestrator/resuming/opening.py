@@ -14,7 +14,7 @@ from medicell_orchestrator.patient import load_patient, patient_digest
 from medicell_orchestrator.recipe import Recipe, load_recipe
 from medicell_orchestrator.resuming.folder import PATIENT_FILE, RECIPE_FILE
 from medicell_record.checking.problems import Problem
-from medicell_record.place import has_record, record_of
+from medicell_record.place import has_record, record_of, settle_record
 from medicell_record.record import BatchRecord, RecordedEntry
 from medicell_record.verify import report_text, verify
 
@@ -63,6 +63,7 @@ def read_open_record(folder: Path, *, home: Path | str | None = None) -> OpenRec
     if not has_record(folder):
         raise InputError(ErrorCode.RECORD_UNREADABLE, 'holds no record', file=str(folder))
     place = record_of(folder)
+    settle_record(folder)
     found = verify(place, folder=folder, home=home)
     if found.problem is Problem.NOT_A_RECORD:
         raise MedicellError(ErrorCode.RECORD_UNREADABLE, report_text(found))

@@ -17,7 +17,7 @@ from sqlalchemy.pool import NullPool
 
 from medicell_core.errors import ErrorCode, InputError
 from medicell_record.database.revisions import MARK
-from medicell_record.database.store import Store
+from medicell_record.database.store import Store, unreadable
 
 BATCH = 'batch'
 """The part of the URL's query that names the batch, whose schema has the same name."""
@@ -126,6 +126,8 @@ class PostgresStore(Store):
         store.connect()
         try:
             store._look(must_exist=must_exist)
+            if must_exist and not read_only:
+                store._settle()
         except BaseException:
             store.close()
             raise
@@ -289,6 +291,18 @@ class PostgresStore(Store):
                 f'the database has a record of {self._schema}, which is not overwritten',
                 file=self.name,
             )
+
+    def _settle(self) -> None:
+        """Wait until nobody is about to write an entry; raises RECORD_UNREADABLE.
+
+        A server that hung may still be writing what was given up: its session holds the table
+        until then.
+        """
+        try:
+            with self.connection.begin():
+                self.connection.exec_driver_sql(f'LOCK TABLE {self._table} IN SHARE MODE')
+        except sa.exc.DBAPIError as error:
+            raise unreadable(self.name, error) from error
 
     def _holds(self, row: dict[str, Any]) -> bool:
         """Return whether an entry came to be written before its connection broke off."""
