@@ -72,12 +72,18 @@ cleared once a person answered."""
 
 
 def ask_about(
-    run: PhaseRun, name: str, outcome: Outcome, tried: list[str], choices: list[str]
+    run: PhaseRun,
+    name: str,
+    outcome: Outcome,
+    tried: list[str],
+    choices: list[str],
+    *,
+    retry: str = MEANINGS[RETRY],
 ) -> Steps[str]:
     """Record that recovery has failed, hold, and return what a person chose.
 
-    A leak stops every device first. What was stopped is cleared after the answer; a device that
-    does not leave its safe state is asked about again.
+    `retry` is what that answer does. A leak stops every device first. What was stopped is cleared
+    after the answer; a device that does not leave its safe state is asked about again.
     """
     code, message = outcome.error_code, outcome.error_msg
     done = said_once(tried) or 'nothing'
@@ -85,7 +91,7 @@ def ask_about(
         run.batch.cell.stop(f'leak: {message}')
         done = 'all devices stopped'
     run.deviation(code, f'{name}: {message}', f'{done}; held for a person', recovered=False)
-    text = question_text(run.path, name, outcome, done, choices)
+    text = question_text(run.path, name, outcome, done, choices, retry=retry)
     while True:
         choice = yield from run.ask(text, choices)
         if code not in STOPS:
@@ -95,7 +101,7 @@ def ask_about(
             return choice
         again = Outcome.of_error(error)
         run.deviation(error.code, error.message, 'held for a person', recovered=False)
-        text = question_text(run.path, 'leaving the safe state', again, done, choices)
+        text = question_text(run.path, 'leaving the safe state', again, done, choices, retry=retry)
 
 
 def _clear(run: PhaseRun) -> MedicellError | None:
@@ -111,7 +117,13 @@ def _clear(run: PhaseRun) -> MedicellError | None:
 
 
 def question_text(
-    path: str, name: str, outcome: Outcome, done: str, choices: Iterable[str]
+    path: str,
+    name: str,
+    outcome: Outcome,
+    done: str,
+    choices: Iterable[str],
+    *,
+    retry: str = MEANINGS[RETRY],
 ) -> str:
     """Return the question: where, what, what was done, what to do, what each answer means."""
     code = outcome.error_code
@@ -120,12 +132,13 @@ def question_text(
         f'Done so far: {done}.',
         f'{ADVICE[code]} Then answer' if code in ADVICE else 'Answer',
     )
-    return f'{" ".join(parts)} {meanings(choices)}.'
+    return f'{" ".join(parts)} {meanings(choices, retry=retry)}.'
 
 
-def meanings(choices: Iterable[str]) -> str:
+def meanings(choices: Iterable[str], *, retry: str = MEANINGS[RETRY]) -> str:
     """Return what each answer does, as the end of a sentence."""
-    return ', or '.join(f'{choice} to {MEANINGS[choice]}' for choice in choices)
+    said = {**MEANINGS, RETRY: retry}
+    return ', or '.join(f'{choice} to {said[choice]}' for choice in choices)
 
 
 def said_once(tried: Iterable[str]) -> str:

@@ -18,12 +18,10 @@ from medicell_core.operations import (
     Result,
     Role,
     SelectCells,
-    SelectCellsResult,
     SetClimate,
     Transfer,
     TransferResult,
     WashAndConcentrate,
-    WashAndConcentrateResult,
     Weigh,
     WeighResult,
 )
@@ -47,11 +45,11 @@ UNTOUCHED_ML = 1.0
 WEIGHT_SHARE = 0.02
 """How far weights and what a device says may differ, besides UNTOUCHED_ML (R)."""
 
-EMPTIED_ML = 2.0
-"""What a separation leaves in its source at most (R)."""
-
 CLEAR_AIR_WAIT_S = 60.0
 CLEAR_AIR_LOOKS = 5
+WEIGH_AGAIN = 'weigh again, and do what is left if the weights tell it then'
+"""What `retry` does where weights have not told how much has moved."""
+
 SPARE_BAYS = ('bay_4', 'bay_3', 'bay_2', 'bay_1')
 
 
@@ -118,7 +116,9 @@ def again(run: PhaseRun, attempt: Attempt, *, in_band: bool = False) -> Steps[Ou
 
         return (yield from incubate_rest(run, attempt, in_band=in_band))
     if attempt.goal_type in {SelectCells, WashAndConcentrate}:
-        return (yield from _separate_once(run, attempt))
+        from medicell_orchestrator.separating import finish_separation  # noqa: PLC0415
+
+        return (yield from finish_separation(run, attempt))
     if attempt.goal_type is ExchangeMedium:
         from medicell_orchestrator.exchanging import finish_exchange  # noqa: PLC0415
 
@@ -134,11 +134,18 @@ def repeat(run: PhaseRun, attempt: Attempt, **changes: Any) -> Steps[Outcome]:
     return outcome
 
 
-def ask_what_moved(run: PhaseRun, attempt: Attempt, said: str) -> Steps[bool]:
+def ask_what_moved(
+    run: PhaseRun, attempt: Attempt, said: str, *, retry: str = WEIGH_AGAIN
+) -> Steps[bool]:
     """Ask a person about weights that do not tell; return whether it is to be taken as done."""
     unclear = Outcome(error_code=ErrorCode.OUTCOME_UNKNOWN, error_msg=said, result=None)
     choice = yield from ask_about(
-        run, attempt.goal_type.__name__, unclear, attempt.tried, [RETRY, DONE, ABORT]
+        run,
+        attempt.goal_type.__name__,
+        unclear,
+        attempt.tried,
+        [RETRY, DONE, ABORT],
+        retry=retry,
     )
     return choice == DONE
 
@@ -172,7 +179,7 @@ def _transfer_rest(run: PhaseRun, attempt: Attempt) -> Steps[Outcome]:
         moved_ml=moved,
     )
     moved = max(0.0, moved)
-    _record_lost(run, attempt, moved)
+    record_lost(run, attempt, moved)
     if settled:
         return done_with(TransferResult(volume_ml=moved, peak_pressure_kpa=math.nan))
     outcome = yield from repeat(run, attempt, volume_ml=rest)
@@ -182,7 +189,7 @@ def _transfer_rest(run: PhaseRun, attempt: Attempt) -> Steps[Outcome]:
     return outcome
 
 
-def _record_lost(run: PhaseRun, attempt: Attempt, moved_ml: float) -> None:
+def record_lost(run: PhaseRun, attempt: Attempt, moved_ml: float) -> None:
     """Record what the weight says has moved and no device has told."""
     untold = moved_ml - attempt.told_ml
     if attempt.outcome.result is None and untold > SETTLED_ML:
@@ -195,54 +202,6 @@ def _record_lost(run: PhaseRun, attempt: Attempt, moved_ml: float) -> None:
                 volume_ml=untold,
             )
         )
-
-
-def _separate_once(run: PhaseRun, attempt: Attempt) -> Steps[Outcome]:
-    """Repeat a separation that moved nothing; take one that drained its source as done."""
-    source, target = attempt.parameters['source'], attempt.parameters['target']
-    while True:
-        left = yield from volume_in(run, source)
-        if abs(left - attempt.before_ml) < UNTOUCHED_ML and not _may_be_done(attempt, left):
-            run.decide(
-                'has the separation begun',
-                'no',
-                f'{source} weighs what it did: it is repeated',
-                before_ml=attempt.before_ml,
-                now_ml=left,
-            )
-            return (yield from repeat(run, attempt))
-        got = left if source == target else (yield from volume_in(run, target))
-        figures = f'{source} held {attempt.before_ml:.2f} mL and holds {left:.2f} mL,'
-        figures += f' {target} holds {got:.2f} mL'
-        if _separated(attempt, left, got):
-            run.decide('is the separation done', 'yes', figures)
-            return _separation_done(run, attempt, got)
-        if (yield from ask_what_moved(run, attempt, figures)):
-            return _separation_done(run, attempt, got)
-
-
-def _separation_done(run: PhaseRun, attempt: Attempt, got_ml: float) -> Outcome:
-    """Record where the cells are now, and return that they have been separated."""
-    if attempt.parameters['source'] != attempt.parameters['target']:
-        _record_lost(run, attempt, got_ml)
-    separated = SelectCellsResult if attempt.goal_type is SelectCells else WashAndConcentrateResult
-    return done_with(separated(volume_ml=got_ml))
-
-
-def _may_be_done(attempt: Attempt, left_ml: float) -> bool:
-    """Return whether a source that weighs what it did may be a washed one nevertheless."""
-    same = attempt.parameters['source'] == attempt.parameters['target']
-    final = attempt.parameters.get('final_volume_ml')
-    return same and final is not None and abs(left_ml - final) <= tolerance_of(final)
-
-
-def _separated(attempt: Attempt, left_ml: float, got_ml: float) -> bool:
-    final = attempt.parameters.get('final_volume_ml')
-    if final is not None and abs(got_ml - final) > tolerance_of(final):
-        return False
-    if attempt.parameters['source'] == attempt.parameters['target']:
-        return abs(left_ml - attempt.before_ml) > 2.0 * UNTOUCHED_ML
-    return left_ml <= EMPTIED_ML and got_ml > UNTOUCHED_ML
 
 
 def refocus(run: PhaseRun, attempt: Attempt) -> Steps[Outcome]:

@@ -12,6 +12,7 @@ from orchestrator_fakes import Rig, Script, make_rig
 from medicell_core import operations as ops
 from medicell_core.entries import Decision, Deviation, Movement, Question
 from medicell_core.errors import ErrorCode, MedicellError
+from medicell_orchestrator.remedies import WEIGH_AGAIN
 
 FEED = '- {phase: feed, type: transfer, source: medium, target: culture, volume: 70 mL}\n'
 CLIMATE = (
@@ -419,6 +420,7 @@ def test_separation_that_moved_something_asks(tmp_path: Path) -> None:
     assert rig.engine.question is not None
 
 
+BEFORE_ML = 120.0
 LOST = [ErrorCode.OUTCOME_UNKNOWN, ErrorCode.COMMUNICATION_LOST, ErrorCode.LEAK]
 WASH = (
     '- {phase: w, type: wash, source: apheresis, target: selected, waste: waste,'
@@ -468,6 +470,49 @@ def test_retry_of_a_lost_separation_that_was_cut_short_asks_what_has_moved(
     answered(rig, 'done')
     assert rig.engine.outcome == 'ready_for_release'
     assert len(rig.cell.sent(kind)) == 1
+
+
+@pytest.mark.parametrize('code', LOST)
+def test_retry_of_a_selection_whose_weights_were_shown_selects_from_what_is_left(
+    tmp_path: Path, code: ErrorCode
+) -> None:
+    rig = make_rig(tmp_path, SELECT)
+    half = {'MC-1.apheresis': 60.0, 'MC-1.selected': 20.0}
+    rig.cell.scripts = [Script(ops.SelectCells, code, weights=half)]
+    answered(rig.tick())
+    assert 'retry to select from the 60.00 mL that are left' in rig.engine.question.text
+    assert len(rig.cell.sent(ops.SelectCells)) == 1
+    answered(rig)
+    assert rig.engine.outcome == 'ready_for_release'
+    first, rest = rig.cell.sent(ops.SelectCells)
+    share = 60.0 / BEFORE_ML
+    assert rest.reagent_volume_ml == pytest.approx(share * first.reagent_volume_ml)
+    assert rest.buffer_volume_ml == pytest.approx(share * first.buffer_volume_ml)
+    assert [item.volume_ml for item in rig.sink.of(Movement)] == pytest.approx([20.0, 40.0])
+
+
+def test_selection_whose_weights_have_changed_since_they_were_shown_is_asked_about_anew(
+    tmp_path: Path,
+) -> None:
+    rig = make_rig(tmp_path, SELECT)
+    lost = Script(ops.SelectCells, ErrorCode.OUTCOME_UNKNOWN, weights={'MC-1.apheresis': 60.0})
+    rig.cell.scripts = [lost]
+    answered(rig.tick())
+    rig.cell.volumes['MC-1.apheresis'] = 50.0
+    answered(rig)
+    assert 'retry to select from the 50.00 mL that are left' in rig.engine.question.text
+    assert len(rig.cell.sent(ops.SelectCells)) == 1
+
+
+def test_retry_of_a_wash_that_was_cut_short_weighs_again(tmp_path: Path) -> None:
+    rig = make_rig(tmp_path, WASH)
+    lost = Script(
+        ops.WashAndConcentrate, ErrorCode.OUTCOME_UNKNOWN, weights={'MC-1.apheresis': 60.0}
+    )
+    rig.cell.scripts = [lost]
+    answered(answered(rig.tick()))
+    assert f'retry to {WEIGH_AGAIN}' in rig.engine.question.text
+    assert len(rig.cell.sent(ops.WashAndConcentrate)) == 1
 
 
 def test_wash_in_place_that_weighs_what_it_did_asks_when_it_may_be_done(tmp_path: Path) -> None:
