@@ -24,6 +24,7 @@ RECOVERED = (
     'occlusion@wash',
     'empty_reagent@wash',
     'empty_reagent@exchange',
+    'label_unreadable@roll_call',
     'label_unreadable@identify',
     'bay_temperature_drift@rest',
     'co2_loss@rest',
@@ -45,6 +46,9 @@ HELD = {
     'wrong_bag@identify': "Hang this batch's own container in the place, and nothing else.",
     'lamp_dim@count': 'Change the lamp.',
     'particle_excursion@fill': 'Find where the particles come from.',
+    'wrong_bag@roll_call': "Hang this batch's own container in the place, and nothing else.",
+    'exchanged_bag@roll_call': 'Put the right container in its place.',
+    'exchanged_bag@seed': 'Put the right container in its place.',
     'line_not_clear@seed': "Hang this batch's own container in the place, and nothing else.",
 }
 """What a person is told to do."""

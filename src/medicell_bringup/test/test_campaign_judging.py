@@ -137,7 +137,7 @@ def with_vial(**changes: object) -> Evidence:
         (replace(TOLD, allowed=('"perhaps" was taken',)), '"perhaps" was taken'),
         (
             replace(TOLD, balance=replace(BALANCE, foreign_strokes=3)),
-            "another patient's container was used 3 times",
+            'a wrong container was used 3 times',
         ),
         (replace(TOLD, balance=replace(BALANCE, volume_error_pct=0.4)), 'volume do not balance'),
         (replace(TOLD, balance=replace(BALANCE, cells_error_pct=0.4)), 'cells do not balance'),

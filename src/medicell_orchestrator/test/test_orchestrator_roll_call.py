@@ -176,6 +176,10 @@ def test_label_that_is_read_the_second_time_holds_nothing(
     rig.tick()
     assert rig.engine.over
     assert [item.choice for item in rig.sink.of(Decision)][:2] == ['no', 'yes']
+    (deviation,) = rig.sink.of(Deviation)
+    assert deviation.recovered
+    assert deviation.error_code == ErrorCode.LABEL_UNREADABLE
+    assert 'cartridge_01' in deviation.description
 
 
 def test_device_that_cannot_read_is_asked_about_and_never_left_out(rig: Rig) -> None:

@@ -156,6 +156,13 @@ FAULTS: dict[str, FaultKind] = {
             'Only a person hangs the right one (remedy).',
         ),
         _kind(
+            'exchanged_bag',
+            Hook.LABEL,
+            _LABELLED,
+            'Another container of the same batch hangs in the place.',
+            'Only a person hangs the right one (remedy).',
+        ),
+        _kind(
             'bay_temperature_drift',
             Hook.BAY,
             _BAY,

@@ -27,7 +27,7 @@ def see(
     operation_id: str,
     now_s: float,
 ) -> LabelScene:
-    """Return what there is to see of a label; smeared, or another patient's, by a fault.
+    """Return what there is to see of a label; smeared, or another one's, by a fault.
 
     Each look is another one: the container counts them.
     """
@@ -43,6 +43,8 @@ def see(
         drop = 1.0
     elif faults.active('wrong_bag', container.id) is not None:
         text = label_text(OTHER_PATIENT, container.id)
+    elif faults.active('exchanged_bag', container.id) is not None:
+        text = next((item.label for item in kit if item is not container), container.label)
     return LabelScene(
         text=text,
         smear=drop,

@@ -87,7 +87,7 @@ class Ledger:
     cells_lysed: float = 0.0
     cells_lost: float = 0.0
     foreign_strokes: int = 0
-    """How often liquid was moved from or into another patient's container."""
+    """How often liquid was moved from or into another container than was meant."""
 
     def arrive(self, amounts: Amounts) -> None:
         """Count what comes into the cell."""

@@ -363,8 +363,9 @@ class Liquids:
         return contents.volume_ml(part)
 
     def _touch(self, *containers: SimContainer) -> None:
-        """Count liquid that is moved while one of the containers is another patient's."""
-        if any(self._faults.active('wrong_bag', item.id) is not None for item in containers):
+        """Count liquid that is moved while one of the containers is not the one that is meant."""
+        wrong = ('wrong_bag', 'exchanged_bag')
+        if any(self._faults.active(name, item.id) for name in wrong for item in containers):
             self._kit.ledger.foreign_strokes += 1
 
     def _commit(self, now_s: float, *containers: SimContainer) -> None:

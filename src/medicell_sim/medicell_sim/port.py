@@ -182,7 +182,7 @@ class Balance:
     cells_now: float
     cells_error_pct: float
     foreign_strokes: int = 0
-    """How often liquid was moved from or into another patient's container."""
+    """How often liquid was moved from or into another container than was meant."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from sim_kit import OPERATION, make_world, pump, seed_culture, select, wash
 
-from medicell_core.containers import label_text
+from medicell_core.containers import label_text, parse_label
 from medicell_core.operations import OPERATIONS
 from medicell_sim.faults import FAULTS
 from medicell_sim.parameters import load_parameters
@@ -169,6 +169,17 @@ def test_a_wrong_bag_names_another_patient_until_it_is_replaced(world: World) ->
         assert not world.see_label('B.medium').text.startswith('B|')
     assert world.see_label('B.buffer').text == label_text('B', 'B.buffer')
     world.remedy('wrong_bag')
+    assert world.see_label('B.medium').text == label_text('B', 'B.medium')
+
+
+def test_an_exchanged_bag_names_another_container_of_the_batch_until_it_is_replaced(
+    world: World,
+) -> None:
+    world.inject('exchanged_bag', 'feed')
+    said = world.see_label('B.medium').text
+    assert said != label_text('B', 'B.medium')
+    assert parse_label(said).batch_id == 'B'
+    world.remedy('exchanged_bag')
     assert world.see_label('B.medium').text == label_text('B', 'B.medium')
 
 

@@ -142,12 +142,13 @@ def test_what_another_patient_left_stands_beside_until_it_is_taken_away(world: W
     assert name not in world.standing('fluid_handler')
 
 
-def test_strokes_from_another_patients_bag_are_counted(world: World) -> None:
-    world.inject('wrong_bag', HERE)
+@pytest.mark.parametrize('fault', ['wrong_bag', 'exchanged_bag'])
+def test_strokes_from_another_bag_than_was_meant_are_counted(world: World, fault: str) -> None:
+    world.inject(fault, HERE)
     world.see_label('B.medium')
     assert world.balance().foreign_strokes == 0
     pump(world, 'medium', 'vessel', 10.0)
     assert world.balance().foreign_strokes == 1
-    world.remedy('wrong_bag')
+    world.remedy(fault)
     pump(world, 'medium', 'vessel', 10.0)
     assert world.balance().foreign_strokes == 1

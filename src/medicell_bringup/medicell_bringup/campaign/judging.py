@@ -164,7 +164,7 @@ def _harm(found: Evidence) -> Iterator[str]:
     yield from found.operations
     yield from found.allowed
     if found.balance.foreign_strokes:
-        yield f"another patient's container was used {found.balance.foreign_strokes} times"
+        yield f'a wrong container was used {found.balance.foreign_strokes} times'
     for name, error_pct in (
         ('volume', found.balance.volume_error_pct),
         ('cells', found.balance.cells_error_pct),

@@ -67,7 +67,7 @@ CARRIERS = ('clamp_closed', 'lamp_dim', 'wrong_bag')
 _ASKED = (ErrorCode.VALVE_CLOSED, ErrorCode.ILLUMINATION_FAILED, ErrorCode.IDENTITY_MISMATCH)
 """With what these are asked about."""
 
-_BY_PEOPLE = ('clamp_closed', 'wrong_bag', 'line_not_clear', 'empty_reagent')
+_BY_PEOPLE = ('clamp_closed', 'wrong_bag', 'exchanged_bag', 'line_not_clear', 'empty_reagent')
 
 _CODES: dict[str, tuple[ErrorCode, ...]] = {
     'occlusion': (ErrorCode.OCCLUSION,),
@@ -79,6 +79,7 @@ _CODES: dict[str, tuple[ErrorCode, ...]] = {
     'clamp_closed': (ErrorCode.VALVE_CLOSED,),
     'label_unreadable': (ErrorCode.LABEL_UNREADABLE,),
     'wrong_bag': (ErrorCode.IDENTITY_MISMATCH,),
+    'exchanged_bag': (ErrorCode.WRONG_CONTAINER,),
     'line_not_clear': (ErrorCode.IDENTITY_MISMATCH,),
     'bay_temperature_drift': (ErrorCode.TEMPERATURE_OUT_OF_RANGE,),
     'co2_loss': (ErrorCode.CO2_OUT_OF_RANGE,),

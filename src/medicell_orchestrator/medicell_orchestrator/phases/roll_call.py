@@ -64,6 +64,7 @@ class RollCallPhase(Phase):
 def _read(run: PhaseRun) -> Steps[list[Wrong]]:
     """Return what is wrong in the cell; what cannot be read is read again before."""
     wrong: list[Wrong] = []
+    unread: list[str] = []
     for _ in range(READINGS):
         standing: dict[Role, dict[str, str]] = {}
         for role in OPERATIONS[ReadLabels.__name__].roles:
@@ -76,8 +77,15 @@ def _read(run: PhaseRun) -> Steps[list[Wrong]]:
             '; '.join(item.text for item in wrong) or 'every label is there once',
             labels=float(sum(map(len, standing.values()))),
         )
-        if not any(item.code is ErrorCode.LABEL_UNREADABLE for item in wrong):
+        smeared = [item.text for item in wrong if item.code is ErrorCode.LABEL_UNREADABLE]
+        if not smeared:
             break
+        unread = smeared
+    else:
+        return wrong
+    if unread:
+        said = '; '.join(unread)
+        run.deviation(ErrorCode.LABEL_UNREADABLE, said, 'read again', recovered=True)
     return wrong
 
 
