@@ -17,9 +17,17 @@ from medicell_bringup.bench.label_cases import (
 )
 from medicell_bringup.bench.pictures import draw
 from medicell_bringup.bench.result import Found, GroupResult, Report, this_machine
+from medicell_vision.labels import Symbology
 
-GOOD = LabelCase(kind=USUAL, severity=0.5, outcome=READ, render_ms=4.0, decode_ms=2.0)
-LABELS = 3 * (len(KINDS) + 1)
+GOOD = LabelCase(
+    kind=USUAL,
+    symbology=Symbology.DATAMATRIX,
+    severity=0.5,
+    outcome=READ,
+    render_ms=4.0,
+    decode_ms=2.0,
+)
+LABELS = 4 * (len(KINDS) + 1)
 
 
 def kept(found: Found) -> bool:
@@ -28,7 +36,9 @@ def kept(found: Found) -> bool:
 
 def test_labels_of_all_kinds_are_read_in_turn_and_alike_for_a_seed() -> None:
     found, again = (read_labels(1, range(LABELS)) for _ in range(2))
-    assert {item.kind for item in found} == {*KINDS, USUAL}
+    assert {(item.kind, item.symbology) for item in found} == {
+        (kind, symbology) for kind in (*KINDS, USUAL) for symbology in Symbology
+    }
     assert [(item.kind, item.outcome) for item in found] == [
         (item.kind, item.outcome) for item in again
     ]
@@ -61,6 +71,10 @@ def test_share_not_read_is_by_severity() -> None:
     )
     (line,) = [item for item in found.series if item.label.startswith('blur')]
     assert (line.x, line.y) == ((0.05, 0.95), (0.0, 50.0))
+    steps = {
+        item.case: item.median for item in found.by_name()['not read, by how badly it is seen']
+    }
+    assert steps == {'blur, 0.0 to 0.2': 0.0, 'blur, 0.8 to 1.0': 50.0}
 
 
 def test_picture_shows_labels_and_their_share(tmp_path: Path) -> None:

@@ -8,16 +8,16 @@ import pytest
 
 from medicell_core.containers import label_text
 from medicell_core.errors import ErrorCode, MedicellError
-from medicell_vision.labels import LONGEST_TEXT, decode_label, label_squares
+from medicell_vision.labels import LONGEST_TEXT, Symbology, decode_label, label_squares
 
 TEXT = label_text('MC-2026-0001', 'MC-2026-0001.vial_07')
 SQUARE_PX = 6
 QUIET_SQUARES = 4
 
 
-def picture_of(text: str) -> np.ndarray:
+def picture_of(text: str, symbology: Symbology = Symbology.DATAMATRIX) -> np.ndarray:
     """Return a label's code as a perfect print shows it."""
-    paper = np.pad(~label_squares(text), QUIET_SQUARES, constant_values=True)
+    paper = np.pad(~label_squares(text, symbology), QUIET_SQUARES, constant_values=True)
     return np.kron(paper, np.ones((SQUARE_PX, SQUARE_PX))).astype(np.uint8) * 255
 
 
@@ -31,9 +31,37 @@ def turned(image: np.ndarray, degrees: float) -> np.ndarray:
     return cv2.warpAffine(frame, matrix, (side, side), borderValue=255)
 
 
+def side_by_side(*images: np.ndarray) -> np.ndarray:
+    height = max(len(image) for image in images)
+    filled = [
+        np.pad(image, ((0, height - len(image)), (0, 0)), constant_values=255) for image in images
+    ]
+    return np.hstack(filled)
+
+
+@pytest.mark.parametrize('symbology', Symbology)
 @pytest.mark.parametrize('degrees', [0.0, 17.0, 90.0, 200.0])
-def test_a_turned_label_reads_as_printed(degrees: float) -> None:
-    assert decode_label(turned(picture_of(TEXT), degrees)) == TEXT
+def test_a_turned_label_reads_as_printed(degrees: float, symbology: Symbology) -> None:
+    assert decode_label(turned(picture_of(TEXT, symbology), degrees)) == TEXT
+
+
+def test_a_label_that_bears_both_codes_reads_as_printed() -> None:
+    assert decode_label(side_by_side(*(picture_of(TEXT, item) for item in Symbology))) == TEXT
+
+
+def test_two_codes_of_one_label_that_do_not_agree_are_refused() -> None:
+    other = label_text('MC-2026-0001', 'MC-2026-0001.vial_08')
+    both = side_by_side(picture_of(TEXT), picture_of(other, Symbology.QR))
+    with pytest.raises(MedicellError, match='2 readable codes') as caught:
+        decode_label(both)
+    assert caught.value.code is ErrorCode.LABEL_UNREADABLE
+
+
+@pytest.mark.parametrize('symbology', Symbology)
+def test_a_second_copy_of_a_label_is_refused(symbology: Symbology) -> None:
+    one = picture_of(TEXT, symbology)
+    with pytest.raises(MedicellError, match='2 readable codes'):
+        decode_label(side_by_side(one, one))
 
 
 def test_a_noisy_label_reads_as_printed() -> None:

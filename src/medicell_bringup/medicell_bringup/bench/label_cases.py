@@ -13,7 +13,7 @@ from medicell_core.containers import container_id, label_text
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_devices.identity import MOST_PICTURES
 from medicell_sim.labels import Sight, Wear, photograph, printed, usual_sight, usual_wear
-from medicell_vision.labels import decode_label, label_squares
+from medicell_vision.labels import Symbology, decode_label, label_squares
 
 KINDS = {
     'tilt': '0 to 65 degrees',
@@ -36,6 +36,7 @@ class LabelCase:
     """A label that was rendered and read; times are CPU time in ms."""
 
     kind: str
+    symbology: Symbology
     severity: float
     outcome: str
     render_ms: float
@@ -53,18 +54,24 @@ def read_labels(seed: int, numbers: Sequence[int]) -> list[LabelCase]:
 
 
 def label_picture(
-    text: str, kind: str, severity: float, chance: np.random.Generator
+    text: str,
+    kind: str,
+    severity: float,
+    chance: np.random.Generator,
+    symbology: Symbology = Symbology.DATAMATRIX,
 ) -> npt.NDArray[np.uint8]:
     """Return one picture of a label that is seen so badly, 0 to 1, in one way or in all."""
     wear, sight = _badly(kind, severity, chance)
     container = text.split('|')[1]
-    label = printed(label_squares(text), wear, chance, lines=(container,))
+    label = printed(label_squares(text, symbology), wear, chance, lines=(container,))
     return photograph(label, sight, chance)
 
 
 def _case(seed: int, number: int) -> LabelCase:
     chance = np.random.default_rng([seed, number])
-    kind = (*KINDS, USUAL)[number % (len(KINDS) + 1)]
+    turn, place = divmod(number, len(KINDS) + 1)
+    kind = (*KINDS, USUAL)[place]
+    symbology = tuple(Symbology)[turn % len(Symbology)]
     severity = float(chance.uniform(0.0, 1.0))
     batch = f'MC-2026-{number:05d}'
     text = label_text(batch, container_id(batch, f'vial_{number % 24 + 1:02d}'))
@@ -72,7 +79,7 @@ def _case(seed: int, number: int) -> LabelCase:
     outcome = UNREAD
     for _ in range(MOST_PICTURES if kind == USUAL else 1):
         begun_s = time.process_time()
-        picture = label_picture(text, kind, severity, chance)
+        picture = label_picture(text, kind, severity, chance, symbology)
         rendered_s = time.process_time()
         outcome = _outcome(picture, text)
         render_s += rendered_s - begun_s
@@ -81,6 +88,7 @@ def _case(seed: int, number: int) -> LabelCase:
             break
     return LabelCase(
         kind=kind,
+        symbology=symbology,
         severity=severity,
         outcome=outcome,
         render_ms=render_s * MS_PER_S,

@@ -19,11 +19,14 @@ from medicell_bringup.bench.label_cases import (
     read_labels,
 )
 from medicell_bringup.bench.result import BenchOptions, Found, Measure, Say, Series
+from medicell_vision.labels import Symbology
 
 CHUNK = 100
 MOST_MS = 15.0
 """What a read may cost: a batch makes some hundreds."""
 PERCENT = 100.0
+STEPS = 5
+"""Rows of the table of what is not read, from best to worst."""
 
 
 def measure(options: BenchOptions, say: Say) -> Found:
@@ -67,17 +70,26 @@ def _outcomes(found: Sequence[LabelCase]) -> Iterator[Measure]:
             at_most=0.0,
         )
     for kind in (*KINDS, USUAL):
-        rows = [item for item in found if item.kind == kind]
-        if not rows:
-            continue
-        yield Measure(
-            name='not read',
-            case=f'{kind}, of {len(rows):,}',
-            unit='%',
-            values=(_unread_pct(rows),),
-            digits=2,
-            at_most=0.0 if kind == USUAL else None,
-        )
+        for symbology in Symbology:
+            rows = [item for item in found if (item.kind, item.symbology) == (kind, symbology)]
+            if not rows:
+                continue
+            yield Measure(
+                name='not read',
+                case=f'{kind}, {symbology}, of {len(rows):,}',
+                unit='%',
+                values=(_unread_pct(rows),),
+                digits=2,
+                at_most=0.0 if kind == USUAL else None,
+            )
+    for kind in KINDS:
+        for step, rows in _by_severity(kind, found, STEPS):
+            yield Measure(
+                name='not read, by how badly it is seen',
+                case=f'{kind}, {step / STEPS:.1f} to {(step + 1) / STEPS:.1f}',
+                unit='%',
+                values=(_unread_pct(rows),),
+            )
 
 
 def _costs(found: Sequence[LabelCase]) -> Iterator[Measure]:
@@ -106,13 +118,20 @@ def _costs(found: Sequence[LabelCase]) -> Iterator[Measure]:
         )
 
 
-def _series(kind: str, found: Sequence[LabelCase]) -> Series:
-    """Return the share not read by severity."""
-    bins: list[list[LabelCase]] = [[] for _ in range(BINS)]
+def _by_severity(
+    kind: str, found: Sequence[LabelCase], steps: int
+) -> list[tuple[int, list[LabelCase]]]:
+    """Return the labels of a kind in so many equal steps of severity, without the empty ones."""
+    bins: list[list[LabelCase]] = [[] for _ in range(steps)]
     for item in found:
         if item.kind == kind:
-            bins[min(BINS - 1, int(item.severity * BINS))].append(item)
-    filled = [(place, rows) for place, rows in enumerate(bins) if rows]
+            bins[min(steps - 1, int(item.severity * steps))].append(item)
+    return [(step, rows) for step, rows in enumerate(bins) if rows]
+
+
+def _series(kind: str, found: Sequence[LabelCase]) -> Series:
+    """Return the share not read by severity."""
+    filled = _by_severity(kind, found, BINS)
     return Series(
         label=f'{kind}: {kind_of(kind)}',
         x=tuple((place + 0.5) / BINS for place, _ in filled),
