@@ -27,9 +27,10 @@ class Cut:
     """Where the maps are cut; `least_px2` is the least area at the network's scale.
 
     A seed is deeper than `depth`, and the deepest of the `peak_px` around it, if that is not 0.
-    `apart` is how far the third map, an object's border to another, lowers depth. `least_seen`
-    is the area, in shares of a usual object's, from which one that the picture's edge cuts is
-    counted.
+    `apart` is how far the third map, an object's border to another, lowers depth. An object that
+    the picture's edge cuts is counted from an area, in shares of a usual one's: `least_seen` at
+    the left and upper edge, `least_seen_beyond` at the right and lower one. As in a counting
+    chamber the latter is greater, so that of two neighbouring fields one counts the object.
     """
 
     object: float
@@ -38,17 +39,39 @@ class Cut:
     apart: float
     least_px2: int
     least_seen: float
+    least_seen_beyond: float
 
 
 CUTS = {
-    'bright_field': Cut(object=0.5, depth=0.39, peak_px=7, apart=0.0, least_px2=4, least_seen=0.8),
-    'fluorescence': Cut(object=0.5, depth=0.62, peak_px=0, apart=0.7, least_px2=8, least_seen=0.0),
+    'bright_field': Cut(
+        object=0.5,
+        depth=0.385,
+        peak_px=11,
+        apart=0.0,
+        least_px2=4,
+        least_seen=0.5,
+        least_seen_beyond=0.95,
+    ),
+    'fluorescence': Cut(
+        object=0.5,
+        depth=0.58,
+        peak_px=0,
+        apart=0.7,
+        least_px2=8,
+        least_seen=0.0,
+        least_seen_beyond=0.0,
+    ),
     'phase_contrast': Cut(
-        object=0.5, depth=0.4, peak_px=0, apart=0.7, least_px2=12, least_seen=0.0
+        object=0.63,
+        depth=0.42,
+        peak_px=0,
+        apart=0.7,
+        least_px2=80,
+        least_seen=0.0,
+        least_seen_beyond=0.0,
     ),
 }
-"""By modality; chosen by cross-validation on the data sets. Those of phase contrast are where to
-begin: no network of it is shipped yet."""
+"""By modality; chosen by cross-validation on the data sets."""
 
 
 class Analyser:
@@ -92,8 +115,12 @@ class Analyser:
         large = area >= cut.least_px2
         large[0] = False
         usual_px2 = 0.25 * math.pi * (self.modality.typical_px * self.modality.scale) ** 2
-        rim = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
-        large[rim] &= area[rim] >= cut.least_seen * usual_px2
+        for rim, least in (
+            ((labels[0], labels[:, 0]), cut.least_seen),
+            ((labels[-1], labels[:, -1]), cut.least_seen_beyond),
+        ):
+            numbers_cut = np.concatenate(rim)
+            large[numbers_cut] &= area[numbers_cut] >= least * usual_px2
         labels = np.where(large[labels], labels, 0).astype(np.int32)
         found = found_from_labels(labels, maps[OBJECT])
         if not self.modality.classed:
