@@ -3,22 +3,38 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from needs import NETWORK_NAMESPACES
+from needs import lacking as unavailable
 
+from medicell_bringup.bench.killing import Person
 from medicell_bringup.campaign import making
 from medicell_bringup.campaign.judging import Finding, Verdict
 from medicell_bringup.campaign.library import CARRIERS, LIBRARY, Area, phases_of
-from medicell_bringup.campaign.making import EVIDENCE, Case, Setting, find, undisturbed
-from medicell_bringup.campaign.matrix import Matrix, plan
+from medicell_bringup.campaign.making import (
+    EVIDENCE,
+    HUNG,
+    LOG,
+    Case,
+    Setting,
+    find,
+    undisturbed,
+)
+from medicell_bringup.campaign.matrix import Matrix, lacking, plan
+from medicell_bringup.campaign.nodes import NetworkCut
 from medicell_bringup.commands.faults import FaultsOptions, FaultsOutput, again, faults
+from medicell_core.entries import Deviation
 from medicell_core.errors import ErrorCode, InputError
 from medicell_core.serialise import from_json
 from medicell_orchestrator.recipe import load_recipe
-from system.bench import CONFIG, PATIENT, SHORT
+from medicell_orchestrator.remedies import WEIGH_AGAIN
+from system.bench import CONFIG, DATA, PATIENT, SHORT, entries_of
 
 SETTING = Setting(recipe=str(SHORT), patient=PATIENT, seed=1, config=CONFIG)
+TRANSFERS = replace(SETTING, recipe=str(DATA / 'transfers.yaml'))
 SEED = 'culture/seeding/seed'
 
 
@@ -74,6 +90,55 @@ def test_what_befalls_the_product_while_it_is_filled_is_found_in_the_vial_filled
     finding = found(baseline, tmp_path, fault, 'finish/filling/fill')
     assert finding.verdict is Verdict.LOST, finding
     assert all(limit in finding.reasons[0] for limit in limits), finding
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('fault', ['node_killed', 'node_hung', 'network_cut'])
+def test_node_that_is_lost_as_it_works_is_waited_for_and_told(
+    baseline: Path, tmp_path: Path, fault: str
+) -> None:
+    if why := lacking().get(fault):
+        unavailable(NETWORK_NAMESPACES, why)
+    folder = tmp_path / 'batch'
+    folder.mkdir()
+    case = Case(fault=fault, phase='starting_material/pooling/fill')
+    finding = find(TRANSFERS, case, folder, baseline)
+    # The recipe makes no product.
+    assert finding.outcome == 'failed_limits', finding
+    assert finding.verdict is Verdict.LOST, finding
+    told = [item.entry for item in entries_of(folder) if isinstance(item.entry, Deviation)]
+    assert told[0].error_code == ErrorCode.COMMUNICATION_LOST
+
+
+def test_fault_that_this_machine_cannot_make_is_refused_by_name_and_else_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(NetworkCut, 'lacking', staticmethod(lambda: 'no right'))
+    recipe = load_recipe(SHORT)
+    assert 'network_cut' not in {case.fault for case in plan(recipe, [], ['seed'])}
+    with pytest.raises(InputError, match='network_cut cannot be tried here: no right'):
+        plan(recipe, ['network_cut'], [])
+
+
+def test_batch_of_which_nothing_new_comes_hangs(
+    baseline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(making, '_in_process', lambda *_: HUNG)
+    (tmp_path / LOG).write_text('nothing new of batch B for 900 s')
+    finding = find(SETTING, Case(fault='node_hung', phase=SEED), tmp_path, baseline)
+    assert finding.verdict is Verdict.HANG
+    assert finding.reasons == ('nothing new of batch B for 900 s',)
+
+
+def test_person_takes_as_done_what_weights_do_not_tell_twice_and_no_more() -> None:
+    person = Person([])
+    text = f'Wash failed. Answer retry to {WEIGH_AGAIN}'
+    offered = ['retry', 'done', 'abort']
+    assert person.choose(text, offered, loaded=False) == 'retry'
+    assert person.choose(text, offered, loaded=False) == 'done'
+    assert person.choose('LoadBay failed', offered, loaded=False) == 'retry'
+    assert person.choose('LoadBay failed', offered, loaded=False) == 'retry'
+    assert person.choose('LoadBay failed', offered, loaded=True) == 'done'
 
 
 def test_abort_and_nobody_who_answers_end_the_batch(baseline: Path, tmp_path: Path) -> None:

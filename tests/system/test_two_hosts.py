@@ -17,12 +17,12 @@ from typing import Any
 import pytest
 from needs import NETWORK_NAMESPACES, lacking
 
+from medicell_bringup.campaign.two_hosts import CONTROL, DEVICES, TwoHosts, why_not
 from medicell_core.entries import Command, Completed, Deviation, Entry, StateChanged
 from medicell_core.errors import ErrorCode
 from medicell_record.record import BatchRecord, RecordedEntry, encode_entry
 from medicell_record.verify import verify
 from system.bench import DATA, PATIENT, local_batch
-from system.two_hosts import CONTROL, DEVICES, TwoHosts, why_not
 
 RECIPE = DATA / 'transfers.yaml'
 PHASE = 'starting_material/pooling/fill'

@@ -238,6 +238,12 @@ class OperatorClient:
             state = self._devices.get(name)
         return None if state is None else PackMLState(state.state)
 
+    def operation_of(self, name: str) -> str:
+        """Return the id of the operation that a node performs, by its newest message."""
+        with self._changed:
+            state = self._devices.get(name)
+        return '' if state is None else str(state.operation_id)
+
     def fault_of(self, name: str) -> MedicellError | None:
         """Return the fault that a node tells in its newest state; None without one."""
         with self._changed:

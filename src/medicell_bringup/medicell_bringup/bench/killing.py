@@ -12,7 +12,6 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from medicell_orchestrator.asking import DONE
 from medicell_orchestrator.durable import run_durable_batch
 from medicell_orchestrator.patient import load_patient
 from medicell_orchestrator.recipe import find_recipe, load_recipe
+from medicell_orchestrator.remedies import WEIGH_AGAIN
 from medicell_orchestrator.resuming.folder import WORLD_FILE
 from medicell_orchestrator.run import RETRY
 from medicell_record.place import has_record, record_of
@@ -115,12 +115,28 @@ def share_of(folder: Path, whole_bytes: int) -> float:
     return history.stat().st_size / whole_bytes if history.exists() else 0.0
 
 
-def person(bays: Sequence[str], question: Question, world: World) -> str:
-    """Answer as somebody who has looked: a vessel in a bay is loaded, all else is to be done."""
-    loaded = any(world.at(f'incubator/{bay}') for bay in bays)
-    if loaded and LoadBay.__name__ in question.text and DONE in question.choices:
-        return DONE
-    return RETRY if RETRY in question.choices else question.choices[0]
+class Person:
+    """Answers as somebody who has looked: a vessel in a bay is loaded, all else is to be done.
+
+    What is asked in the same words again, since weights still do not tell, is taken as it stands.
+    """
+
+    def __init__(self, bays: Sequence[str]) -> None:
+        self._bays = bays
+        self._heard = ''
+
+    def answer(self, question: Question, world: World) -> str:
+        """Return the choice of somebody who sees the world."""
+        loaded = any(world.at(f'incubator/{bay}') for bay in self._bays)
+        return self.choose(question.text, question.choices, loaded=loaded)
+
+    def choose(self, text: str, choices: Sequence[str], *, loaded: bool) -> str:
+        """Return the choice; `loaded` tells whether a vessel is in a bay."""
+        again, self._heard = text == self._heard, text
+        done = loaded if LoadBay.__name__ in text else again and WEIGH_AGAIN in text
+        if done and DONE in choices:
+            return DONE
+        return RETRY if RETRY in choices else choices[0]
 
 
 def _await(process: BaseProcess, folder: Path, instant: Instant, whole_bytes: int) -> float:
@@ -158,7 +174,7 @@ def _live(options: BenchOptions, folder: Path) -> None:
             config=cell,
             parameters=load_parameters(),
             products=config.parent / 'products',
-            answers=partial(person, cell.incubator.bays),
+            answers=Person(cell.incubator.bays).answer,
         )
     except MedicellError as error:
         # The process before this one was killed between the batch's end and its own.

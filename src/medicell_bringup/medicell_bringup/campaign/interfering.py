@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Sequence
 from pathlib import Path
 
-from medicell_bringup.bench.killing import person
+from medicell_bringup.bench.killing import Person
 from medicell_core.entries import Question
 from medicell_orchestrator.engine.engine import BatchEngine
 from medicell_orchestrator.simulate import Interference
@@ -18,12 +20,13 @@ WRONG = 'wrong'
 
 
 class InPhase(Interference):
-    """Happens once, in a phase of a batch; this one does nothing."""
+    """Happens once, in a phase of a batch of a cell with these bays; this one does nothing."""
 
-    def __init__(self, folder: Path, phase: str, seed: int) -> None:
+    def __init__(self, folder: Path, phase: str, seed: int, bays: Sequence[str]) -> None:
         self._folder = folder
         self._phase = phase
         self._seed = seed
+        self._person = Person(bays)
 
     @property
     def struck(self) -> bool:
@@ -39,6 +42,10 @@ class InPhase(Interference):
         with (self._folder / WRONG).open('a', encoding='utf-8') as file:
             file.write(f'{text}\n')
 
+    def chance(self) -> random.Random:
+        """Return the chance by which it happens sooner or later; the same for the same seed."""
+        return random.Random(f'{self._seed} {self._phase}')
+
     def in_phase(self, operation_id: str) -> bool:
         """Return whether an operation is of the phase."""
         return in_phase(operation_id, self._phase)
@@ -47,10 +54,10 @@ class InPhase(Interference):
         """Return whether an operation of the phase is under way."""
         return any(self.in_phase(key) for key in engine.outstanding())
 
-    def answer(self, bays: list[str], question: Question, world: World) -> str | None:
+    def answer(self, question: Question, world: World) -> str | None:
         """Answer for a person who has mended what can be mended; None to leave it unanswered."""
         mend(world)
-        return person(bays, question, world)
+        return self._person.answer(question, world)
 
 
 def mend(world: World) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from medicell_bringup.campaign import network, people, software
+from medicell_bringup.campaign import network, nodes, people, software
 from medicell_bringup.campaign.interfering import InPhase
+from medicell_bringup.campaign.nodes import NodeFault
 from medicell_core.entries import Entry, Ordered, Resumed, StateChanged
 from medicell_core.enums import TextEnum
 from medicell_core.errors import ErrorCode
@@ -42,6 +43,8 @@ class Scenario:
     interference: type[InPhase] | None = None
     codes: tuple[ErrorCode, ...] = ()
     traces: tuple[type[Entry], ...] = ()
+    node_fault: type[NodeFault] | None = None
+    """What befalls a node, in a cell of many processes; None for nothing."""
     asks: bool = False
     other_label: bool = False
     """Whether the received bag bears another patient's label."""
@@ -66,6 +69,8 @@ CARRIERS = ('clamp_closed', 'lamp_dim', 'wrong_bag')
 
 _ASKED = (ErrorCode.VALVE_CLOSED, ErrorCode.ILLUMINATION_FAILED, ErrorCode.IDENTITY_MISMATCH)
 """With what these are asked about."""
+
+_OUT_OF_CONTACT = (ErrorCode.COMMUNICATION_LOST, ErrorCode.OUTCOME_UNKNOWN)
 
 _BY_PEOPLE = ('clamp_closed', 'wrong_bag', 'exchanged_bag', 'line_not_clear', 'empty_reagent')
 
@@ -120,6 +125,20 @@ _OTHERS = (
         traces=(Resumed,),
     ),
     Scenario(
+        name='node_killed',
+        area=Area.SOFTWARE,
+        description='The node of a device is killed (`kill -9`) as it works, and started again.',
+        node_fault=nodes.NodeKilled,
+        codes=_OUT_OF_CONTACT,
+    ),
+    Scenario(
+        name='node_hung',
+        area=Area.SOFTWARE,
+        description='The node of a device hangs for 5 s as it works, and goes on.',
+        node_fault=nodes.NodeHung,
+        codes=_OUT_OF_CONTACT,
+    ),
+    Scenario(
         name='record_not_written',
         area=Area.SOFTWARE,
         description='The disk is full when the end of an operation is to be recorded.',
@@ -132,6 +151,13 @@ _OTHERS = (
         description='The disk runs short of room while an operation runs, and has room again.',
         interference=software.DiskShort,
         traces=(StateChanged,),
+    ),
+    Scenario(
+        name='network_cut',
+        area=Area.NETWORK,
+        description='The cable to devices and world is cut for 25 s as a device works.',
+        node_fault=nodes.NetworkCut,
+        codes=_OUT_OF_CONTACT,
     ),
     Scenario(
         name='contact_lost',

@@ -10,7 +10,6 @@ import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 from medicell_bringup.campaign.evidence import Evidence, evidence_of, load_evidence, save_evidence
@@ -30,11 +29,13 @@ from medicell_orchestrator.unwritten import Unwritten
 from medicell_sim.identity import OTHER_PATIENT
 from medicell_sim.parameters import load_parameters
 
-HANGS_S = 600.0
+HANGS_S = 1800.0
 """Wall seconds after which a process that does not end hangs: many times what a batch takes."""
 MOST_LIVES = 4
 LEFT_OPEN = 3
 """The code of a process that cannot write its batch any more, and leaves it to the next one."""
+HUNG = 4
+"""The code of a process in which nothing new has come of its batch for long."""
 LOG, FINDING, EVIDENCE = 'log', 'finding.json', 'evidence.json'
 
 _FORKS = multiprocessing.get_context('forkserver')
@@ -92,6 +93,8 @@ def find(setting: Setting, case: Case, folder: Path, baseline: Path) -> Finding:
         code = _in_process(_make, setting, case, folder)
         if code is None:
             return Finding(verdict=Verdict.HANG, reasons=(f'does not end in {HANGS_S:g} s',))
+        if code == HUNG:
+            return Finding(verdict=Verdict.HANG, reasons=(_last_word(folder),))
         if code not in (-signal.SIGKILL, LEFT_OPEN):
             break
     if code == 0:
@@ -136,6 +139,9 @@ def _guarded(
         code = 0
     except Unwritten:
         code = LEFT_OPEN
+    except MedicellError as error:
+        traceback.print_exc()
+        code = HUNG if error.code is ErrorCode.TIMEOUT else 1
     except BaseException:
         traceback.print_exc()
     finally:
@@ -164,14 +170,21 @@ def _bays(setting: Setting) -> list[str]:
 
 def _make(setting: Setting, case: Case, folder: Path) -> None:
     """Make the batch, or take it up, to its end."""
+    scenario = LIBRARY.get(case.fault)
+    if scenario is not None and scenario.node_fault is not None:
+        # Only cells of many processes need ROS.
+        from medicell_bringup.campaign.launched import make_launched  # noqa: PLC0415
+
+        make_launched(setting, case, folder, scenario.node_fault)
+        return
     recipe = setting.read_recipe()
     patient = setting.read_patient(recipe)
-    scenario = LIBRARY.get(case.fault)
-    fault, interference = '', InPhase(folder, case.phase, setting.seed)
+    bays = _bays(setting)
+    fault, interference = '', InPhase(folder, case.phase, setting.seed, bays)
     if scenario is not None:
         fault = _fault_in(recipe, scenario, case.phase)
         if scenario.interference is not None:
-            interference = scenario.interference(folder, case.phase, setting.seed)
+            interference = scenario.interference(folder, case.phase, setting.seed, bays)
         if scenario.other_label:
             interference.strike()
             patient = replace(patient, apheresis_label=OTHER_PATIENT)
@@ -186,7 +199,7 @@ def _make(setting: Setting, case: Case, folder: Path) -> None:
             parameters=load_parameters(),
             products=config.parent / 'products',
             faults=(FaultAt(fault=fault, phase=case.phase),) if fault else (),
-            answers=partial(interference.answer, _bays(setting)),
+            answers=interference.answer,
             interference=interference,
         )
     except MedicellError as error:

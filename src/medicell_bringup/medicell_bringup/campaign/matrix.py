@@ -65,12 +65,24 @@ class Matrix:
         return None
 
 
+def lacking() -> dict[str, str]:
+    """Return the faults that cannot be tried on this machine, each with the reason."""
+    kinds = {name: item.node_fault for name, item in LIBRARY.items()}
+    found = {name: kind.lacking() for name, kind in kinds.items() if kind is not None}
+    return {name: why for name, why in found.items() if why}
+
+
 def plan(recipe: Recipe, faults: Sequence[str], phases: Sequence[str]) -> list[Case]:
     """Return the cells of a matrix; of all faults or phases where none is named.
 
-    Raises InputError: UNKNOWN_FAULT, UNKNOWN_PHASE, or INVALID_GOAL where nothing is left.
+    What this machine cannot do is left out. Raises InputError: UNKNOWN_FAULT, UNKNOWN_PHASE, or
+    INVALID_GOAL where nothing is left, or what is named cannot be done.
     """
+    cannot = lacking()
     for name in faults:
+        if name in cannot:
+            text = f'{name} cannot be tried here: {cannot[name]}'
+            raise InputError(ErrorCode.INVALID_GOAL, text, field='--fault')
         if name not in LIBRARY:
             text = f'there is no fault "{name}"{suggestion(name, LIBRARY)}'
             raise InputError(ErrorCode.UNKNOWN_FAULT, text, field='--fault')
@@ -83,7 +95,7 @@ def plan(recipe: Recipe, faults: Sequence[str], phases: Sequence[str]) -> list[C
     cases = [
         Case(fault=name, phase=path)
         for name, scenario in LIBRARY.items()
-        if name in (faults or LIBRARY)
+        if name in (faults or LIBRARY.keys() - cannot.keys())
         for path in phases_of(recipe, scenario)
         if not phases or any(is_named(path, wanted) for wanted in phases)
     ]

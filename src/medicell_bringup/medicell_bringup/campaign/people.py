@@ -21,7 +21,7 @@ LATE_S = 6 * 3600.0
 class WrongKit(InPhase):
     """What was received is another patient's: nothing in the cell can be made right."""
 
-    def answer(self, bays: list[str], question: Question, world: World) -> str | None:
+    def answer(self, question: Question, world: World) -> str | None:
         """Abort."""
         return ABORT
 
@@ -29,7 +29,7 @@ class WrongKit(InPhase):
 class NoAnswer(InPhase):
     """Nobody answers."""
 
-    def answer(self, bays: list[str], question: Question, world: World) -> str | None:
+    def answer(self, question: Question, world: World) -> str | None:
         """Leave it unanswered."""
         self.strike()
         return None
@@ -61,7 +61,7 @@ class AnsweredTwice(InPhase):
         if self.struck or question is None:
             return
         self.strike()
-        choice = self.answer([], question, world)
+        choice = self.answer(question, world)
         assert choice is not None
         engine.answer(question.question_id, choice, WHO, 'mended')
         for again in question.choices:
@@ -72,37 +72,37 @@ class AnsweredTwice(InPhase):
 class AnsweredLate(InPhase):
     """A question is answered six hours late."""
 
-    def answer(self, bays: list[str], question: Question, world: World) -> str | None:
+    def answer(self, question: Question, world: World) -> str | None:
         """Mend it and answer when six hours have passed."""
         if not self.struck:
             self.strike()
             # Where something still goes on beside the question, time waits for its end.
             with suppress(MedicellError):
                 world.abandoned(LATE_S)
-        return super().answer(bays, question, world)
+        return super().answer(question, world)
 
 
 class NotMended(InPhase):
     """A person answers `retry` and has mended nothing."""
 
-    def answer(self, bays: list[str], question: Question, world: World) -> str | None:
+    def answer(self, question: Question, world: World) -> str | None:
         """Answer so once, and mend it the next time."""
         if not self.struck and RETRY in question.choices:
             self.strike()
             return RETRY
-        return super().answer(bays, question, world)
+        return super().answer(question, world)
 
 
 class UntrueAnswer(InPhase):
     """A person answers that something is done, or can be left out, and has not looked."""
 
-    def answer(self, bays: list[str], question: Question, world: World) -> str | None:
+    def answer(self, question: Question, world: World) -> str | None:
         """Answer so once, where that is offered."""
         untrue = [choice for choice in (DONE, SKIP) if choice in question.choices]
         if not self.struck and untrue:
             self.strike()
             return untrue[0]
-        return super().answer(bays, question, world)
+        return super().answer(question, world)
 
 
 class Abort(InPhase):

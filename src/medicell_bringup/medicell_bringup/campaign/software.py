@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import signal
 import threading
 
@@ -28,7 +27,7 @@ class ProcessKilled(InPhase):
         """Kill this process soon, once an operation is under way."""
         if not self.struck and self.works(engine):
             self.strike()
-            after_s = random.Random(f'{self._seed} {self._phase}').uniform(0.0, WITHIN_S)
+            after_s = self.chance().uniform(0.0, WITHIN_S)
             threading.Timer(after_s, os.kill, (os.getpid(), signal.SIGKILL)).start()
 
 

@@ -20,7 +20,7 @@ from rich.progress import (
 
 from medicell_bringup.bench.result import this_machine
 from medicell_bringup.campaign.making import Setting
-from medicell_bringup.campaign.matrix import Cell, Matrix, plan, run
+from medicell_bringup.campaign.matrix import Cell, Matrix, lacking, plan, run
 from medicell_bringup.campaign.showing import page, show
 from medicell_bringup.interrupts import interrupt_by_signals
 from medicell_bringup.outputs import check_places, keep_json, read_json
@@ -62,6 +62,9 @@ def faults(options: FaultsOptions, output: FaultsOutput, *, earlier: Matrix | No
     begun_s = time.monotonic()
     jobs = options.jobs or len(os.sched_getaffinity(0))
     errors = Console(stderr=True)
+    if not options.faults:
+        for name, why in lacking().items():
+            errors.print(f'{name} is left out: {why}', highlight=False, soft_wrap=True)
     found: list[Cell] = []
     ended = True
     with _progress(errors) as progress:

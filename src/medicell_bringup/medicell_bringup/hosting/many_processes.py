@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 from medicell_bringup.hosting.host import REST_PACE, Host, world_speed
 from medicell_bringup.inputs import RunInputs
 from medicell_bringup.launching.arguments import LaunchValues
@@ -12,14 +15,23 @@ from medicell_core.errors import ErrorCode, MedicellError
 
 
 class ManyProcesses(Host):
-    """One process per node, by the plan and the supervisor of `medicell launch`."""
+    """One process per node, by the plan and the supervisor of `medicell launch`.
 
-    def __init__(self, inputs: RunInputs) -> None:
+    `prefix` takes a node's name and returns words that are to stand before its command.
+    """
+
+    def __init__(
+        self, inputs: RunInputs, *, prefix: Callable[[str], tuple[str, ...]] = lambda _: ()
+    ) -> None:
         super().__init__(inputs)
         self.note_open()
         plan = plan_of('cell', launch_values(inputs), inputs.cell)
         self._logs = inputs.out / 'logs'
-        self._supervisor = Supervisor(plan.processes, self._log)
+        processes = [
+            replace(process, prefix=(*process.prefix, *prefix(process.name)))
+            for process in plan.processes
+        ]
+        self._supervisor = Supervisor(processes, self._log)
         self._peak_kib: dict[str, int] = {}
 
     def start(self) -> None:
@@ -33,6 +45,10 @@ class ManyProcesses(Host):
         self._supervisor.start()
         self.wait_ready()
 
+    def pids(self) -> dict[str, int]:
+        """Return the ids of the nodes' processes that run, by name."""
+        return self._supervisor.pids()
+
     def check_alive(self) -> None:
         """Raise COMMUNICATION_LOST when a process has ended."""
         super().check_alive()
@@ -44,7 +60,7 @@ class ManyProcesses(Host):
 
     def peak_rss_mb(self) -> float:
         """Return the sum of the processes' peaks, and this one's, in MB."""
-        for name, pid in self._supervisor.pids().items():
+        for name, pid in self.pids().items():
             self._peak_kib[name] = peak_kib(pid) or self._peak_kib.get(name, 0)
         return super().peak_rss_mb() + sum(self._peak_kib.values()) / KIB_PER_MB
 

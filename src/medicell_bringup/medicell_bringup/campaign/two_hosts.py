@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import subprocess
@@ -12,6 +13,9 @@ from types import TracebackType
 DEVICES, CONTROL = 'devices', 'control'
 ADDRESSES = {DEVICES: '10.213.0.1/24', CONTROL: '10.213.0.2/24'}
 """Addresses of the two hosts, which nothing else in their namespaces can meet."""
+
+CLONE_NEWNET = 0x40000000
+"""What setns is to enter, of <linux/sched.h>; Python tells it from 3.12 on."""
 
 
 def why_not() -> str:
@@ -61,6 +65,13 @@ class TwoHosts:
     def on(self, host: str, command: Sequence[str]) -> list[str]:
         """Return the command that runs another on a host."""
         return ['ip', 'netns', 'exec', self._names[host], *command]
+
+    def enter(self, host: str) -> None:
+        """Bring this process to a host, before it has threads; its children begin there."""
+        with open(f'/run/netns/{self._names[host]}', 'rb') as namespace:
+            libc = ctypes.CDLL(None, use_errno=True)
+            if libc.setns(namespace.fileno(), CLONE_NEWNET):
+                raise OSError(ctypes.get_errno(), f'cannot enter the network of {host}')
 
     def cut(self) -> None:
         """Pull the cable of CONTROL."""
