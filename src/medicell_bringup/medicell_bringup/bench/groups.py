@@ -72,6 +72,13 @@ GROUPS = {
         'is goes from 0 to 1. The last kind is seen as in a cell as it should be, and read from '
         'up to three pictures.',
     ),
+    'inspection': Group(
+        title='Inspected vials',
+        text='Rendered pictures of filled and closed vials, of every kind of defect in turn and '
+        'more often hardly visible than gross; every third vial is good. All bear what is no '
+        'defect: droplets, trails, print, scratches, bubbles, clumps of cells, mirrored lamps. '
+        'How these look, and the seed, differ from those by which limits were set.',
+    ),
     'vision': Group(
         title='Pictures with ground truth',
         text='Cells, nuclei and confluence of real pictures against what experts drew. A picture '

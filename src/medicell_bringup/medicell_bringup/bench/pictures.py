@@ -13,6 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from medicell_bringup.bench.groups import GROUPS
+from medicell_bringup.bench.inspection_sheet import SHOWN, draw_vials
 from medicell_bringup.bench.label_sheet import draw_sheet
 from medicell_bringup.bench.result import GroupResult, Measure, Report, Series
 
@@ -67,6 +68,7 @@ def _draw(result: GroupResult) -> Figure:
         'motion': _motion,
         'vials': _vials,
         'labels': _labels,
+        'inspection': _inspection,
         'recovery': _recovery,
     }
     return special.get(result.name, _bars)(result)
@@ -233,6 +235,17 @@ def _labels(result: GroupResult) -> Figure:
     axis.set_yticks(range(0, 101, 20))
     axis.grid()
     axis.legend(fontsize=8, loc='upper left')
+    return figure
+
+
+def _inspection(result: GroupResult) -> Figure:
+    """Draw good and defective vials with what was found of them."""
+    columns = 4
+    rows = -(-len(SHOWN) // columns)
+    figure = Figure(figsize=(11.0, 7.6), layout='constrained')
+    FigureCanvasAgg(figure)
+    figure.suptitle(GROUPS[result.name].title, x=0.01, ha='left', color=NAVY)
+    draw_vials([figure.add_subplot(rows, columns, 1 + place) for place in range(len(SHOWN))])
     return figure
 
 

@@ -24,7 +24,8 @@ class BenchOptions:
 
     `runs` is at least 1; `config` is the cell's file or its folder; `vials` is how many the group
     of that name fills, `pairs` how many pairs of poses the group motion plans, `labels` how many
-    labels the group of that name reads, `kills` how many processes of batches the group recovery
+    labels the group of that name reads, `inspected` how many defective vials the group inspection
+    is shown, `kills` how many processes of batches the group recovery
     kills, `node_kills` how often each node of a launched cell; `folders` hold the data sets of the
     group vision, the checkout's own if there are none.
     """
@@ -36,6 +37,7 @@ class BenchOptions:
     vials: int = 1000
     pairs: int = 10_000
     labels: int = 10_000
+    inspected: int = 2000
     kills: int = 40
     node_kills: int = 1
     folders: tuple[Path, ...] = ()

@@ -155,6 +155,10 @@ def bench_command(
     labels: Annotated[
         int, typer.Option(min=6, help='How many labels the group `labels` reads.')
     ] = 10_000,
+    inspected: Annotated[
+        int,
+        typer.Option(min=28, help='How many defective vials the group `inspection` is shown.'),
+    ] = 2000,
     kills: Annotated[
         int, typer.Option(min=1, help='How many processes of batches `recovery` kills.')
     ] = 40,
@@ -190,6 +194,7 @@ def bench_command(
         vials=vials,
         pairs=pairs,
         labels=labels,
+        inspected=inspected,
         kills=kills,
         node_kills=node_kills,
     )
