@@ -87,7 +87,7 @@ def test_a_folder_after_another_group_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main(['bench', 'tick', str(tmp_path)]) == cli.EXIT_USAGE
-    assert 'only `vision` takes' in capsys.readouterr().err
+    assert 'which only vision and spoiled take' in capsys.readouterr().err
 
 
 def test_an_installation_without_data_sets_says_so(
@@ -116,7 +116,7 @@ def test_a_folder_of_pictures_is_analysed_and_a_bad_one_told(tmp_path: Path) -> 
     assert cli.main(['vision', str(source), '--out', str(out)]) == cli.EXIT_FAILED
     one, other, torn = rows(out / 'pictures.csv')
     assert 'no whole picture' in torn['error']
-    assert not one['error']
+    assert (one['error'], one['warnings']) == ('', '')
     cells = rows(out / 'cells.csv')
     assert len(cells) == int(one['count']) + int(other['count']) > 2
     live = [row for row in cells if row['picture'] == one['picture'] and row['class'] == 'live']
@@ -124,6 +124,30 @@ def test_a_folder_of_pictures_is_analysed_and_a_bad_one_told(tmp_path: Path) -> 
     drawn = cv2.imread(str(out / 'ldc_d001_annotated.png'))
     assert drawn is not None
     assert np.ptp(drawn.astype(int), axis=2).max() > 50
+
+
+def test_a_picture_that_is_not_to_be_trusted_gives_no_figure_or_a_warning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, out = tmp_path / 'pictures', tmp_path / 'out'
+    source.mkdir()
+    file = DATASETS / 'ldc_hemocytometer' / 'images' / 'ldc_d014.png'
+    picture = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
+    assert picture is not None
+    cv2.imwrite(str(source / 'dark.png'), picture // 16)
+    cv2.imwrite(str(source / 'narrow.png'), picture.astype(np.uint16))
+    assert cli.main(['vision', str(source), '--out', str(out)]) == cli.EXIT_FAILED
+    dark, narrow = rows(out / 'pictures.csv')
+    assert dark['count'] == dark['viability_pct'] == ''
+    assert dark['error'].startswith('refused: ')
+    assert "light in the camera's range" in dark['error']
+    assert {row['picture'] for row in rows(out / 'cells.csv')} == {'narrow.png'}
+    assert not (out / 'dark_annotated.png').exists()
+    assert int(narrow['count']) > 0
+    assert 'grey levels of 16 bits in use' in narrow['warnings']
+    told = capsys.readouterr().out
+    assert 'dark.png: refused: ' in told
+    assert 'narrow.png: warning: grey levels' in told
 
 
 @pytest.mark.parametrize(

@@ -25,9 +25,10 @@ class BenchOptions:
     `runs` is at least 1; `config` is the cell's file or its folder; `vials` is how many the group
     of that name fills, `pairs` how many pairs of poses the group motion plans, `labels` how many
     labels the group of that name reads, `inspected` how many defective vials the group inspection
-    is shown, `kills` how many processes of batches the group recovery
-    kills, `node_kills` how often each node of a launched cell; `folders` hold the data sets of the
-    group vision, the checkout's own if there are none.
+    is shown, `kills` how many processes of batches the group recovery kills, `node_kills` how
+    often each node of a launched cell; `spoiled` is how many pictures the group of that name
+    spoils; `folders` hold the data sets of the groups vision and spoiled, the checkout's own if
+    there are none.
     """
 
     recipe: str
@@ -40,6 +41,7 @@ class BenchOptions:
     inspected: int = 2000
     kills: int = 40
     node_kills: int = 1
+    spoiled: int = 500
     folders: tuple[Path, ...] = ()
 
 

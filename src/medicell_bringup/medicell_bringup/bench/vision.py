@@ -62,15 +62,19 @@ NO_BAR = Bar()
 
 def measure(options: BenchOptions, say: Say) -> Found:
     """Analyse the data sets of every folder, and those of the checkout if none is named."""
+    cv2.setNumThreads(1)
+    measures = [item for data in chosen_sets(options) for item in _measures(data, say)]
+    return Found(measures=tuple(sorted(measures, key=lambda item: item.name)))
+
+
+def chosen_sets(options: BenchOptions) -> list[DataSet]:
+    """Return the data sets of the folders that were named, or else those of the checkout."""
     folders = options.folders or (SHIPPED,)
     if not options.folders and not SHIPPED.is_dir():
         raise OperationFailed(
             ErrorCode.INVALID_GOAL, 'no data sets come with this installation; name a folder'
         )
-    sets = [item for folder in folders for item in find_sets(folder)]
-    cv2.setNumThreads(1)
-    measures = [item for data in sets for item in _measures(data, say)]
-    return Found(measures=tuple(sorted(measures, key=lambda item: item.name)))
+    return [item for folder in folders for item in find_sets(folder)]
 
 
 def _measures(data: DataSet, say: Say) -> Iterator[Measure]:

@@ -17,8 +17,8 @@ from medicell_bringup.outputs import check_places, keep_json, read_json
 from medicell_core.errors import ErrorCode, InputError
 
 FAILED = 1
-VISION = 'vision'
-"""The group after which folders of data sets may be named."""
+OF_FOLDERS = ('vision', 'spoiled')
+"""The groups after which folders of data sets may be named."""
 LOGGED_EVERY_S = 30.0
 """How often a long measurement is told of where no line can be written over."""
 
@@ -39,8 +39,8 @@ def bench(groups: Sequence[str], options: BenchOptions, output: Output) -> int:
     InputError for a wrong option before anything is run, and for what a run refuses.
     """
     folders, unknown = _folders([name for name in groups if name not in GROUPS])
-    if folders and VISION not in groups:
-        text = f'{folders[0]} is a folder, which only `{VISION}` takes'
+    if folders and not set(OF_FOLDERS) & set(groups):
+        text = f'{folders[0]} is a folder, which only {" and ".join(OF_FOLDERS)} take'
         raise InputError(ErrorCode.INVALID_GOAL, text, field='GROUP')
     if unknown:
         text = f'"{unknown[0]}" is not one of {", ".join(GROUPS)}'

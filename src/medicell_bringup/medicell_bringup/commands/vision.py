@@ -18,11 +18,22 @@ from medicell_vision.cells.drawing import annotated
 from medicell_vision.cells.found import Found
 from medicell_vision.cells.modality import MODALITIES
 from medicell_vision.cells.pictures import SUFFIXES, read_picture
+from medicell_vision.cells.quality import judge, refused
 
 FAILED = 1
 CELLS, PICTURES = 'cells.csv', 'pictures.csv'
 CELL_COLUMNS = ('picture', 'cell', 'x_px', 'y_px', 'diameter_px', 'probability', 'class', 'p_dead')
-PICTURE_COLUMNS = ('picture', 'count', 'live', 'dead', 'viability_pct', 'covered_pct', 'error')
+PICTURE_COLUMNS = (
+    'picture',
+    'count',
+    'live',
+    'dead',
+    'viability_pct',
+    'covered_pct',
+    'warnings',
+    'error',
+)
+FIGURES = PICTURE_COLUMNS.index('warnings') - 1
 PERCENT = 100.0
 
 
@@ -38,18 +49,20 @@ class VisionOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Analysed:
-    """What came of one file; `error` is empty if it could be analysed."""
+    """What came of one file: `error` is empty if it gives figures, `warnings` if these hold."""
 
     name: str
     found: Found | None
+    warnings: str = ''
     error: str = ''
 
 
 def analyse_pictures(options: VisionOptions) -> int:
     """Write tables and annotated pictures of a file or a folder; returns the exit code.
 
-    1 when a picture could not be analysed; the others are. Raises InputError for options that
-    are wrong, a folder without pictures, or results that are there already.
+    1 when a picture could not be analysed or is refused; the others give figures. Raises
+    InputError for options that are wrong, a folder without pictures, or results that are there
+    already.
     """
     files = _files(options.source)
     _check(options)
@@ -95,22 +108,26 @@ def _analyse(file: Path, analyser: Analyser, options: VisionOptions) -> Analysed
         found = analyser.analyse(picture, typical_px=options.cell_px)
     except MedicellError as error:
         return Analysed(name=file.name, found=None, error=error.message)
+    findings = judge(picture, found, analyser.modality, typical_px=options.cell_px)
+    text = '; '.join(item.text for item in findings)
+    if refused(findings):
+        return Analysed(name=file.name, found=None, error=f'refused: {text}')
     drawn = cv2.cvtColor(annotated(picture, found), cv2.COLOR_RGB2BGR)
     cv2.imwrite(str(options.out / f'{file.stem}_annotated.png'), drawn)
-    return Analysed(name=file.name, found=found)
+    return Analysed(name=file.name, found=found, warnings=text)
 
 
 def _row(item: Analysed, classed: bool) -> Sequence[object]:
     found = item.found
     if found is None:
-        return (item.name, '', '', '', '', '', item.error)
+        return (item.name, *[''] * FIGURES, item.warnings, item.error)
     covered = f'{PERCENT * found.covered:.2f}'
     if not classed:
-        return (item.name, found.count, '', '', '', covered, '')
+        return (item.name, found.count, '', '', '', covered, item.warnings, item.error)
     dead = int(found.is_dead.sum())
     live = found.count - dead
     viability = f'{PERCENT * live / found.count:.1f}' if found.count else ''
-    return (item.name, found.count, live, dead, viability, covered, '')
+    return (item.name, found.count, live, dead, viability, covered, item.warnings, item.error)
 
 
 def _cell_rows(item: Analysed, classed: bool) -> Iterable[Sequence[object]]:
@@ -139,9 +156,16 @@ def _write(file: Path, columns: Sequence[str], rows: Iterable[Sequence[object]])
 
 
 def _show(results: Sequence[Analysed], classed: bool) -> None:
+    """Print the figures, and below them what is wrong with which picture."""
+    console = Console()
     table = Table(box=SIMPLE)
-    for name in PICTURE_COLUMNS:
-        table.add_column(name, justify='left' if name in {'picture', 'error'} else 'right')
+    shown = FIGURES + 1
+    for name in PICTURE_COLUMNS[:shown]:
+        table.add_column(name, justify='left' if name == 'picture' else 'right')
     for item in results:
-        table.add_row(*(str(value) for value in _row(item, classed)))
-    Console().print(table)
+        table.add_row(*(str(value) for value in _row(item, classed)[:shown]))
+    console.print(table)
+    for item in results:
+        text = item.error or (item.warnings and f'warning: {item.warnings}')
+        if text:
+            console.print(f'{item.name}: {text}', highlight=False, soft_wrap=True, markup=False)

@@ -140,7 +140,8 @@ def bench_command(
         list[str] | None,
         typer.Argument(
             metavar='GROUP...',
-            help='Groups; all if none. After `vision`, folders of data sets as in `datasets`.',
+            help='Groups; all if none. After `vision` and `spoiled`, folders of data sets as in'
+            ' `datasets`.',
         ),
     ] = None,
     runs: Annotated[int, typer.Option(help='Values of each figure; the median is shown.')] = 3,
@@ -165,6 +166,9 @@ def bench_command(
     node_kills: Annotated[
         int, typer.Option(min=0, help='How often `recovery` kills each node of a launched cell.')
     ] = 1,
+    spoiled: Annotated[
+        int, typer.Option(min=1, help='How many pictures the group `spoiled` spoils.')
+    ] = 500,
     json: Annotated[
         Path | None, typer.Option(help='Write all figures to this new file as well.')
     ] = None,
@@ -197,6 +201,7 @@ def bench_command(
         inspected=inspected,
         kills=kills,
         node_kills=node_kills,
+        spoiled=spoiled,
     )
     return bench(groups or [], options, output)
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medicell_core.errors import ErrorCode, InputError
+from medicell_vision.cells.whole import fault_of
 
 AnyPicture = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
@@ -25,11 +26,14 @@ def read_picture(file: Path) -> AnyPicture:
     if file.suffix.lower() not in SUFFIXES:
         raise _error(file, f'must end with one of {", ".join(SUFFIXES)}')
     try:
-        data = np.frombuffer(file.read_bytes(), dtype=np.uint8)
+        data = file.read_bytes()
     except OSError as error:
         raise _error(file, f'cannot be read: {error.strerror}') from error
+    if fault := fault_of(data):
+        raise _error(file, f'is no whole picture: {fault}')
     try:
-        picture = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if len(data) else None
+        coded = np.frombuffer(data, dtype=np.uint8)
+        picture = cv2.imdecode(coded, cv2.IMREAD_UNCHANGED) if data else None
     except cv2.error as error:
         raise _error(file, f'is no whole picture: {error.err}') from error
     if picture is None:
