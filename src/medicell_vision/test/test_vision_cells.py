@@ -15,11 +15,18 @@ from medicell_vision.cells.drawing import annotated
 from medicell_vision.cells.found import found_from_labels, means
 from medicell_vision.overlay import FLAGGED_RGB, PLAIN_RGB
 from medicell_vision.trial.folds import FOLDS, fingerprint, read_folds
-from medicell_vision.trial.scores import Score, dead_recall, detection_f1, score
+from medicell_vision.trial.scores import (
+    Score,
+    confluence_errors,
+    dead_recall,
+    detection_f1,
+    score,
+)
 from medicell_vision.trial.sets import Example, read_set
 
 DATASETS = Path(__file__).resolve().parents[3] / 'datasets'
 CHAMBER, NUCLEI = DATASETS / 'ldc_hemocytometer', DATASETS / 'bbbc039_nuclei'
+ADHERENT = DATASETS / 'usiigaci_phase'
 
 
 def some(folder: Path, every: int) -> list[Example]:
@@ -90,7 +97,13 @@ def test_nuclei_are_outlined_and_counted() -> None:
     assert counted == pytest.approx(true, rel=0.04)
 
 
-@pytest.mark.parametrize('folder', [CHAMBER, NUCLEI])
+def test_adherent_cells_are_outlined_and_their_confluence_is_told() -> None:
+    scores = judged(ADHERENT, 3)
+    assert detection_f1(scores) > 0.70
+    assert max(confluence_errors(scores)) < 2.5
+
+
+@pytest.mark.parametrize('folder', [CHAMBER, NUCLEI, ADHERENT])
 def test_every_picture_that_may_be_numberis_of_one_fold(folder: Path) -> None:
     folds = read_folds(folder)
     examples = list(read_set(folder).examples())

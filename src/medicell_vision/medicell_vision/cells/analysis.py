@@ -66,7 +66,7 @@ CUTS = {
         depth=0.42,
         peak_px=0,
         apart=0.7,
-        least_px2=80,
+        least_px2=110,
         least_seen=0.0,
         least_seen_beyond=0.0,
     ),

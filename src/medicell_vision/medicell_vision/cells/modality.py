@@ -49,7 +49,7 @@ MODALITIES = {
         Modality(
             name=PHASE_CONTRAST,
             typical_px=55.0,
-            scale=0.25,
+            scale=0.4,
             told_by='confluence',
             outlined=True,
             classed=False,

@@ -18,7 +18,7 @@ BRIGHT_FIELD_GAIN = 4.0
 PHASE_GAIN = 6.0
 RANGE = (-4.0, 8.0)
 """What is passed on of a pixel: outside are glare and dirt."""
-WIDE_PX = 24.0
+WIDE_PX = 38.0
 """Standard deviation of the blur that takes an adherent cell for background."""
 NOISE_STEPS = 8.0
 """Standard deviations of the noise above which fluorescence is taken logarithmically."""

@@ -13,7 +13,7 @@ from medicell_vision.cells.normalise import Floats, normalise
 from medicell_vision.trial.sets import Example, Labels, TrueCell
 
 LEAST_HALF_PX = 1.5
-NEIGHBOUR_PX = {0.5: 3, 0.25: 5}
+NEIGHBOUR_PX = {0.5: 3, 0.4: 5}
 """By scale: how near another object is, in pixels of the whole picture, to touch."""
 
 
