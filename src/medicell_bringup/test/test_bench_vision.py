@@ -51,6 +51,12 @@ def test_a_lower_limit_is_held_against_the_median(value: float, met: bool) -> No
     assert tables.row(figure)[-1] == f'at least 0.97 {"kept" if met else "NOT kept"}'
 
 
+@pytest.mark.parametrize(('value', 'kept'), [(84.0, False), (91.0, True), (96.0, False)])
+def test_a_figure_is_held_between_two_limits(value: float, kept: bool) -> None:
+    figure = replace(FIGURE, values=(value,), digits=0, at_least=85.0, at_most=95.0)
+    assert tables.row(figure)[-1] == f'85 to 95 {"kept" if kept else "NOT kept"}'
+
+
 def test_a_copy_of_what_was_learned_from_is_judged_by_cross_validation(tmp_path: Path) -> None:
     a_few(tmp_path, 'bbbc039_nuclei', 6)
     found = vision.measure(replace(OPTIONS, folders=(tmp_path,)), lambda text: None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -13,6 +14,7 @@ from medicell_core.errors import InputError
 from medicell_vision.cells.found import Found, found_from_labels
 from medicell_vision.cells.outlines import grow
 from medicell_vision.cells.pictures import read_picture
+from medicell_vision.trial.coverage import drawn_pools, intervals_holding
 from medicell_vision.trial.matching import f1, match_areas, match_points
 from medicell_vision.trial.plain import count_plainly
 from medicell_vision.trial.scores import (
@@ -246,6 +248,27 @@ def test_a_pool_adds_its_pictures_up() -> None:
         scores[name] = score(empty, found)
     pool = Pool(name='p', images=('a', 'b'), count=16, viability_pct=80.0)
     assert pool_errors([pool], scores) == [(pytest.approx(25.0), pytest.approx(5.0))]
+
+
+def test_intervals_hold_what_was_counted_right_and_not_what_is_far_off() -> None:
+    data = read_set(DATASETS / 'ldc_hemocytometer')
+    rows = data.rows[:40]
+    pools = drawn_pools(rows, data.modality)
+    assert all(len(set(pool.images)) == 20 for pool in pools)
+    assert pools == drawn_pools(rows, data.modality)
+    names = {row['image'] for row in rows}
+    right = {
+        item.name: replace(
+            score(item, found_from_labels(np.zeros(item.picture.shape, np.int32))),
+            counted=item.count,
+            counted_live=item.count - sum(cell.dead for cell in item.cells),
+        )
+        for item in data.examples()
+        if item.name in names
+    }
+    assert intervals_holding(pools, right, data.modality) == (100.0, 100.0)
+    twice = {name: replace(item, counted=2 * item.counted) for name, item in right.items()}
+    assert intervals_holding(pools, twice, data.modality) == (0.0, 0.0)
 
 
 def test_the_plain_counter_finds_most_of_what_is_there() -> None:

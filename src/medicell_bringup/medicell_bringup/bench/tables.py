@@ -90,11 +90,14 @@ def page(report: Report, pictures: Mapping[str, Path], file: Path) -> str:
 
 
 def _limit(item: Measure) -> str:
-    limit = item.at_least if item.at_most is None else item.at_most
-    if limit is None:
+    low, high = (
+        None if limit is None else f'{limit:,.{item.digits}f}'
+        for limit in (item.at_least, item.at_most)
+    )
+    if low is None and high is None:
         return ''
-    least = 'at least ' if item.at_most is None else ''
-    return f'{least}{limit:,.{item.digits}f} {"kept" if item.met else "NOT kept"}'
+    limit = f'{low} to {high}' if low and high else high or f'at least {low}'
+    return f'{limit} {"kept" if item.met else "NOT kept"}'
 
 
 def _cell(text: str) -> str:

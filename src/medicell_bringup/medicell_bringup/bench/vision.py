@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -23,6 +24,7 @@ from medicell_vision.cells.modality import (
 )
 from medicell_vision.cells.network import shipped
 from medicell_vision.cells.pictures import AnyPicture
+from medicell_vision.trial.coverage import drawn_pools, intervals_holding
 from medicell_vision.trial.folds import read_folds
 from medicell_vision.trial.plain import count_plainly
 from medicell_vision.trial.scores import (
@@ -45,6 +47,9 @@ FIELD_SIDE_PX = 2048
 MS_PER_S = 1e3
 MOST_MS = {BRIGHT_FIELD: 250.0, FLUORESCENCE: 250.0, PHASE_CONTRAST: 3000.0}
 """What a field of 4 megapixels may take on one core."""
+
+LEAST_HELD_PCT, MOST_HELD_PCT = 85.0, 95.0
+"""In how many samples an interval of 90 % is to hold the truth."""
 
 Find = Callable[[AnyPicture], cells.Found]
 
@@ -111,6 +116,7 @@ def _measures(data: DataSet, say: Say) -> Iterator[Measure]:
             case += ', cross-validated'
         yield from _figures(case, modality, _whole(data.pools, items), items, bars=who == OURS)
     if ours:
+        yield from _coverage(data, scores[OURS])
         yield from _times(f'{data.name}, {OURS}', modality, picture, analysers[None].analyse)
     yield from _times(
         f'{data.name}, {PLAIN}', modality, picture, lambda field: count_plainly(field, modality)
@@ -172,6 +178,31 @@ def _figures(
         bar = NO_BAR if nuclei else Bar(at_most=2.5)
         yield figure('confluence error, mean', mean, 'points', bar)
         yield figure('confluence error, worst', worst, 'points')
+
+
+def _coverage(data: DataSet, items: list[Score]) -> Iterator[Measure]:
+    """Yield how often 90 % intervals hold the truth: of the set's samples, and of drawn ones."""
+    scores = {item.name: item for item in items}
+    rows = [row for row in data.rows if row['image'] in scores]
+    for kind, pools in (
+        ('its own', _whole(data.pools, items)),
+        ('drawn', drawn_pools(rows, data.modality)),
+    ):
+        if not pools:
+            continue
+        held = intervals_holding(pools, scores, data.modality)
+        for name, value in zip(('count', 'viability'), held, strict=True):
+            if math.isnan(value):
+                continue
+            yield Measure(
+                name=f'90 % interval of {name} holds the truth',
+                case=f'{data.name}, {OURS}, {len(pools)} samples, {kind}',
+                unit='%',
+                values=(value,),
+                digits=0,
+                at_least=LEAST_HELD_PCT,
+                at_most=MOST_HELD_PCT,
+            )
 
 
 def _times(case: str, modality: Modality, picture: AnyPicture, find: Find) -> Iterator[Measure]:
