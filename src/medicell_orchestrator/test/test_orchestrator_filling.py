@@ -397,6 +397,10 @@ def test_robot_that_does_not_work_asks_before_it_wastes_a_vial(
     assert vials(rig) == GOOD
     again = [goal.vial for goal in rig.cell.sent(ops.ProcessVial)]
     assert again[:2] == ['MC-1.vial_1'] * 2
+    # Cells have settled while a person was waited for.
+    names = [type(goal).__name__ for goal in rig.cell.goals]
+    first = names.index('ProcessVial')
+    assert 'Mix' in names[first : names.index('ProcessVial', first + 1)]
 
 
 def test_vial_that_a_person_gives_up_is_rejected_as_unknown(tmp_path: Path) -> None:

@@ -196,11 +196,13 @@ class VialWork:
                     text = f'{vial}: {first.error_msg}'
                     run.deviation(first.error_code, text, said_once(tried), recovered=True)
                 return outcome
+            # Cells have settled while a person, or clean air, was waited for.
+            yield from self._suspend()
 
     def _suspend(self) -> Steps[None]:
         """Mix the product: cells that settle between two vials stay in the bag.
 
-        Never while a vial stands open, whose air would not be counted meanwhile.
+        Never while a vial stands open whose air is counted: the sample ends before a wait.
         """
         if self._mix_s > 0.0:
             yield from self._run.operate(Mix, container=self._source, duration_s=self._mix_s)

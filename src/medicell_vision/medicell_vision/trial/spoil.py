@@ -187,7 +187,7 @@ def _empty(field: _Field, _severity: float) -> AnyPicture:
 def _narrow(field: _Field, severity: float) -> AnyPicture:
     """Return fewer bits in the same type, as of a wrong conversion: the lowest are lost."""
     lost = round(severity * (8.0 if field.wide else 6.0))
-    counts = field.picture.astype(np.uint16) >> lost
+    counts = np.asarray(field.picture.astype(np.uint16) >> np.uint16(lost), dtype=np.uint16)
     return counts if field.wide else counts.astype(np.uint8)
 
 
