@@ -15,6 +15,8 @@ class Group:
 
     title: str
     text: str
+    of_imaging: bool = False
+    """Whether it tells how right imaging is; such a group is measured only when it is named."""
 
 
 GROUPS = {
@@ -78,6 +80,7 @@ GROUPS = {
         'more often hardly visible than gross; every third vial is good. All bear what is no '
         'defect: droplets, trails, print, scratches, bubbles, clumps of cells, mirrored lamps. '
         'How these look, and the seed, differ from those by which limits were set.',
+        of_imaging=True,
     ),
     'vision': Group(
         title='Pictures with ground truth',
@@ -85,6 +88,7 @@ GROUPS = {
         'that the shipped network has learned from is judged by one that has not seen it. The '
         'plain counter is a threshold and a watershed. Cells that the edge cuts count for '
         'nothing in the detection of boxes.',
+        of_imaging=True,
     ),
     'spoiled': Group(
         title='Pictures spoiled on purpose',
@@ -93,6 +97,7 @@ GROUPS = {
         'wrong when the count, or that of the dead, is off by more than one cell and 10 % from '
         'what is found in the same picture as it was. Nobody warns of a picture that is spoiled '
         'so little that its figure holds.',
+        of_imaging=True,
     ),
     'history': Group(
         title='A cell that is kept',

@@ -33,7 +33,7 @@ class Output:
 
 
 def bench(groups: Sequence[str], options: BenchOptions, output: Output) -> int:
-    """Measure the groups (all when none is named) and show them; returns the exit code.
+    """Measure the groups (all but those of imaging when none is named); returns the exit code.
 
     1 when a group failed, or when a median does not keep the limit of its figure. Raises
     InputError for a wrong option before anything is run, and for what a run refuses.
@@ -52,7 +52,8 @@ def bench(groups: Sequence[str], options: BenchOptions, output: Output) -> int:
     errors = Console(stderr=True)
     machine = this_machine()
     options = replace(options, folders=tuple(folders))
-    results = [_measure(name, options, errors) for name in GROUPS if name in (groups or GROUPS)]
+    wanted = groups or [name for name, group in GROUPS.items() if not group.of_imaging]
+    results = [_measure(name, options, errors) for name in GROUPS if name in wanted]
     report = Report(
         machine=machine,
         recipe=options.recipe,

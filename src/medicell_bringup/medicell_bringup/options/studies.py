@@ -140,8 +140,8 @@ def bench_command(
         list[str] | None,
         typer.Argument(
             metavar='GROUP...',
-            help='Groups; all if none. After `vision` and `spoiled`, folders of data sets as in'
-            ' `datasets`.',
+            help='Groups; if none, all but those of imaging (`inspection`, `vision`, `spoiled`).'
+            ' After `vision` and `spoiled`, folders of data sets as in `datasets`.',
         ),
     ] = None,
     runs: Annotated[int, typer.Option(help='Values of each figure; the median is shown.')] = 3,
