@@ -196,16 +196,35 @@ class VialWork:
                     text = f'{vial}: {first.error_msg}'
                     run.deviation(first.error_code, text, said_once(tried), recovered=True)
                 return outcome
-            # Cells have settled while a person, or clean air, was waited for.
-            yield from self._suspend()
+            exposed = yield from self._suspend_again(vial, outcome)
+            if exposed is not None:
+                return exposed
 
     def _suspend(self) -> Steps[None]:
         """Mix the product: cells that settle between two vials stay in the bag.
 
-        Never while a vial stands open whose air is counted: the sample ends before a wait.
+        Never while a vial stands open, whose air would not be counted meanwhile.
         """
         if self._mix_s > 0.0:
             yield from self._run.operate(Mix, container=self._source, duration_s=self._mix_s)
+
+    def _suspend_again(self, vial: str, outcome: Outcome) -> Steps[Outcome | None]:
+        """Mix what has settled during a wait, and count the air beside a vial that may be open.
+
+        Returns why the vial is rejected, if it was exposed.
+        """
+        exposed: Outcome | None = None
+        mixed = self._mix_s <= 0.0
+        while exposed is None and not mixed:
+            goal = self._run.goal(Mix, container=self._source, duration_s=self._mix_s)
+            mixed = (yield from self._watch.beside(goal)).ok
+            if self._watch.bad is not None:
+                mixed = False
+                exposed = yield from self._bad_air(vial, outcome)
+            elif not mixed:
+                yield from self._watch.ended()
+                yield from self._suspend()
+        return exposed
 
     def _goal(self, lot: Lot, vial: str) -> Operation:
         return self._run.goal(
