@@ -5,6 +5,7 @@ from __future__ import annotations
 from matplotlib.axes import Axes
 
 from medicell_bringup.bench.inspection_cases import GOOD, inspected, vial_case
+from medicell_bringup.display import plain
 from medicell_core.vial_form import VialForm
 from medicell_vision.vials.drawing import draw_found
 
@@ -30,7 +31,7 @@ def draw_vials(axes: list[Axes]) -> None:
         pictures, found = inspected(case, camera)
         axis.imshow(draw_found(pictures, found, VialForm())[::SMALLER, ::SMALLER])
         failed = [item for item in found.findings if not item.passed]
-        lines = [f'{item.name} {item.value:.2f} {item.unit}' for item in failed[:3]]
+        lines = [f'{item.name} {plain(item.value, item.unit, 2)}' for item in failed[:3]]
         axis.set_title(kind, fontsize=9)
         axis.set_xlabel('\n'.join(lines or ['accepted']), fontsize=7)
         axis.set_xticks([])
