@@ -142,7 +142,7 @@ def test_a_folder_without_a_record_is_refused(tmp_path: Path) -> None:
 
 def test_a_record_in_a_database_that_is_not_up_is_not_called_broken(tmp_path: Path) -> None:
     (tmp_path / URL_FILE).write_text('postgresql://cell@127.0.0.1:1/records?batch=MC-1\n')
-    with pytest.raises(MedicellError, match='NOT A RECORD') as caught:
+    with pytest.raises(InputError, match='connection failed') as caught:
         read_open_record(tmp_path)
     assert caught.value.code is ErrorCode.RECORD_UNREADABLE
 
