@@ -39,27 +39,13 @@ def inspect_vial(
         moving = find_moving(pictures.swirled, upright.pose, fill.level_mm, form)
         largest = moving[0].size_um if moving else 0.0
         spots += [
-            Spot(
-                name=PARTICLE,
-                picture=f'swirled {item.picture}',
-                left=item.box[0],
-                top=item.box[1],
-                right=item.box[2],
-                bottom=item.box[3],
-            )
+            _spot(PARTICLE, f'swirled {item.picture}', item.box)
             for item in moving
             if item.size_um > limits.particle_um
         ]
     lines = find_lines(pictures.dark, upright.pose, form)
     spots += [
-        Spot(
-            name=CRACK,
-            picture=f'dark {item.side}',
-            left=item.box[0],
-            top=item.box[1],
-            right=item.box[2],
-            bottom=item.box[3],
-        )
+        _spot(CRACK, f'dark {item.side}', item.box)
         for item in lines
         if item.length_mm > limits.crack_mm
     ]
@@ -113,3 +99,8 @@ def _of_closure(
 
 def _within(name: str, value: float, unit: str, most: float) -> Finding:
     return Finding(name=name, value=value, unit=unit, least=-most, most=most)
+
+
+def _spot(name: str, picture: str, box: tuple[int, int, int, int]) -> Spot:
+    left, top, right, bottom = box
+    return Spot(name=name, picture=picture, left=left, top=top, right=right, bottom=bottom)
