@@ -29,6 +29,8 @@ from pathlib import Path
 
 from markdown_it import MarkdownIt
 
+from medicell_bringup.launching.process import END_S, TERM_S
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 GUIDES = (
     REPOSITORY / 'README.md',
@@ -39,8 +41,10 @@ GUIDES = (
 """The pages whose commands are run; the tutorials need more and have a test of their own."""
 RUN_S = 900.0
 """Wall seconds after which a block hangs."""
-END_S = 60.0
-"""Wall seconds that a background block may take to end."""
+KILLED_S = END_S + TERM_S + 10.0
+"""Wall seconds by which a background block has ended: a launch has killed by then what hangs."""
+ENDS = (0, -signal.SIGINT, 128 + signal.SIGINT)
+"""Codes of a block that SIGINT ends; a launch says by another one that it had to kill."""
 SHELLS = ('sh', 'console')
 ANY = '...'
 
@@ -187,17 +191,19 @@ def _run(item: Snippet, folder: Path) -> None:
 
 
 def _start(item: Snippet, folder: Path, background: ExitStack) -> None:
-    with open(folder / f'background-{item.line}.log', 'wb') as log:
-        process = _popen(item.text, folder, log.fileno())
+    log = folder / f'background-{item.line}.log'
+    with open(log, 'wb') as output:
+        process = _popen(item.text, folder, output.fileno())
 
     def end() -> None:
-        os.killpg(process.pid, signal.SIGINT)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGINT)
         try:
-            process.wait(END_S)
+            code = process.wait(KILLED_S)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            raise AssertionError(f'{item.place} does not end {END_S:g} s after SIGINT') from None
+            code = process.wait()
+        assert code in ENDS, f'{item.place} ended with {code}:\n{log.read_text("utf-8")}'
 
     background.callback(end)
 

@@ -52,11 +52,12 @@ def test_a_domain_in_which_somebody_has_a_cell_is_not_chosen(
 
 
 def test_no_free_domain_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(domain, 'DOMAINS', range(101, 103))
+    # Nobody has a cell there: ROS has no ports for them.
+    monkeypatch.setattr(domain, 'DOMAINS', range(901, 903))
     with ExitStack() as held:
         for _ in range(2):
             held.enter_context(own_domain())
-        with pytest.raises(MedicellError, match='101 to 102 are in use'):
+        with pytest.raises(MedicellError, match='901 to 902 are in use'):
             held.enter_context(own_domain())
 
 
