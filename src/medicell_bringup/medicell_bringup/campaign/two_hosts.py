@@ -8,7 +8,8 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from contextlib import ExitStack
-from types import TracebackType
+
+from medicell_core.closing import Closing
 
 DEVICES, CONTROL = 'devices', 'control'
 ADDRESSES = {DEVICES: '10.213.0.1/24', CONTROL: '10.213.0.2/24'}
@@ -32,7 +33,7 @@ def why_not() -> str:
     return ''
 
 
-class TwoHosts:
+class TwoHosts(Closing):
     """A context manager: the hosts DEVICES and CONTROL, each with a cable to a switch.
 
     Pulling a cable takes the switch's port down, so that the host loses its carrier and keeps
@@ -53,12 +54,7 @@ class TwoHosts:
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         """Remove them."""
         self._exits.close()
 
