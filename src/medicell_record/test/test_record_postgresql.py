@@ -285,6 +285,7 @@ def test_an_entry_is_written_again_only_where_the_broken_connection_lost_it(
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let nobody wait long for a server that hangs."""
     monkeypatch.setattr(postgresql, 'ANSWER_S', 0.3)
+    monkeypatch.setattr(postgresql, 'READ_S', 0.4)
     monkeypatch.setattr(postgresql, 'CONNECT_S', 2)
 
 
@@ -304,6 +305,21 @@ def test_a_server_that_hangs_is_given_up_and_loses_nothing(
     checked = verify(url)
     assert checked.sound, checked.detail
     assert checked.entries == length
+
+
+def test_a_server_that_hangs_is_given_up_by_those_who_read(
+    server: Server, url: str, impatient: None
+) -> None:
+    with BatchRecord.create(url) as record:
+        record.append(PH, at_s=1, actor='cell')
+    with BatchRecord.open(url, read_only=True) as record:
+        with server.hung(), pytest.raises(MedicellError) as caught:
+            list(record.entries())
+        assert caught.value.code is ErrorCode.RECORD_UNREADABLE
+        assert 'it cannot be read: the server has not answered within 0.4 s' in (
+            caught.value.message
+        )
+        assert len(list(record.entries())) == 1
 
 
 def test_an_entry_that_is_given_up_and_comes_to_be_written_meanwhile_is_one(url: str) -> None:

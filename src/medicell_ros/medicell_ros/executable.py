@@ -95,7 +95,8 @@ def run_node(
         sys.stderr.write(f'{name}: {error.code.name}: {error.message}\n')
         return EXIT_BAD_INPUT if isinstance(error, InputError) else EXIT_FAILED
     finally:
-        rclpy.try_shutdown()
+        with ended_after(FAREWELL_S):
+            rclpy.try_shutdown()
     if failures:
         sys.stderr.write(f'{name}: spins no more: {failures[0]}\n')
         return EXIT_FAILED

@@ -17,7 +17,7 @@ from sqlalchemy.pool import NullPool
 
 from medicell_core.errors import ErrorCode, InputError
 from medicell_record.database.revisions import MARK
-from medicell_record.database.store import Store, unreadable
+from medicell_record.database.store import Store
 
 BATCH = 'batch'
 """The part of the URL's query that names the batch, whose schema has the same name."""
@@ -25,6 +25,8 @@ CONNECT_S = 10
 """Wall seconds that the server may take to let somebody in."""
 ANSWER_S = 5.0
 """Wall seconds that the server may take to write an entry, and wait for others' locks (R)."""
+READ_S = 30.0
+"""Wall seconds that the server may take to give what is read (R)."""
 _NAME = re.compile(r'(?!pg_)[A-Za-z0-9][A-Za-z0-9_.-]{0,62}')
 """A batch's name as that of a schema: 63 bytes at most, and `pg_` is PostgreSQL's own."""
 _SCHEMES = ('postgresql', 'postgres')
@@ -159,7 +161,7 @@ class PostgresStore(Store):
         """
         silent = threading.Event()
         try:
-            with self._answered(silent):
+            with self._answered(silent, ANSWER_S):
                 super().write(statement, row)
         except sa.exc.DBAPIError as error:
             if not error.connection_invalidated:
@@ -168,7 +170,8 @@ class PostgresStore(Store):
                 holds = self._holds(row)
             except InputError:
                 if silent.is_set():
-                    raise self._unanswered(row) from error
+                    text = f'entry {row["sequence"]} cannot be written'
+                    raise self._unanswered(text, ANSWER_S) from error
                 raise error from None
             if not holds:
                 self._write_again(statement, row)
@@ -176,14 +179,26 @@ class PostgresStore(Store):
     def _write_again(self, statement: sa.Insert, row: dict[str, Any]) -> None:
         """Insert a row that was given up; the server may have been about to write it."""
         try:
-            with self._answered(threading.Event()):
+            with self._answered(threading.Event(), ANSWER_S):
                 super().write(statement, row)
         except sa.exc.IntegrityError:
             if not self._holds(row):
                 raise
 
     @contextmanager
-    def _answered(self, silent: threading.Event) -> Iterator[None]:
+    def _reading(self) -> Iterator[sa.Connection]:
+        """Read in a transaction; a server that does not answer in time is given up, too."""
+        silent = threading.Event()
+        try:
+            with self._answered(silent, READ_S), super()._reading() as connection:
+                yield connection
+        except InputError as error:
+            if silent.is_set():
+                raise self._unanswered('it cannot be read', READ_S) from error
+            raise
+
+    @contextmanager
+    def _answered(self, silent: threading.Event, within_s: float) -> Iterator[None]:
         """Break the connection off while the server does not answer in time, and set `silent`.
 
         No setting of PostgreSQL ends the wait for a server that is stopped.
@@ -191,7 +206,7 @@ class PostgresStore(Store):
         over = threading.Event()
 
         def watch() -> None:
-            while not over.wait(ANSWER_S):
+            while not over.wait(within_s):
                 silent.set()
                 with (
                     suppress(OSError, psycopg.Error),
@@ -208,11 +223,11 @@ class PostgresStore(Store):
     def _take_driven(self, driven: Any, _: Any) -> None:
         self._driven = driven
 
-    def _unanswered(self, row: dict[str, Any]) -> InputError:
+    def _unanswered(self, text: str, within_s: float) -> InputError:
         return InputError(
             ErrorCode.RECORD_UNREADABLE,
-            f'entry {row["sequence"]} cannot be written: the server has not answered within '
-            f'{ANSWER_S:g} s; see whether it hangs, and start it again',
+            f'{text}: the server has not answered within {within_s:g} s; see whether it hangs,'
+            ' and start it again',
             file=self.name,
         )
 
@@ -298,11 +313,8 @@ class PostgresStore(Store):
         A server that hung may still be writing what was given up: its session holds the table
         until then.
         """
-        try:
-            with self.connection.begin():
-                self.connection.exec_driver_sql(f'LOCK TABLE {self._table} IN SHARE MODE')
-        except sa.exc.DBAPIError as error:
-            raise unreadable(self.name, error) from error
+        with self._reading() as connection:
+            connection.exec_driver_sql(f'LOCK TABLE {self._table} IN SHARE MODE')
 
     def _holds(self, row: dict[str, Any]) -> bool:
         """Return whether an entry came to be written before its connection broke off."""

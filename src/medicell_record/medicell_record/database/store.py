@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
@@ -52,11 +53,8 @@ class Store(ABC):
 
     def read(self, query: sa.Executable) -> Sequence[sa.Row[Any]]:
         """Return the rows of a query; raises RECORD_UNREADABLE."""
-        try:
-            with self.connection.begin():
-                return self.connection.execute(query).all()
-        except READ_ERRORS as error:
-            raise unreadable(self.name, error) from error
+        with self._reading() as connection:
+            return connection.execute(query).all()
 
     def write(self, statement: sa.Insert, row: dict[str, Any]) -> None:
         """Insert a row in a transaction of its own; raises what the database says."""
@@ -68,11 +66,8 @@ class Store(ABC):
 
         Raises RECORD_UNREADABLE.
         """
-        try:
-            with self.connection.begin():
-                marked = sa.inspect(self.connection).has_table(MARK_TABLE)
-        except READ_ERRORS as error:
-            raise unreadable(self.name, error) from error
+        with self._reading() as connection:
+            marked = sa.inspect(connection).has_table(MARK_TABLE)
         if marked:
             rows = self.read(sa.text(f'SELECT version_num FROM {MARK_TABLE}'))
             return ', '.join(str(row[0]) for row in rows)
@@ -88,6 +83,15 @@ class Store(ABC):
             self._connection.close()
             self._connection = None
         self._engine.dispose()
+
+    @contextmanager
+    def _reading(self) -> Iterator[sa.Connection]:
+        """Read in a transaction; raises RECORD_UNREADABLE."""
+        try:
+            with self.connection.begin():
+                yield self.connection
+        except READ_ERRORS as error:
+            raise unreadable(self.name, error) from error
 
     @abstractmethod
     def guard_statements(self) -> Sequence[str]:
