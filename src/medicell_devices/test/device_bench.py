@@ -1,4 +1,4 @@
-"""An operation server on a bench, with what it said."""
+"""What tests of devices have in common: goals, the balance, a server with what it said."""
 
 from __future__ import annotations
 
@@ -10,8 +10,21 @@ from medicell_devices.contract import Driver
 from medicell_devices.journal import MemoryJournal
 from medicell_devices.server import DeviceStatus, OperationServer
 from medicell_devices.testing.bench import Bench
+from medicell_devices.testing.goals import VALID
 
 WAIT_S = 20.0
+
+
+def goal(bench: Bench, cls: type[Operation], **changes: object) -> Operation:
+    """Return a goal that can be met, but for what is changed."""
+    return bench.goal(cls, **{**VALID[cls], **changes})
+
+
+def balanced(bench: Bench) -> None:
+    """Assert that the world has lost nothing and made nothing."""
+    balance = bench.world.balance()
+    assert balance.volume_error_pct < 0.1
+    assert balance.cells_error_pct < 0.1
 
 
 class Served:

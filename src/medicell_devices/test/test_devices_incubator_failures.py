@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from device_bench import balanced, goal
 
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.operations import (
@@ -18,7 +18,6 @@ from medicell_core.operations import (
     MeasureProbes,
     MeasureProbesResult,
     MoveToBay,
-    Operation,
     Role,
     SetClimate,
 )
@@ -27,23 +26,6 @@ from medicell_devices.simulated.machinery import NoBodies
 from medicell_devices.testing.bench import Bench, cid
 from medicell_devices.testing.goals import VALID, climate
 from medicell_sim.port import BayReading
-
-
-@pytest.fixture
-def bench() -> Iterator[Bench]:
-    made = Bench()
-    yield made
-    made.close()
-
-
-def goal(bench: Bench, cls: type[Operation], **changes: object) -> Operation:
-    return bench.goal(cls, **{**VALID[cls], **changes})
-
-
-def balanced(bench: Bench) -> None:
-    balance = bench.world.balance()
-    assert balance.volume_error_pct < 0.1
-    assert balance.cells_error_pct < 0.1
 
 
 @pytest.mark.parametrize(

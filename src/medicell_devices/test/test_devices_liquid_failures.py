@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
+from device_bench import balanced, goal
 
 from medicell_core.errors import ErrorCode
 from medicell_core.operations import (
@@ -22,25 +21,7 @@ from medicell_core.operations import (
 from medicell_devices.failure import PartlyDone
 from medicell_devices.simulated.fluid_handler import SimulatedFluidHandler
 from medicell_devices.testing.bench import Bench, cid
-from medicell_devices.testing.goals import VALID
 from medicell_sim.port import PumpReading
-
-
-@pytest.fixture
-def bench() -> Iterator[Bench]:
-    made = Bench()
-    yield made
-    made.close()
-
-
-def goal(bench: Bench, cls: type[Operation], **changes: object) -> Operation:
-    return bench.goal(cls, **{**VALID[cls], **changes})
-
-
-def balanced(bench: Bench) -> None:
-    balance = bench.world.balance()
-    assert balance.volume_error_pct < 0.1
-    assert balance.cells_error_pct < 0.1
 
 
 @pytest.mark.parametrize(

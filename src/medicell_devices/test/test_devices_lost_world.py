@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from device_bench import WAIT_S, Served
+from device_bench import WAIT_S, Served, goal
 
 from medicell_core.clock import Clock
 from medicell_core.errors import ErrorCode, MedicellError
@@ -30,19 +29,7 @@ from medicell_devices.journal import MemoryJournal
 from medicell_devices.performing import Performer
 from medicell_devices.server import OperationServer
 from medicell_devices.testing.bench import Bench, cid
-from medicell_devices.testing.goals import VALID
 from medicell_record.journal import Journal, JournalState
-
-
-@pytest.fixture
-def bench() -> Iterator[Bench]:
-    made = Bench()
-    yield made
-    made.close()
-
-
-def goal(bench: Bench, cls: type[Operation], **changes: object) -> Operation:
-    return bench.goal(cls, **{**VALID[cls], **changes})
 
 
 @dataclass

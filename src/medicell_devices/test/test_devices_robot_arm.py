@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -39,13 +39,6 @@ LIFTING = 32
 """The same while the vial is lifted out of the nest."""
 REACHING = 9
 """The same while the hand is empty."""
-
-
-@pytest.fixture
-def bench() -> Iterator[Bench]:
-    made = Bench()
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from device_bench import balanced, goal
 
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.operations import (
@@ -22,25 +22,8 @@ from medicell_core.operations import (
 from medicell_devices.failure import PartlyDone
 from medicell_devices.simulated.machinery import CRIMPER, NEEDLE, STOPPER_PRESS, NoBodies
 from medicell_devices.testing.bench import Bench, cid, label_of
-from medicell_devices.testing.goals import VALID, station
+from medicell_devices.testing.goals import station
 from medicell_sim.port import PumpReading
-
-
-@pytest.fixture
-def bench() -> Iterator[Bench]:
-    made = Bench()
-    yield made
-    made.close()
-
-
-def goal(bench: Bench, cls: type[Operation], **changes: object) -> Operation:
-    return bench.goal(cls, **{**VALID[cls], **changes})
-
-
-def balanced(bench: Bench) -> None:
-    balance = bench.world.balance()
-    assert balance.volume_error_pct < 0.1
-    assert balance.cells_error_pct < 0.1
 
 
 def test_dropped_vial_is_reported_where_it_lies(bench: Bench) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from unittest.mock import ANY
 
 import pytest
-from device_bench import WAIT_S, Served
+from device_bench import WAIT_S, Served, goal
 
 from medicell_core.clock import WallClock
 from medicell_core.errors import ErrorCode, MedicellError, OperationRefused
@@ -34,16 +34,9 @@ from medicell_core.states import PackMLState
 from medicell_devices.journal import MemoryJournal
 from medicell_devices.server import OperationServer
 from medicell_devices.testing.bench import OTHER_BATCH, Bench, cid
-from medicell_devices.testing.goals import VALID, climate
+from medicell_devices.testing.goals import climate
 from medicell_devices.unknown import BrokenOff
 from medicell_record.journal import Journal, JournalState
-
-
-@pytest.fixture
-def bench() -> Iterator[Bench]:
-    made = Bench()
-    yield made
-    made.close()
 
 
 @pytest.fixture
@@ -52,10 +45,6 @@ def served(bench: Bench) -> Iterator[Served]:
     made.server.start()
     yield made
     assert made.server.close()
-
-
-def goal(bench: Bench, cls: type[Operation], **changes: object) -> Operation:
-    return bench.goal(cls, **{**VALID[cls], **changes})
 
 
 def states(served: Served) -> list[PackMLState]:
