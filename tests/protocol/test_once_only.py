@@ -239,7 +239,7 @@ def read_nothing(journal: Journal) -> None:
 @pytest.mark.parametrize(
     ('owner', 'name', 'mutant'),
     [
-        (Journal, '_write', write_unsynced),
+        (Journal, '_keep', write_unsynced),
         (Journal, '_load', read_nothing),
         (Performer, 'refuse', forget_refusal),
         (OperationServer, '_require_journal', lambda *_: None),

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from medicell_core.clock import Clock
 from medicell_core.operations import Role
-from medicell_devices.journal import OperationJournal
+from medicell_record.journal import OperationJournal
 
 
 class OperationContext(Protocol):

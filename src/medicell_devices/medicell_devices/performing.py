@@ -14,8 +14,8 @@ from medicell_core.serialise import to_json
 from medicell_devices.checks import check_goal
 from medicell_devices.contract import Driver
 from medicell_devices.failure import PartlyDone
-from medicell_devices.journal import OperationJournal
 from medicell_devices.running import RunningOperation
+from medicell_record.journal import OperationJournal
 
 _LOG = logging.getLogger(__name__)
 

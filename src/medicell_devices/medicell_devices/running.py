@@ -9,7 +9,7 @@ from collections.abc import Callable
 from medicell_core.clock import Clock
 from medicell_core.errors import ErrorCode, MedicellError, OperationFailed
 from medicell_core.operations import Operation, Outcome, Progress
-from medicell_devices.journal import OperationJournal
+from medicell_record.journal import OperationJournal
 
 OnProgress = Callable[[Progress], None]
 OnDone = Callable[[Outcome], None]

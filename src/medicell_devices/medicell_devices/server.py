@@ -13,13 +13,12 @@ from medicell_core.serialise import outcome_from_json, to_json
 from medicell_core.states import PackMLState
 from medicell_devices.checks import check_goal
 from medicell_devices.contract import Driver
-from medicell_devices.journal import OperationJournal
 from medicell_devices.performing import Performer
 from medicell_devices.running import OnDone, OnProgress, RunningOperation
 from medicell_devices.status import REFUSING, DeviceStatus, HasLanes
 from medicell_devices.unknown import BrokenOff
 from medicell_devices.workers import Workers
-from medicell_record.journal import JournalState, mark_of
+from medicell_record.journal import JournalState, OperationJournal, mark_of
 
 WALL_STEP_S = 0.1
 """Longest sleep without a look at cancel and stop, on a wall clock."""

@@ -13,9 +13,8 @@ from medicell_core.errors import ErrorCode
 from medicell_core.operations import MOVES_NOTHING, OPERATIONS, Operation, Outcome, Result
 from medicell_core.serialise import from_json, to_json
 from medicell_devices.contract import Driver, OperationContext
-from medicell_devices.journal import OperationJournal
 from medicell_devices.running import RunningOperation
-from medicell_record.journal import JournalEntry, JournalState
+from medicell_record.journal import JournalEntry, JournalState, OperationJournal
 
 LOOK_S = 60.0
 """Wall seconds that an answer waits for a device to start and look at what was broken off (R)."""

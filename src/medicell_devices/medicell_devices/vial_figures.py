@@ -20,9 +20,8 @@ from medicell_core.operations import (
 )
 from medicell_core.serialise import outcome_from_json
 from medicell_devices.cycle_robot import VialSeen
-from medicell_devices.journal import OperationJournal
 from medicell_devices.steps import JournalledSteps
-from medicell_record.journal import JsonObject
+from medicell_record.journal import JsonObject, OperationJournal
 
 TARE = 'TareVial'
 

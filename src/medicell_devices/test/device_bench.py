@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 from medicell_core.operations import Operation, Outcome, Progress, Role
 from medicell_devices.contract import Driver
-from medicell_devices.journal import MemoryJournal
 from medicell_devices.server import DeviceStatus, OperationServer
 from medicell_devices.testing.bench import Bench
 from medicell_devices.testing.goals import VALID
+from medicell_record.journal import MemoryJournal
 
 WAIT_S = 20.0
 

@@ -25,11 +25,10 @@ from medicell_core.operations import (
 from medicell_core.serialise import to_json
 from medicell_core.states import PackMLState
 from medicell_devices.failure import PartlyDone
-from medicell_devices.journal import MemoryJournal
 from medicell_devices.performing import Performer
 from medicell_devices.server import OperationServer
 from medicell_devices.testing.bench import Bench, cid
-from medicell_record.journal import Journal, JournalState
+from medicell_record.journal import Journal, JournalState, MemoryJournal
 
 
 @dataclass

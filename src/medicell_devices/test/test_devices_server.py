@@ -31,12 +31,11 @@ from medicell_core.operations import (
 )
 from medicell_core.serialise import to_json
 from medicell_core.states import PackMLState
-from medicell_devices.journal import MemoryJournal
 from medicell_devices.server import OperationServer
 from medicell_devices.testing.bench import OTHER_BATCH, Bench, cid
 from medicell_devices.testing.goals import climate
 from medicell_devices.unknown import BrokenOff
-from medicell_record.journal import Journal, JournalState
+from medicell_record.journal import Journal, JournalState, MemoryJournal
 
 
 @pytest.fixture

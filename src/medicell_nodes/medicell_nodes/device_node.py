@@ -17,14 +17,13 @@ from medicell_core.operations import Role
 from medicell_core.states import PackMLState
 from medicell_devices.cell_config import CellConfig
 from medicell_devices.driver_type import Fit, Simulated
-from medicell_devices.journal import MemoryJournal, OperationJournal
 from medicell_devices.registry import driver_of, make_driver, package_of
 from medicell_devices.server import DeviceStatus, OperationServer
 from medicell_nodes.device_actions import DeviceActions
 from medicell_nodes.extras import Closes, Extras, extras_of, machinery_of
 from medicell_nodes.readings import MESSAGES, telemetry_message
 from medicell_nodes.sampler import Sampler
-from medicell_record.journal import Journal
+from medicell_record.journal import Journal, MemoryJournal, OperationJournal
 from medicell_ros import conversion, qos
 from medicell_ros.host import on_executor
 from medicell_ros.lifecycle import ManagedNode

@@ -16,7 +16,6 @@ from medicell_core.operations import Role
 from medicell_core.states import PackMLState
 from medicell_devices.cell_config import CellConfig, make_drivers
 from medicell_devices.driver_type import Fit
-from medicell_devices.journal import MemoryJournal, OperationJournal
 from medicell_devices.server import DeviceStatus, OperationServer
 from medicell_orchestrator.batch import RecordSink
 from medicell_orchestrator.engine.engine import BatchEngine
@@ -24,7 +23,7 @@ from medicell_orchestrator.local import LocalCell
 from medicell_orchestrator.recipe import Recipe
 from medicell_orchestrator.resuming.folder import JOURNALS, WORLD_FILE
 from medicell_orchestrator.scenario import FaultAt, check_faults
-from medicell_record.journal import Journal
+from medicell_record.journal import Journal, MemoryJournal, OperationJournal
 from medicell_record.record import RecordedEntry
 from medicell_sim.parameter_models import WorldParameters
 from medicell_sim.port import Balance, FaultView

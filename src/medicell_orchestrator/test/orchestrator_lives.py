@@ -95,7 +95,7 @@ def _live(folder: Path, recipe: Recipe, word: str, gap_s: float) -> NoReturn:
         dies_at = NEVER if word == '-' else int(word.rstrip('+'))
         writes = Writes(dies_at, word.endswith('+'))
         BatchRecord._insert = writes.dying(BatchRecord._insert)  # type: ignore[method-assign]
-        Journal._write = writes.dying(Journal._write)  # type: ignore[method-assign]
+        Journal._keep = writes.dying(Journal._keep)  # type: ignore[method-assign]
         KnownJournals.note = writes.dying(KnownJournals.note)  # type: ignore[method-assign]
         make(folder, recipe, gap_s=gap_s)
         code = 0

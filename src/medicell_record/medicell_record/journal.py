@@ -1,4 +1,4 @@
-"""A device's once-only journal: what it has started and finished, on disk before it moves."""
+"""A device's once-only journal: what it has started and finished, kept before it moves."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import hashlib
 import os
 import threading
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
+from medicell_core.closing import Closing
 from medicell_core.enums import TextEnum
 from medicell_core.errors import ErrorCode, MedicellError
 from medicell_record.canonical import canonical_json, parse_json
@@ -61,64 +62,28 @@ def mark_of(identity: str) -> bytes:
     return hashlib.sha256(identity.encode()).digest()[:MARK_BYTES] if identity else b''
 
 
-def latest_of(
-    entries: dict[str, JournalEntry], operation: str, field: str, value: object, fits: Fits | None
-) -> JournalEntry | None:
-    """Return the last of these that was begun, has finished so, and has a value in its goal."""
-    for item in reversed(entries.values()):
-        named = item.operation == operation and item.goal.get(field) == value
-        if not named or item.state is not JournalState.FINISHED:
-            continue
-        if fits is None or fits(item.outcome or {}):
-            return item
-    return None
+class OperationJournal(ABC):
+    """What is known of operations, and what may follow it: begun once, finished once.
 
-
-class Journal:
-    """Append-only JSON lines, each on disk (fdatasync) before the method returns.
-
-    What is read at the start is put on disk first: a process that was killed may have written it
-    without, and nobody may be told what a power cut could still take back.
-
-    A line that a crash has torn was never confirmed to the device, so nothing moved on its
-    account: it is cut off when the journal is opened. A broken line anywhere else raises
-    RECORD_UNREADABLE. One process at a time holds a journal; a second one gets DEVICE_BUSY.
-    The file names itself on a line of its own, so that another file is known to be another.
-    All methods may be called from any thread.
+    How an entry is kept is another's affair (`_keep`): it is known only after that. All methods
+    may be called from any thread.
     """
 
-    def __init__(self, path: Path | str) -> None:
-        self._path = Path(path)
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._entries: dict[str, JournalEntry] = {}
-        self._identity = ''
-        self._torn = False
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-        try:
-            self._claim()
-            self._load()
-            self._open = True
-            if not self._identity:
-                self._name_itself()
-            _sync_path(self._path.parent)
-        except BaseException:
-            os.close(self._file)
-            raise
 
     @property
+    @abstractmethod
     def identity(self) -> str:
-        """The file's own name for itself: the same as long as nothing it knew is forgotten."""
-        return self._identity
+        """A name that is the same as long as nothing that was known is forgotten."""
 
     def started(self, operation_id: str, operation: str, goal: JsonObject) -> None:
-        """Write that an operation is about to move something.
+        """Note that an operation is about to move something.
 
         Raises OUTCOME_UNKNOWN for an id that is started and not finished, and INVALID_GOAL
-        for one that is finished or refused: none of them may be begun again. Raises DISK_FULL
-        while there is room for its start, and perhaps not for its end.
+        for one that is finished or refused: none of them may be begun again.
         """
-        check_room([self._path.parent], LEAST_FREE_MB)
         self._begin(
             {'id': operation_id, 'operation': operation, 'started': goal},
             JournalEntry(
@@ -131,7 +96,7 @@ class Journal:
         )
 
     def finished(self, operation_id: str, outcome: JsonObject) -> None:
-        """Write how a started operation ended; raises INVALID_GOAL when it is not open."""
+        """Note how a started operation ended; raises INVALID_GOAL when it is not open."""
         with self._lock:
             known = self._entries.get(operation_id)
             if known is None or known.state is not JournalState.STARTED:
@@ -139,7 +104,7 @@ class Journal:
                 raise MedicellError(
                     ErrorCode.INVALID_GOAL, f'operation_id {operation_id!r} is {state}'
                 )
-            self._write({'finished': outcome, 'id': operation_id})
+            self._keep({'finished': outcome, 'id': operation_id})
             self._entries[operation_id] = replace(
                 known, state=JournalState.FINISHED, outcome=outcome
             )
@@ -147,9 +112,9 @@ class Journal:
     def refused(
         self, operation_id: str, operation: str, goal: JsonObject, outcome: JsonObject
     ) -> None:
-        """Write that an operation has not been begun and never will be under this id.
+        """Note that an operation was not begun and never will be under this id.
 
-        Raises like `started`, but has the room that is kept free.
+        Raises like `started`.
         """
         self._begin(
             {'goal': goal, 'id': operation_id, 'operation': operation, 'refused': outcome},
@@ -175,9 +140,91 @@ class Journal:
     def latest(
         self, operation: str, field: str, value: object, *, fits: Fits | None = None
     ) -> JournalEntry | None:
-        """Return the operation of this name finished last whose goal has a value in a field."""
+        """Return the operation of this name finished last whose goal has a value in a field.
+
+        Only one whose outcome `fits`.
+        """
         with self._lock:
-            return latest_of(self._entries, operation, field, value, fits)
+            for item in reversed(self._entries.values()):
+                named = item.operation == operation and item.goal.get(field) == value
+                if not named or item.state is not JournalState.FINISHED:
+                    continue
+                if fits is None or fits(item.outcome or {}):
+                    return item
+        return None
+
+    @abstractmethod
+    def _keep(self, line: JsonObject) -> None:
+        """Keep a line for as long as the journal's identity lasts, or raise why not."""
+
+    def _begin(self, line: JsonObject, entry: JournalEntry) -> None:
+        """Keep the first line of an operation, and know of it only then."""
+        with self._lock:
+            known = self._entries.get(entry.operation_id)
+            if known is not None:
+                raise _begun_twice(known)
+            self._keep(line)
+            self._entries[entry.operation_id] = entry
+
+
+class MemoryJournal(OperationJournal):
+    """A journal that ends with its process, for tests and studies."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._identity = uuid.uuid4().hex
+
+    @property
+    def identity(self) -> str:
+        """A name of this object alone: whoever comes after it remembers nothing."""
+        return self._identity
+
+    def _keep(self, line: JsonObject) -> None:
+        """Keep nothing else."""
+
+
+class Journal(OperationJournal, Closing):
+    """Append-only JSON lines, each on disk (fdatasync) before the method returns.
+
+    What is read at the start is put on disk first: a process that was killed may have written it
+    without, and nobody may be told what a power cut could still take back.
+
+    A line that a crash has torn was never confirmed to the device, so nothing moved on its
+    account: it is cut off when the journal is opened. A broken line anywhere else raises
+    RECORD_UNREADABLE. One process at a time holds a journal; a second one gets DEVICE_BUSY.
+    The file names itself on a line of its own, so that another file is known to be another.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        super().__init__()
+        self._path = Path(path)
+        self._identity = ''
+        self._torn = False
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            self._claim()
+            self._load()
+            self._open = True
+            if not self._identity:
+                self._name_itself()
+            _sync_path(self._path.parent)
+        except BaseException:
+            os.close(self._file)
+            raise
+
+    @property
+    def identity(self) -> str:
+        """The file's own name for itself: the same as long as nothing it knew is forgotten."""
+        return self._identity
+
+    def started(self, operation_id: str, operation: str, goal: JsonObject) -> None:
+        """Write that an operation is about to move something.
+
+        Raises DISK_FULL, too, while there is room for its start, and perhaps not for its end.
+        """
+        check_room([self._path.parent], LEAST_FREE_MB)
+        super().started(operation_id, operation, goal)
 
     def close(self) -> None:
         """Let the file go. Safe to call twice."""
@@ -185,19 +232,6 @@ class Journal:
             if self._open:
                 self._open = False
                 os.close(self._file)
-
-    def __enter__(self) -> Journal:
-        """Return the journal itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the journal."""
-        self.close()
 
     def _claim(self) -> None:
         try:
@@ -209,19 +243,11 @@ class Journal:
 
     def _name_itself(self) -> None:
         identity = uuid.uuid4().hex
-        self._write({'journal': identity})
+        self._keep({'journal': identity})
         self._identity = identity
 
-    def _begin(self, line: JsonObject, entry: JournalEntry) -> None:
-        """Write the first line of an operation, and keep it only then."""
-        with self._lock:
-            known = self._entries.get(entry.operation_id)
-            if known is not None:
-                raise _begun_twice(known)
-            self._write(line)
-            self._entries[entry.operation_id] = entry
-
-    def _write(self, line: JsonObject) -> None:
+    def _keep(self, line: JsonObject) -> None:
+        """Write a line, and have it on disk."""
         if not self._open:
             raise MedicellError(ErrorCode.NOT_ACTIVE, f'journal {self._path} is closed')
         if self._torn:

@@ -17,7 +17,6 @@ from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.operations import ProcessVial, ProcessVialResult
 from medicell_devices.cell_config import load_cell
 from medicell_devices.failure import PartlyDone
-from medicell_devices.journal import MemoryJournal
 from medicell_devices.running import RunningOperation
 from medicell_devices.settings import FillRobotSettings
 from medicell_devices.simulated.fill_robot import SimulatedFillRobot
@@ -25,6 +24,7 @@ from medicell_motion.cell import Plan, RobotCell
 from medicell_motion.description import parse
 from medicell_motion.measuring import measure_first_air, smallest_gap_m
 from medicell_motion.shapes import Solid
+from medicell_record.journal import MemoryJournal
 from medicell_sim.parameters import load_parameters
 from medicell_sim.world import World
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from medicell_core.errors import ErrorCode
 from medicell_core.operations import MoveContainer
 from medicell_core.serialise import outcome_from_json
-from medicell_devices.journal import OperationJournal
+from medicell_record.journal import OperationJournal
 
 _TOLD = (ErrorCode.OK, ErrorCode.VIAL_MAY_HAVE_SPILT)
 """Only a move that ended so has judged the liquid and told of it."""

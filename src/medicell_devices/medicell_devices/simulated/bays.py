@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from medicell_core.errors import ErrorCode, OperationFailed, OperationRefused
 from medicell_core.operations import IncubateResult, SetClimate
-from medicell_devices.journal import OperationJournal
+from medicell_record.journal import OperationJournal
 from medicell_sim.port import BayReading
 
 

@@ -15,10 +15,10 @@ from medicell_core.errors import ErrorCode, MedicellError
 from medicell_core.operations import OPERATIONS, Operation, Progress, Result, Role
 from medicell_devices.cell_config import load_cell
 from medicell_devices.contract import Driver
-from medicell_devices.journal import MemoryJournal
 from medicell_devices.registry import SIMULATED, driver_of, make_driver
 from medicell_devices.running import RunningOperation
 from medicell_devices.settings import Settings
+from medicell_record.journal import MemoryJournal
 from medicell_sim.parameters import load_parameters
 from medicell_sim.world import World
 
