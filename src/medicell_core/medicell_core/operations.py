@@ -210,7 +210,7 @@ class WashAndConcentrate(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WashAndConcentrateResult(Result):
-    """Volume in `target` afterwards."""
+    """Volume that came into `target`, or is in it when it is the source."""
 
     volume_ml: float
 

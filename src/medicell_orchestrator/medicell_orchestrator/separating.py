@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 from medicell_core.operations import (
     Outcome,
@@ -27,16 +30,18 @@ from medicell_orchestrator.run import PhaseRun
 
 EMPTIED_ML = 2.0
 """What a separation leaves in its source at most (R)."""
+SEPARATED = (SelectCellsResult, WashAndConcentrateResult)
 
 
 def finish_separation(run: PhaseRun, attempt: Attempt) -> Steps[Outcome]:
     """Repeat a separation that moved nothing; take one that drained its source as done.
 
-    Of a selection that was cut short what is left in its source is selected, once a person has
-    seen the weights and they have stayed.
+    Of one that was cut short what is left in its source is separated, once a person has seen
+    the weights and they have stayed.
     """
     source, target = attempt.parameters['source'], attempt.parameters['target']
-    if isinstance(attempt.outcome.result, SelectCellsResult):
+    verb = 'select from' if attempt.goal_type is SelectCells else 'wash'
+    if isinstance(attempt.outcome.result, SEPARATED) and source != target:
         attempt.told_ml += attempt.outcome.result.volume_ml
     shown_ml = math.nan
     while True:
@@ -56,38 +61,52 @@ def finish_separation(run: PhaseRun, attempt: Attempt) -> Steps[Outcome]:
         if _separated(attempt, left, got):
             run.decide('is the separation done', 'yes', figures)
             return _separation_done(run, attempt, got)
-        rest = _rest_of_selection(attempt, left)
+        rest = _rest_of(attempt, left)
         if rest and abs(left - shown_ml) < UNTOUCHED_ML:
-            run.decide('is the rest to be selected', 'yes', figures, **rest)
-            return (yield from _select_rest(run, attempt, got, rest))
+            run.decide(f'{verb} the rest', 'yes', figures, **rest)
+            return (yield from _separate_rest(run, attempt, got, rest))
         shown_ml = left
-        retry = f'select from the {left:.2f} mL that are left' if rest else WEIGH_AGAIN
+        retry = f'{verb} the {left:.2f} mL that are left' if rest else WEIGH_AGAIN
         if (yield from ask_what_moved(run, attempt, figures, retry=retry)):
             return _separation_done(run, attempt, got)
 
 
-def _rest_of_selection(attempt: Attempt, left_ml: float) -> dict[str, float]:
-    """Return the liquids that are due to what a selection has left; empty where it cannot go on.
+def _rest_of(attempt: Attempt, left_ml: float) -> dict[str, float]:
+    """Return the volumes that are due to what a separation has left; empty where it cannot go on.
 
-    Beads and buffer pass with the cells, so that of each the same share is left.
+    What is added passes with the cells, and they come out with it: of each the same share is
+    left. Where the cells come back to their source, what is there is washed as a whole.
     """
-    if attempt.goal_type is not SelectCells or left_ml >= attempt.before_ml:
+    asked, before_ml = attempt.parameters, attempt.before_ml
+    if left_ml >= before_ml:
         return {}
-    due = {
-        key: attempt.parameters[key] * left_ml / attempt.before_ml
-        for key in ('reagent_volume_ml', 'buffer_volume_ml')
-    }
+    if attempt.goal_type is SelectCells:
+        due = _share_of(asked, ('reagent_volume_ml', 'buffer_volume_ml'), left_ml / before_ml)
+    elif asked['source'] != asked['target']:
+        due = _share_of(asked, ('buffer_volume_ml', 'final_volume_ml'), left_ml / before_ml)
+    else:
+        final_ml = asked['final_volume_ml']
+        if before_ml <= final_ml:
+            return {}
+        share = (left_ml - final_ml) / (before_ml - final_ml)
+        due = _share_of(asked, ('buffer_volume_ml',), share)
     return due if min(due.values()) >= LEAST_REST_ML else {}
 
 
-def _select_rest(
+def _share_of(asked: dict[str, Any], names: Sequence[str], share: float) -> dict[str, float]:
+    return {name: asked[name] * share for name in names}
+
+
+def _separate_rest(
     run: PhaseRun, attempt: Attempt, got_ml: float, due: dict[str, float]
 ) -> Steps[Outcome]:
-    """Select from what is left, with the liquids that are `due` to it."""
-    record_lost(run, attempt, got_ml)
+    """Separate what is left, with the volumes that are `due` to it."""
+    in_place = attempt.parameters['source'] == attempt.parameters['target']
+    if not in_place:
+        record_lost(run, attempt, got_ml)
     outcome = yield from repeat(run, attempt, **due)
-    if outcome.ok and isinstance(outcome.result, SelectCellsResult):
-        return done_with(SelectCellsResult(volume_ml=got_ml + outcome.result.volume_ml))
+    if outcome.ok and isinstance(outcome.result, SEPARATED) and not in_place:
+        return done_with(replace(outcome.result, volume_ml=got_ml + outcome.result.volume_ml))
     return outcome
 
 

@@ -504,12 +504,45 @@ def test_selection_whose_weights_have_changed_since_they_were_shown_is_asked_abo
     assert len(rig.cell.sent(ops.SelectCells)) == 1
 
 
-def test_retry_of_a_wash_that_was_cut_short_weighs_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize('code', LOST)
+def test_retry_of_a_wash_whose_weights_were_shown_washes_what_is_left(
+    tmp_path: Path, code: ErrorCode
+) -> None:
     rig = make_rig(tmp_path, WASH)
-    lost = Script(
-        ops.WashAndConcentrate, ErrorCode.OUTCOME_UNKNOWN, weights={'MC-1.apheresis': 60.0}
+    part = {'MC-1.apheresis': 90.0, 'MC-1.selected': 10.0}
+    rig.cell.scripts = [Script(ops.WashAndConcentrate, code, weights=part)]
+    answered(rig.tick())
+    assert 'retry to wash the 90.00 mL that are left' in rig.engine.question.text
+    assert len(rig.cell.sent(ops.WashAndConcentrate)) == 1
+    answered(rig)
+    assert rig.engine.outcome == 'ready_for_release'
+    first, rest = rig.cell.sent(ops.WashAndConcentrate)
+    share = 90.0 / BEFORE_ML
+    assert rest.buffer_volume_ml == pytest.approx(share * first.buffer_volume_ml)
+    assert rest.final_volume_ml == pytest.approx(share * first.final_volume_ml)
+    assert [item.volume_ml for item in rig.sink.of(Movement)] == pytest.approx([10.0, 30.0])
+
+
+def test_rest_of_a_wash_in_place_is_washed_as_a_whole(tmp_path: Path) -> None:
+    rig = make_rig(tmp_path, WASH.replace('target: selected', 'target: apheresis'))
+    part = Script(
+        ops.WashAndConcentrate, ErrorCode.OUTCOME_UNKNOWN, weights={'MC-1.apheresis': 80.0}
     )
-    rig.cell.scripts = [lost]
+    rig.cell.scripts = [part]
+    answered(answered(rig.tick()))
+    assert rig.engine.outcome == 'ready_for_release'
+    first, rest = rig.cell.sent(ops.WashAndConcentrate)
+    assert rest.buffer_volume_ml == pytest.approx(0.5 * first.buffer_volume_ml)
+    assert rest.final_volume_ml == first.final_volume_ml
+
+
+def test_retry_of_a_wash_in_place_to_more_than_there_was_weighs_again(tmp_path: Path) -> None:
+    phase = WASH.replace('target: selected', 'target: apheresis').replace('40 mL', '200 mL')
+    rig = make_rig(tmp_path, phase)
+    part = Script(
+        ops.WashAndConcentrate, ErrorCode.OUTCOME_UNKNOWN, weights={'MC-1.apheresis': 100.0}
+    )
+    rig.cell.scripts = [part]
     answered(answered(rig.tick()))
     assert f'retry to {WEIGH_AGAIN}' in rig.engine.question.text
     assert len(rig.cell.sent(ops.WashAndConcentrate)) == 1

@@ -242,6 +242,8 @@ class SimulatedFluidHandler(SimulatedDriver):
                 )
             self._check_final_room(goal)
             self._scales.require_room('waste', waste, passing - goal.final_volume_ml)
+            in_place = goal.target == goal.source
+            before_ml = 0.0 if in_place else self._scales.volume_ml(goal.target)
             with self._path.flow(context, settings.wash_rate_ml_min, goal.source, goal.waste):
                 context.sleep(settings.wash_spin_s, step='cells settle in the rotor')
                 passing_s = passing / settings.wash_rate_ml_min * 60.0
@@ -268,7 +270,7 @@ class SimulatedFluidHandler(SimulatedDriver):
                         buffer_volume_ml=goal.buffer_volume_ml,
                         final_volume_ml=goal.final_volume_ml,
                     )
-            volume_ml = self._scales.volume_ml(goal.target)
+            volume_ml = self._scales.volume_ml(goal.target) - before_ml
             result = WashAndConcentrateResult(volume_ml=volume_ml)
             self._check_separated(reading, result, 0.0, goal.buffer)
             self._mixed_at_s[goal.target] = self._port.now_s()
