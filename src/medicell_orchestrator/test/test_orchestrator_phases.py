@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,6 +40,23 @@ def test_count_samples_mixed_cells_and_records_the_vessels_cells(tmp_path: Path)
     assert measured(rig, 'viable_cells') == [pytest.approx(1e7 * 99.8)]
 
 
+@pytest.mark.parametrize(('now_ml', 'dilution'), [(100.0, 5.0), (300.0, 2.0), (50.0, 5.0)])
+def test_count_expects_what_was_added_since_to_have_thinned_the_cells(
+    tmp_path: Path, now_ml: float, dilution: float
+) -> None:
+    rig = make_rig(tmp_path, WEIGHTED + WEIGHTED.replace('phase: c', 'phase: d'))
+    rig.cell.volumes['MC-1.culture'] = 100.0
+    counted = rig.cell.counted
+
+    def then_fill(taken: ops.AcquireImages) -> object:
+        rig.cell.volumes['MC-1.culture'] = now_ml
+        return counted(taken)
+
+    rig.cell.analysis = then_fill
+    rig.tick()
+    assert [goal.dilution for goal in rig.cell.sent(ops.AcquireImages)] == [5.0, dilution]
+
+
 def test_count_of_car_takes_fluorescence_of_the_same_cartridge(tmp_path: Path) -> None:
     rig = make_rig(tmp_path, COUNT % ('culture', 'true'))
     rig.cell.volumes['MC-1.culture'] = 100.0
@@ -72,20 +90,30 @@ def test_count_looks_again_in_the_way_that_helps(
 
 def test_count_takes_more_fields_when_the_error_is_too_large(tmp_path: Path) -> None:
     rig = counting_rig(tmp_path)
-    rig.cell.analysis = lambda taken: rig.cell.counted(taken, 15.0 if taken.fields < 16 else 9.0)
+    rig.cell.analysis = lambda taken: rig.cell.counted(taken, 30.0 / math.sqrt(taken.fields))
     rig.tick()
-    assert [goal.fields for goal in rig.cell.sent(ops.AcquireImages)] == [4, 8, 16]
-    assert len(rig.sink.of(Decision)) == 2
+    assert [goal.fields for goal in rig.cell.sent(ops.AcquireImages)] == [4, 9]
+    assert len(rig.sink.of(Decision)) == 1
+
+
+def test_count_that_stays_unsure_is_taken_and_told(tmp_path: Path) -> None:
+    rig = counting_rig(tmp_path)
+    rig.cell.analysis = lambda taken: rig.cell.counted(taken, 12.0)
+    rig.tick()
+    assert [goal.fields for goal in rig.cell.sent(ops.AcquireImages)] == [4, 6, 9, 13, 16]
+    assert rig.engine.outcome == 'ready_for_release'
+    told = rig.sink.of(Decision)[-1]
+    assert told.reason == 'relative error 12.0 % of at most 10 %'
 
 
 def test_share_of_car_is_counted_as_well_as_the_cells(tmp_path: Path) -> None:
     rig = make_rig(tmp_path, COUNT % ('culture', 'true'))
     rig.cell.volumes['MC-1.culture'] = 100.0
     rig.cell.analysis = lambda taken: replace(
-        rig.cell.counted(taken), car_positive_pct_se=5.0 if taken.fields < 16 else 3.0
+        rig.cell.counted(taken), car_positive_pct_se=7.0 * math.sqrt(4.0 / taken.fields)
     )
     rig.tick()
-    assert [goal.fields for goal in rig.cell.sent(ops.AcquireImages)] == [4, 4, 8, 16]
+    assert [goal.fields for goal in rig.cell.sent(ops.AcquireImages)] == [4, 4, 16]
     assert measured(rig, 'car_positive_pct') == [35.0]
 
 

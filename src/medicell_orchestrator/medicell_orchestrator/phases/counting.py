@@ -85,12 +85,23 @@ def next_view(
     if few and (weaker := other_dilution(view.dilution, -1)) is not None:
         return replace(view, dilution=weaker, refocus=False)
     if (few or error_pct > most_error_pct) and view.fields < MOST_FIELDS:
-        return replace(view, fields=min(MOST_FIELDS, 2 * view.fields), refocus=False)
+        fields = 2 * view.fields if few else _fields_for(view.fields, error_pct, most_error_pct)
+        return replace(view, fields=min(MOST_FIELDS, fields), refocus=False)
     return None
 
 
-def expected_now(run: PhaseRun, name: str, default_per_ml: float) -> float:
-    """Return the concentration to expect from the last counts, or the recipe's own."""
+def _fields_for(fields: int, error_pct: float, most_error_pct: float) -> int:
+    """Return how many fields bring a relative error to its limit: it falls with their root."""
+    return max(fields + 1, math.ceil(fields * (error_pct / most_error_pct) ** 2))
+
+
+def expected_now(
+    run: PhaseRun, name: str, default_per_ml: float, *, volume_ml: float = math.nan
+) -> float:
+    """Return the concentration to expect from the last counts, or the recipe's own.
+
+    What has been added since the last count, by the container's volume now, has thinned it.
+    """
     counts = run.batch.counts.get(name, [])
     if not counts:
         return default_per_ml
@@ -103,7 +114,8 @@ def expected_now(run: PhaseRun, name: str, default_per_ml: float) -> float:
             elapsed_s=last.at_s - counts[-2].at_s,
         )
     days = (run.batch.now_s() - last.at_s) / DAY_S
-    return last.viable_per_ml * math.exp(growth * days)
+    thinned = last.volume_ml / volume_ml if volume_ml > last.volume_ml else 1.0
+    return last.viable_per_ml * thinned * math.exp(growth * days)
 
 
 def count_cells(run: PhaseRun, plan: CountPlan) -> Steps[CellCount]:
@@ -113,7 +125,8 @@ def count_cells(run: PhaseRun, plan: CountPlan) -> Steps[CellCount]:
         run, source=plan.container, group=plan.cartridges, volume_ml=plan.sample_ml
     )
     volume_ml = yield from run.weigh(plan.container)
-    dilution = choose_dilution(expected_now(run, plan.container, plan.expected_per_ml))
+    expected = expected_now(run, plan.container, plan.expected_per_ml, volume_ml=volume_ml)
+    dilution = choose_dilution(expected)
     view = View(modality=BRIGHT, fields=plan.fields, dilution=dilution)
     found, view = yield from _pictures(run, cartridge, view, plan)
     count = CellCount(
@@ -163,6 +176,13 @@ def _pictures(
         better = next_view(view, outcome, error_pct, plan.most_error_pct)
         if good and (better is None or len(tried) >= TRIES):
             assert result is not None
+            if error_pct > plan.most_error_pct:
+                run.decide(
+                    f'is what {cartridge} shows sure enough',
+                    'no, and it is taken as it is',
+                    f'relative error {error_pct:.1f} % of at most {plan.most_error_pct:g} %',
+                    relative_error_pct=error_pct,
+                )
             if first_error is not None:
                 run.deviation(
                     first_error.error_code,
