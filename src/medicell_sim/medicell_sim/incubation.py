@@ -18,6 +18,11 @@ from medicell_sim.faults import FaultBoard, Hook
 from medicell_sim.kit import Kit, SimContainer
 from medicell_sim.parameter_models import WorldParameters
 
+FROZEN = frozenset({'freezer', 'fill_robot/handover'})
+"""Where what stands is out of the cell: the freezer's shuttle, or a person, takes a vial that is
+handed over. Its cells stay as they are; what freezing and thawing cost is not simulated.
+"""
+
 
 class Incubation:
     """Bays and the growth of all cells.
@@ -119,8 +124,11 @@ class Incubation:
         return self._lives(container, now_s) and now_s > container.synced_s
 
     def _lives(self, container: SimContainer, now_s: float) -> bool:
-        """Return whether a container holds living cells; where none are, nothing is on its way."""
-        if contents.viable_cells(container.amounts) < 1.0:
+        """Return whether a container holds living cells that are not frozen.
+
+        Where none are, nothing is on its way.
+        """
+        if container.location in FROZEN or contents.viable_cells(container.amounts) < 1.0:
             container.synced_s = now_s
             return False
         return True

@@ -161,6 +161,20 @@ def test_a_draw_from_a_settled_bag_is_short_of_cells_until_it_is_mixed(world: Wo
     assert mixed == pytest.approx(density, rel=0.05)
 
 
+def test_cells_that_are_handed_over_stay_as_they_are_and_those_that_wait_die(
+    world: World,
+) -> None:
+    select(world)
+    for vial in ('vial_1', 'vial_2'):
+        pump(world, 'selected', vial, 5.0)
+    assert world.carry(operation_id=OPERATION, container='B.vial_1', station='fill_robot/handover')
+    frozen, waiting = viable(world, 'vial_1'), viable(world, 'vial_2')
+    days(world, 2.0)
+    assert viable(world, 'vial_1') == frozen
+    assert viable(world, 'vial_2') < 0.95 * waiting
+    balanced(world)
+
+
 def test_a_pump_moves_what_was_asked_within_two_per_cent_and_reads_it(world: World) -> None:
     reading = pump(world, 'medium', 'vessel', 100.0)
     assert world.truth('B.vessel').volume_ml == pytest.approx(100.0, rel=0.02)
