@@ -20,7 +20,14 @@ FILES = sorted(path for kind in ('action', 'msg', 'srv') for path in INTERFACES.
 RESULT_HEAD = ['error_code', 'error_msg', 'finished_at']
 """What every result carries before its own fields."""
 FIELD = re.compile(r'^([\w/\[\]<>=]+)\s+(\w+)(\s*=.*|\s+\S.*)?$')
-KINDS = {str: 'string', float: 'float64', int: 'int32', bool: 'bool', list[str]: 'string[]'}
+KINDS = {
+    str: 'string',
+    float: 'float64',
+    int: 'int32',
+    bool: 'bool',
+    list[str]: 'string[]',
+    list[float]: 'float64[]',
+}
 BANDS = {
     'common': range(1, 100),
     'fluid_handler': range(100, 200),

@@ -119,7 +119,12 @@ NOT_IMPORTED = {
         'rviz2',
         'xacro',
     },
-    'medicell_interfaces': {'action_msgs', 'builtin_interfaces', 'rosidl_default_runtime'},
+    'medicell_interfaces': {
+        'action_msgs',
+        'builtin_interfaces',
+        'rosidl_default_runtime',
+        'std_msgs',
+    },
 }
 """Keys that a package needs at run time without importing them: launch files, messages."""
 

@@ -72,6 +72,7 @@ PUBLISHED = {
     'robot_description': None,
     'scene/markers': 'medicell_nodes/medicell_nodes/scene.py',
     'imaging/image': 'medicell_nodes/medicell_nodes/pictures.py',
+    'imaging/annotated': 'medicell_nodes/medicell_nodes/pictures.py',
 }
 """Topics in the cell's namespace, and the file that publishes each; the first is
 robot_state_publisher's."""

@@ -350,10 +350,71 @@ class AcquireImages(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcquireImagesResult(Result):
-    """`image_set` names the pictures; `focus_score` (0 to 1) is the worst field's."""
+    """`image_set` names the pictures; `focus_score` (0 to 1) is the worst field's.
+
+    `retakes` pictures were taken again, the first of them for what the error code `retaken_for`
+    stands for (0: none). `findings` tell what was wrong with each of them, with value and limit,
+    what was done, and what is to be known of the pictures that were kept.
+    """
 
     image_set: str
     focus_score: float
+    retakes: int = 0
+    retaken_for: int = 0
+    findings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindFocus(Operation):
+    """Sweep the objective `range_um` either way in steps of `step_um`, and leave it in focus.
+
+    `field` is the place of the chamber, counted from 0; the other fields are as in
+    `AcquireImages`.
+    """
+
+    container: str
+    modality: str
+    dilution: float
+    field: int
+    range_um: float
+    step_um: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindFocusResult(Result):
+    """Where the objective stands, and the focus score (0 to 1) there."""
+
+    offset_um: float
+    focus_score: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanFields(Operation):
+    """Look at `fields` places of the chamber from `first_field` on; no picture is kept.
+
+    The other fields are as in `AcquireImages`.
+    """
+
+    container: str
+    modality: str
+    dilution: float
+    first_field: int
+    fields: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanFieldsResult(Result):
+    """One value per place, in the order of the visits.
+
+    `x_mm` and `y_mm` are the stage's, `focus_score` (0 to 1) is NaN for an empty field, `light`
+    is the lamp's in shares of nominal, and cells cover `covered_pct` of the field.
+    """
+
+    x_mm: list[float]
+    y_mm: list[float]
+    focus_score: list[float]
+    light: list[float]
+    covered_pct: list[float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -368,6 +429,7 @@ class AnalyseImagesResult(Result):
     """Figures of the undiluted sample, each with its standard error (`_se`).
 
     Bright field gives concentration, viability and diameter; fluorescence gives CAR+.
+    `findings` are those of the pictures, as in `AcquireImages`.
     """
 
     cells_counted: int
@@ -378,6 +440,7 @@ class AnalyseImagesResult(Result):
     diameter_um: float
     car_positive_pct: float
     car_positive_pct_se: float
+    findings: list[str] = field(default_factory=list)
 
 
 # --- sterile-fill robot --------------------------------------------------------------------
@@ -665,6 +728,8 @@ OPERATIONS: dict[str, OperationType] = {
         _row(ExchangeMedium, ExchangeMediumResult, Role.INCUBATOR, 'medium', 'waste'),
         _row(MeasureProbes, MeasureProbesResult, Role.INCUBATOR),
         _row(AcquireImages, AcquireImagesResult, Role.IMAGING, 'container'),
+        _row(FindFocus, FindFocusResult, Role.IMAGING, 'container'),
+        _row(ScanFields, ScanFieldsResult, Role.IMAGING, 'container'),
         _row(AnalyseImages, AnalyseImagesResult, Role.IMAGING),
         _row(MoveContainer, MoveContainerResult, Role.FILL_ROBOT, 'container'),
         _row(FillVial, FillVialResult, Role.FILL_ROBOT, 'source', 'vial'),
@@ -684,6 +749,8 @@ OBSERVES = (
     Weigh,
     MeasureProbes,
     AcquireImages,
+    FindFocus,
+    ScanFields,
     AnalyseImages,
     CountParticles,
     AssaySample,

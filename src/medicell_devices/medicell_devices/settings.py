@@ -12,9 +12,11 @@ from medicell_core.operations import (
     CountParticles,
     ExchangeMedium,
     FillVial,
+    FindFocus,
     ProcessVial,
     Role,
     Sample,
+    ScanFields,
     SelectCells,
     SetClimate,
     Transfer,
@@ -178,13 +180,41 @@ class ImagingSettings(Settings):
     focus_range_um: Positive = 80.0
     focus_step_um: Positive = 20.0
     focus_step_s: NotNegative = 1.0
+    focus_limit_um: Positive = 200.0
+    """How far the objective may go either way from where it was made (assumed)."""
+    focus_least_step_um: Positive = 1.0
+    """What the focus drive resolves (assumed)."""
+    stage_x_mm: Range = (0.0, 10.0)
+    """How far the stage goes over the chamber along x, from its first place on (assumed)."""
+    stage_y_mm: Range = (0.0, 10.0)
+    """The same along y."""
+    retake_sweeps: Annotated[int, Field(ge=0, le=10)] = 1
+    """How often the focus is swept anew in one series of pictures that is not sharp."""
+    retake_places: Annotated[int, Field(ge=0, le=100)] = 2
+    """How many other places are tried in one series, after that."""
     kept_image_sets: Annotated[int, Field(ge=1, le=100)] = 2
 
+    @model_validator(mode='after')
+    def _sweep_is_reached(self) -> ImagingSettings:
+        if self.focus_range_um > self.focus_limit_um:
+            raise ValueError(
+                f'focus_range_um is {self.focus_range_um:g}; the objective goes'
+                f' {self.focus_limit_um:g} um either way (focus_limit_um)'
+            )
+        return self
+
     def limits(self) -> Limits:
-        """Return the limits of taking pictures."""
+        """Return the limits of taking pictures, and of the focus drive."""
+        fields = Limit(1, self.max_fields, '')
+        dilution = Limit(1.0, self.max_dilution, '')
+        sweep = Limit(self.focus_least_step_um, self.focus_limit_um, 'um')
         return {
-            (AcquireImages, 'fields'): Limit(1, self.max_fields, ''),
-            (AcquireImages, 'dilution'): Limit(1.0, self.max_dilution, ''),
+            (AcquireImages, 'fields'): fields,
+            (AcquireImages, 'dilution'): dilution,
+            (ScanFields, 'fields'): fields,
+            (ScanFields, 'dilution'): dilution,
+            (FindFocus, 'dilution'): dilution,
+            (FindFocus, 'range_um'): sweep,
         }
 
 

@@ -37,9 +37,10 @@ def extras_of(
     Only that role's messages are loaded: they come in large packages.
     """
     if driver.role is Role.IMAGING:
-        from medicell_nodes.pictures import Pictures, TakesPictures  # noqa: PLC0415
+        from medicell_devices.contracts.imaging import ImageSource  # noqa: PLC0415
+        from medicell_nodes.pictures import Pictures  # noqa: PLC0415
 
-        return Pictures(node, driver) if isinstance(driver, TakesPictures) else None
+        return Pictures(node, driver) if isinstance(driver, ImageSource) else None
     if driver.role is Role.FILL_ROBOT:
         from medicell_devices.contracts.fill_robot import MovesArm  # noqa: PLC0415
         from medicell_nodes.arm import ArmTopics  # noqa: PLC0415

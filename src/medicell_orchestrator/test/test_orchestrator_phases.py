@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 from orchestrator_fakes import Rig, Script, answered, failed, make_rig
@@ -115,6 +116,27 @@ def test_share_of_car_is_counted_as_well_as_the_cells(tmp_path: Path) -> None:
     rig.tick()
     assert [goal.fields for goal in rig.cell.sent(ops.AcquireImages)] == [4, 4, 16]
     assert measured(rig, 'car_positive_pct') == [35.0]
+
+
+def test_pictures_that_the_imager_took_again_are_a_recovered_deviation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = counting_rig(tmp_path)
+    taken = rig.cell._acquireimages
+
+    def again(goal: ops.AcquireImages) -> object:
+        found = cast(ops.AcquireImagesResult, taken(goal))
+        told = ['place 0: focus score 0.1 (at least 0.5): focus swept anew to 40 um']
+        code = int(ErrorCode.OUT_OF_FOCUS)
+        return replace(found, retakes=1, retaken_for=code, findings=told)
+
+    monkeypatch.setattr(rig.cell, '_acquireimages', again)
+    rig.tick()
+    (told,) = rig.sink.of(Deviation)
+    assert (told.error_code, told.recovered) == (ErrorCode.OUT_OF_FOCUS, True)
+    assert 'focus score 0.1 (at least 0.5): focus swept anew' in told.description
+    assert told.action == '1 taken again by the imager'
+    assert rig.engine.outcome == 'ready_for_release'
 
 
 def test_count_that_never_focuses_asks(tmp_path: Path) -> None:

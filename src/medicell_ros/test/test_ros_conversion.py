@@ -23,13 +23,21 @@ from medicell_core.operations import (
 from medicell_core.states import PackMLState
 from medicell_ros import conversion
 
-SAMPLES = {'str': 'text', 'float': 2.5, 'int': 7, 'bool': True, 'list[str]': ['one', 'two']}
+SAMPLES = {
+    'str': 'text',
+    'float': 2.5,
+    'int': 7,
+    'bool': True,
+    'list[str]': ['one', 'two'],
+    'list[float]': [1.5, 2.5],
+}
 TYPES = {
     'str': 'string',
     'float': 'double',
     'int': 'int32',
     'bool': 'boolean',
     'list[str]': 'sequence<string>',
+    'list[float]': 'sequence<double>',
 }
 
 

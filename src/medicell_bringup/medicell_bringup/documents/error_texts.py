@@ -43,13 +43,15 @@ MEANINGS: dict[ErrorCode, str] = {
     ErrorCode.SETPOINT_OUT_OF_RANGE: "The wanted climate is outside the incubator's limits.",
     ErrorCode.PROBE_FAILED: 'The probes of the bay give no figure.',
     ErrorCode.AGITATION_FAILED: 'The bay turns slower than it was told.',
-    ErrorCode.OUT_OF_FOCUS: 'The focus score of a picture is below its limit.',
+    ErrorCode.OUT_OF_FOCUS: 'The focus score of a picture is below its limit, elsewhere too.',
     ErrorCode.TOO_FEW_CELLS: 'Too few cells are in the pictures for a figure: another dilution '
     'or more fields are tried.',
     ErrorCode.TOO_DENSE: 'The cells overlap: a stronger dilution is tried.',
-    ErrorCode.ILLUMINATION_FAILED: 'The lamp gives less light than its limit.',
+    ErrorCode.ILLUMINATION_FAILED: 'The lamp gives too little light, or pictures are too '
+    'dark or saturated, elsewhere too.',
     ErrorCode.NO_SAMPLE: 'The cartridge holds less than the microscope needs.',
-    ErrorCode.FIELD_OUT_OF_RANGE: 'The number of fields is outside its limits.',
+    ErrorCode.FIELD_OUT_OF_RANGE: 'The number of fields is outside its limits, or the '
+    'stage does not reach one.',
     ErrorCode.LABEL_UNREADABLE: 'The label could not be read.',
     ErrorCode.UNKNOWN_IMAGE_SET: 'The pictures are not kept, or never were taken.',
     ErrorCode.OUT_OF_REACH: 'The arm does not reach the place.',

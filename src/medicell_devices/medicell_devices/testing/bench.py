@@ -71,6 +71,7 @@ def kit() -> list[Material]:
         ('spare_vessel', vessel, 250.0, 'empty', 0.0, ports),
         ('cartridge', ContainerKind.CARTRIDGE, 1.0, 'empty', 0.0, 'imaging'),
         ('loaded_cartridge', ContainerKind.CARTRIDGE, 1.0, 'medium', 0.5, 'imaging'),
+        ('cell_cartridge', ContainerKind.CARTRIDGE, 1.0, 'empty', 0.0, 'imaging'),
         ('tube', ContainerKind.TUBE, 5.0, 'empty', 0.0, 'laboratory'),
         ('full_tube', ContainerKind.TUBE, 5.0, 'leukapheresis', 2.0, 'laboratory'),
         ('vial_01', ContainerKind.VIAL, 10.0, 'empty', 0.0, 'fill_robot/nest'),

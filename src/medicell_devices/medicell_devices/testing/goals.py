@@ -13,6 +13,7 @@ from medicell_core.operations import (
     CountParticles,
     ExchangeMedium,
     FillVial,
+    FindFocus,
     Incubate,
     LabelVial,
     LoadBay,
@@ -25,6 +26,7 @@ from medicell_core.operations import (
     ReadLabel,
     ReadLabels,
     Sample,
+    ScanFields,
     SelectCells,
     SetClimate,
     StopperVial,
@@ -97,6 +99,21 @@ VALID: dict[type[Operation], dict[str, Any]] = {
         'dilution': 1.0,
         'refocus': False,
     },
+    FindFocus: {
+        'container': cid('cell_cartridge'),
+        'modality': 'bright_field',
+        'dilution': 20.0,
+        'field': 0,
+        'range_um': 60.0,
+        'step_um': 20.0,
+    },
+    ScanFields: {
+        'container': cid('loaded_cartridge'),
+        'modality': 'bright_field',
+        'dilution': 1.0,
+        'first_field': 0,
+        'fields': 3,
+    },
     AnalyseImages: {'image_set': 'none'},
     MoveContainer: {'container': cid('vial_01'), 'station': 'fill'},
     FillVial: {'source': cid('product'), 'vial': cid('vial_01'), 'volume_ml': 2.0},
@@ -134,6 +151,11 @@ def climate(bench: Bench) -> None:
     bench.run(bench.goal(SetClimate, **VALID[SetClimate]))
 
 
+def sampled(bench: Bench) -> None:
+    """Draw cells into the cartridge that is for them."""
+    bench.run(bench.goal(Sample, **{**VALID[Sample], 'target': cid('cell_cartridge')}))
+
+
 def door(bay: str) -> Setup:
     """Open a bay's door."""
     return lambda bench: bench.world.set_door(bay, open_=True)
@@ -164,6 +186,7 @@ def unlabelled(bench: Bench) -> None:
 SETUPS: dict[str, Setup] = {
     'Incubate': climate,
     'ExchangeMedium': climate,
+    'FindFocus': sampled,
     'FillVial': station('vial_01', 'fill'),
     'StopperVial': station('vial_03', 'stopper'),
     'CapVial': station('vial_03', 'cap', stoppered=True),

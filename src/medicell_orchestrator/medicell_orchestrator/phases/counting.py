@@ -238,7 +238,15 @@ def _picture(run: PhaseRun, cartridge: str, view: View) -> Steps[Outcome]:
     )
     if not outcome.ok or not isinstance(outcome.result, AcquireImagesResult):
         return outcome
-    return (yield from run.attempt(AnalyseImages, image_set=outcome.result.image_set))
+    taken = outcome.result
+    if taken.retakes:
+        run.deviation(
+            ErrorCode(taken.retaken_for),
+            f'pictures of {cartridge}: {"; ".join(taken.findings)}',
+            f'{taken.retakes} taken again by the imager',
+            recovered=True,
+        )
+    return (yield from run.attempt(AnalyseImages, image_set=taken.image_set))
 
 
 def count_sample() -> Any:
