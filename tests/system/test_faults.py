@@ -54,8 +54,8 @@ HELD = {
 """What a person is told to do."""
 
 LASTING = {
-    'cell_death@suspend': 'below the least of 1e+08',
-    'poor_selection@select': 'below the least of 1e+08',
+    'cell_death@suspend': 'below the least of 1.5e+08',
+    'poor_selection@select': 'below the least of 1.5e+08',
     'weak_activator@activate': 'Dose of target',
     'weak_vector@add_vector': 'CAR+ cells',
     'slow_growth@rest': 'Residual beads',

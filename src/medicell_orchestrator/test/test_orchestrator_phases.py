@@ -65,7 +65,7 @@ def test_count_of_car_takes_fluorescence_of_the_same_cartridge(tmp_path: Path) -
     bright, marked = rig.cell.sent(ops.AcquireImages)
     assert (bright.modality, marked.modality) == ('bright_field', 'fluorescence')
     assert bright.container == marked.container
-    assert measured(rig, 'car_positive_pct') == [35.0]
+    assert measured(rig, 'car_positive_pct') == [pytest.approx(100.0 * 35.0 / rig.cell.viability)]
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_share_of_car_is_counted_as_well_as_the_cells(tmp_path: Path) -> None:
     )
     rig.tick()
     assert [goal.fields for goal in rig.cell.sent(ops.AcquireImages)] == [4, 4, 16]
-    assert measured(rig, 'car_positive_pct') == [35.0]
+    assert measured(rig, 'car_positive_pct') == [pytest.approx(100.0 * 35.0 / rig.cell.viability)]
 
 
 def test_pictures_that_the_imager_took_again_are_a_recovered_deviation(

@@ -142,14 +142,30 @@ def count_cells(run: PhaseRun, plan: CountPlan) -> Steps[CellCount]:
     if plan.car:
         view = replace(view, modality=FLUORESCENT, refocus=False)
         marked, _ = yield from _pictures(run, cartridge, view, plan)
+        share_pct, error_pct = _of_the_viable(marked, found)
         run.measure(
             'car_positive_pct',
-            marked.car_positive_pct,
-            standard_error=marked.car_positive_pct_se,
+            share_pct,
+            standard_error=error_pct,
             container=plan.container,
             method=METHOD,
         )
     return count
+
+
+def _of_the_viable(marked: AnalyseImagesResult, found: AnalyseImagesResult) -> tuple[float, float]:
+    """Return the share of CAR+ among the viable cells and its standard error, in per cent.
+
+    Fluorescence sees the nuclei of all cells, and no label on a dead one; a dose and the
+    laboratory's own figure are of viable cells. `found` tells how many of the same cartridge are.
+    """
+    viable = found.viability_pct / 100.0
+    if not viable > 0.0 or not marked.car_positive_pct > 0.0:
+        return marked.car_positive_pct, marked.car_positive_pct_se
+    share = marked.car_positive_pct / viable
+    of_label = marked.car_positive_pct_se / marked.car_positive_pct
+    of_viability = found.viability_pct_se / found.viability_pct
+    return min(100.0, share), share * math.hypot(of_label, of_viability)
 
 
 def _record(run: PhaseRun, name: str, count: CellCount, found: AnalyseImagesResult) -> None:

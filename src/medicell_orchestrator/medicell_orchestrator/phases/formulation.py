@@ -50,7 +50,7 @@ class FormulatePhase(Phase):
     cartridges: str = container_ref('cartridge')
     sample_volume_ml: float = count_sample()
     fields: int = count_fields(6)
-    most_error_pct: float = quantity('%', 1.0, 50.0, default=8.0)
+    most_error_pct: float = quantity('%', 1.0, 50.0, default=5.0)
 
     def steps(self) -> tuple[Step, ...]:
         """Return washing, counting, diluting, and the count of the product."""
