@@ -34,7 +34,8 @@ from medicell_orchestrator.remedies import WEIGH_AGAIN
 from system.bench import CONFIG, DATA, PATIENT, SHORT, entries_of
 
 SETTING = Setting(recipe=str(SHORT), patient=PATIENT, seed=1, config=CONFIG)
-TRANSFERS = replace(SETTING, recipe=str(DATA / 'transfers.yaml'))
+TRANSFERS = replace(SETTING, recipe=str(DATA / 'transfers.yaml'), speed='600')
+"""Slow enough that a transfer of half an hour still runs when it is struck."""
 SEED = 'culture/seeding/seed'
 
 

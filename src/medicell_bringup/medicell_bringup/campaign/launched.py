@@ -45,7 +45,7 @@ def make_launched(setting: Setting, case: Case, folder: Path, kind: type[NodeFau
         patient=setting.patient,
         seed=setting.seed,
         out=folder,
-        speed='max',
+        speed=setting.speed,
         inject=(),
     )
     # Nodes may be on hosts of their own.

@@ -54,12 +54,16 @@ _FORKS.set_forkserver_preload(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """Of what the campaign makes batches: recipe and patient's order by file, seed, the cell."""
+    """Of what the campaign makes batches: recipe and patient's order by file, seed, the cell.
+
+    `speed` is that of a cell of many processes, as `./medicell run` takes it.
+    """
 
     recipe: str
     patient: Path | None
     seed: int
     config: Path
+    speed: str = 'max'
 
     def read_recipe(self) -> Recipe:
         """Return the recipe; raises InputError."""
